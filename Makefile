@@ -1,0 +1,53 @@
+# Two targets for newcomers: `make demo` and `make test`. The others are for those who change the code.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEV_READY := $(VENV)/.ready-dev
+LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
+ARGS   ?=
+
+.PHONY: demo test check format bench lock clean
+
+demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
+	$(BIN)/fte demo $(ARGS)
+
+test: $(DEV_READY) ## every check and every test
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+check: $(DEV_READY) ## style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(DEV_READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV_READY) ## our figures beside a floor measured in the same run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(DEV_READY) ## pin the newest versions the ranges in pyproject.toml allow
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra build -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): pyproject.toml requirements.lock | $(VENV)/bin/python
+	@echo "Installing into $(VENV); the first time this takes a minute or two."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+$(DEV_READY): $(READY) requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $(DEV_READY)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
