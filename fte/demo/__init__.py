@@ -1,0 +1,1 @@
+"""The demonstration: a sample company, and customers who write to it over the real routes."""
