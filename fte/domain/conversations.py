@@ -1,0 +1,116 @@
+"""Who speaks for us in a conversation: the AI or a person, never both.
+
+`epoch` counts changes of owner. Whatever was prepared in an older epoch is void.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+from uuid import UUID
+
+from fte.domain.errors import Conflict, Refused
+from fte.domain.operators import RELEASES_FOR_OTHERS, OperatorRole
+
+Owner = Literal["ai", "human"]
+ConversationStatus = Literal["open", "escalated", "resolved"]
+CONVERSATION_STATUSES: Final[tuple[ConversationStatus, ...]] = get_args(ConversationStatus)
+Direction = Literal["inbound", "outbound", "note"]
+Role = Literal["customer", "agent", "operator", "system"]
+
+REPLY_MAX: Final = 10_000
+"""Characters in one reply or note of an operator."""
+REASON_MAX: Final = 500
+"""Characters in the reason an operator gives for a release or a resolution."""
+_ASK_THEM: Final = "Ask them; a lead or an admin can release it for them."
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The facts, read under the conversation's row lock, on which every decision about speaking rests.
+
+    `seen` counters are message sequence numbers: `last_seq` of any message, `last_inbound_seq` of the customer's.
+    """
+
+    owner: Owner
+    epoch: int
+    status: ConversationStatus
+    operator_id: UUID | None
+    operator_name: str | None
+    last_seq: int
+    last_inbound_seq: int
+    answered_seq: int
+
+    @property
+    def unanswered(self) -> bool:
+        return self.last_inbound_seq > self.answered_seq
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The operator who acts, and what their screen showed: the newest message and the epoch."""
+
+    id: UUID
+    name: str
+    role: OperatorRole
+    seen: int
+    epoch: int
+
+    def holds(self, control: Control) -> bool:
+        return control.owner == "human" and control.operator_id == self.id
+
+
+def check_take_over(control: Control, actor: Actor) -> None:
+    """Anybody may take over from the AI or from nobody. Raises Conflict, naming who was first, otherwise."""
+    if control.owner == "human" and control.operator_id not in (None, actor.id):
+        raise Conflict(f"{control.operator_name} has taken over this conversation.", remedy=_ASK_THEM)
+
+
+def check_reply(control: Control, actor: Actor) -> None:
+    """Only the holder speaks, and only to what they have seen. Raises Conflict otherwise."""
+    if not actor.holds(control):
+        raise _not_yours(control)
+    _check_current(control, actor)
+
+
+def check_release(control: Control, actor: Actor) -> None:
+    """The holder gives the conversation back; a lead or an admin may do it for the holder they saw.
+
+    Raises Conflict or Refused.
+    """
+    if control.owner == "ai":
+        raise Conflict("The AI has this conversation already.")
+    if actor.holds(control):
+        return
+    if control.operator_id is not None and actor.role not in RELEASES_FOR_OTHERS:
+        raise Refused(
+            f"{control.operator_name} holds this conversation; only they, a lead or an admin release it."
+        )
+    _check_hands(control, actor)
+
+
+def check_resolve(control: Control, actor: Actor) -> None:
+    """The holder resolves, or anybody when no person holds it. Raises Conflict otherwise."""
+    if control.status == "resolved":
+        raise Conflict("This conversation is resolved already.")
+    if control.operator_id is not None and not actor.holds(control):
+        raise _not_yours(control)
+    _check_current(control, actor)
+
+
+def _check_hands(control: Control, actor: Actor) -> None:
+    if control.epoch != actor.epoch:
+        raise Conflict("The conversation has changed hands since: look at it again, then decide.")
+
+
+def _check_current(control: Control, actor: Actor) -> None:
+    _check_hands(control, actor)
+    if control.last_inbound_seq > actor.seen:
+        raise Conflict("The customer has written again: read that first, then decide.")
+
+
+def _not_yours(control: Control) -> Conflict:
+    free = control.owner == "ai" or control.operator_id is None
+    holder = "The AI" if control.owner == "ai" else control.operator_name or "Nobody"
+    return Conflict(
+        f"{holder} holds this conversation.",
+        remedy="Take the conversation over first." if free else _ASK_THEM,
+    )

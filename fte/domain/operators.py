@@ -1,0 +1,25 @@
+"""Operators and what each role may do."""
+
+from typing import Final, Literal, get_args
+
+OperatorRole = Literal["observer", "agent", "lead", "admin"]
+ROLES: Final[tuple[OperatorRole, ...]] = get_args(OperatorRole)
+
+Action = Literal["read", "take_over", "reply", "note", "release", "resolve"]
+ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+
+_ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
+    "observer": frozenset({"read"}),
+    "agent": frozenset(ACTIONS),
+    "lead": frozenset(ACTIONS),
+    "admin": frozenset(ACTIONS),
+}
+
+
+RELEASES_FOR_OTHERS: Final[frozenset[OperatorRole]] = frozenset({"lead", "admin"})
+"""Who may give back a conversation that a colleague holds."""
+
+
+def allowed(role: OperatorRole, action: Action) -> bool:
+    """Whether the role may take the action."""
+    return action in _ALLOWED[role]

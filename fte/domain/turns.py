@@ -1,0 +1,152 @@
+"""A turn is one answer owed. What the agent is given for it, what it gives back, and whether that still counts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from fte.domain.channels import Channel
+from fte.domain.conversations import Control, Role
+from fte.domain.tickets import Category, Priority
+
+Urgency = Literal["low", "normal", "high"]
+
+HISTORY_MAX: Final = 20
+"""Messages of the conversation the agent is given."""
+ATTEMPTS_MAX: Final = 3
+"""Runs that may fail before a person gets the turn."""
+DISCARDS_MAX: Final = 3
+"""Times a run gives way to newer messages; then its answer counts, and the newer ones become the next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of the history, oldest first. `new` marks those the answer is owed for."""
+
+    seq: int
+    role: Role
+    channel: Channel
+    content: str
+    at: datetime
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A knowledge base hit. `score` is relevance from 0 to 1, `content` the passage's whole text."""
+
+    title: str
+    source: str
+    category: str
+    score: float
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """All the agent may know of a turn. Nothing in it comes from the model, so no model can choose a customer."""
+
+    turn_id: UUID
+    conversation_id: UUID
+    channel: Channel
+    customer_name: str
+    verified: bool
+    reference: str
+    subject: str
+    category: Category
+    priority: Priority
+    lines: tuple[Line, ...]
+    attempt: int
+    first_answer: bool
+    """Nobody has answered in this conversation yet."""
+
+    @property
+    def question(self) -> str:
+        """The customer's words the answer is owed for."""
+        return "\n".join(line.content for line in self.lines if line.new and line.role == "customer")
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """Why a person must take over, and the brief that lets them do it without reading back."""
+
+    reason: str
+    urgency: Urgency
+    asked: str
+    tried: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    mood: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    name: str
+    arguments: dict[str, Any]
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything needed to explain a run afterwards."""
+
+    model: str
+    instructions_version: str
+    passages: tuple[Passage, ...] = ()
+    tools: tuple[ToolCall, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    latency_ms: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run wants to come true: exactly one message to the customer, and perhaps an escalation with it.
+
+    `failed` says that the run broke (the model was down, slow, or made no sense): `reply` is then what the
+    customer hears if no attempt is left, and `escalation` is set.
+    """
+
+    reply: str
+    trace: Trace
+    escalation: Escalation | None = None
+    category: Category | None = None
+    priority: Priority | None = None
+    failed: bool = False
+
+
+class Verdict(Enum):
+    """What becomes of a finished run."""
+
+    ACCEPT = "accept"
+    RERUN = "rerun"
+    """Newer messages came in: run again with them."""
+    RETRY = "retry"
+    """The run failed and an attempt is left."""
+    VOID = "void"
+    """The lease is lost or a person owns the conversation: nothing of the run may come true."""
+
+
+def judge(
+    outcome: Outcome,
+    *,
+    lease_held: bool,
+    control: Control,
+    epoch: int,
+    answers_seq: int,
+    attempts: int,
+    discards: int,
+) -> Verdict:
+    """Whether a run's outcome still counts, given the facts under the conversation's lock.
+
+    `epoch` and `answers_seq` are what the run started from: the owner's epoch and the newest message it read.
+    """
+    if not lease_held or control.owner != "ai" or control.epoch != epoch:
+        return Verdict.VOID
+    if control.last_inbound_seq > answers_seq and discards < DISCARDS_MAX:
+        return Verdict.RERUN
+    if outcome.failed and attempts < ATTEMPTS_MAX:
+        return Verdict.RETRY
+    return Verdict.ACCEPT

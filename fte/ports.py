@@ -1,0 +1,43 @@
+"""The seams with more than one implementation, on one page."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Protocol
+
+from fte.wire import Envelope
+
+Handler = Callable[[Envelope], Awaitable[None]]
+
+
+class Bus(Protocol):
+    """Carries committed events to whoever follows them.
+
+    Both methods deliver every event of the topics that was committed, and deliver events of one key in the order
+    in which their transactions committed.
+    """
+
+    async def consume(self, topics: Sequence[str], group: str, handler: Handler) -> None:
+        """Hand every event to `handler` at least once, until cancelled.
+
+        One event per key is handled at a time, different keys concurrently. A handler that raises is tried again
+        with growing pauses; after the last try the event is written to the dead letters and passed over. A new
+        group starts at the oldest event kept. Progress is stored, so a restart continues where the group was.
+        """
+        ...
+
+    def subscribe(
+        self, topics: Sequence[str], cursor: str | None
+    ) -> AsyncGenerator[tuple[str, Envelope], None]:
+        """Every event after `cursor` (an opaque string from an earlier pair; None: from now on), each with its own.
+
+        Raises Rejected for a cursor that is not one of ours, NotFound for one whose events are no longer kept.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns text into vectors of `dimensions` numbers, of length one."""
+
+    name: str
+    dimensions: int
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]: ...

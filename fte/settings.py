@@ -1,0 +1,200 @@
+"""Settings: read once from the environment, checked, frozen. Secrets never show in their representation."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fte.domain.errors import Rejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of the product. The environment variable's name is in each field's metadata."""
+
+    port: int = field(default=8000, metadata={"env": "FTE_PORT", "help": "Port the HTTP server listens on."})
+    host: str = field(default="127.0.0.1", metadata={"env": "FTE_HOST", "help": "Address it listens on."})
+    data_dir: Path = field(
+        default_factory=lambda: _default_data_dir(),
+        metadata={"env": "FTE_DATA_DIR", "help": "Folder of the embedded database and of local secrets."},
+    )
+    database_url: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "env": "FTE_DATABASE_URL",
+            "help": "PostgreSQL to use; empty: the embedded one.",
+            "secret": True,
+        },
+    )
+    database_pool: int = field(
+        default=10, metadata={"env": "FTE_DATABASE_POOL", "help": "Connections a process may hold.", "min": 4}
+    )
+    secret_key: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "env": "FTE_SECRET_KEY",
+            "help": "Key ticket ids are derived from, at least 32 characters; empty: a file in the data folder.",
+            "secret": True,
+        },
+    )
+    public_url: str = field(
+        default="", metadata={"env": "FTE_PUBLIC_URL", "help": "Address customers reach us at, for links."}
+    )
+    company: str = field(
+        default="our company", metadata={"env": "FTE_COMPANY", "help": "Name the agent answers for."}
+    )
+    hours: str = field(
+        default="",
+        metadata={
+            "env": "FTE_HOURS",
+            "help": "When people read messages, as a phrase told to customers; empty: no times are told.",
+        },
+    )
+    company_dir: Path | None = field(
+        default=None,
+        metadata={
+            "env": "FTE_COMPANY_DIR",
+            "help": "Folder with profile.md and brand_voice.md, which the agent is given; empty: none.",
+        },
+    )
+    trusted_proxies: int = field(
+        default=0,
+        metadata={
+            "env": "FTE_TRUSTED_PROXIES",
+            "help": "Proxies in front of us whose X-Forwarded-For is believed.",
+        },
+    )
+    form_rate_per_ip: int = field(
+        default=30,
+        metadata={"env": "FTE_FORM_RATE_PER_IP", "help": "Form messages a minute from one IP.", "min": 1},
+    )
+    form_rate_per_address: int = field(
+        default=10,
+        metadata={
+            "env": "FTE_FORM_RATE_PER_ADDRESS",
+            "help": "Form messages an hour from one e-mail address.",
+            "min": 1,
+        },
+    )
+    embed_origins: str = field(
+        default="*",
+        metadata={"env": "FTE_EMBED_ORIGINS", "help": "Sites that may embed the form, separated by spaces."},
+    )
+    worker_concurrency: int = field(
+        default=200,
+        metadata={"env": "FTE_WORKER_CONCURRENCY", "help": "Turns answered at the same time.", "min": 1},
+    )
+    model: str = field(
+        default="",
+        metadata={"env": "FTE_MODEL", "help": "Model to use; empty: the offline model, unless a key is set."},
+    )
+    model_base_url: str = field(
+        default="", metadata={"env": "FTE_MODEL_BASE_URL", "help": "Base URL of an OpenAI-compatible server."}
+    )
+    openai_api_key: str = field(
+        default="",
+        repr=False,
+        metadata={"env": "OPENAI_API_KEY", "help": "Key of the model's provider.", "secret": True},
+    )
+    model_timeout: float = field(
+        default=20.0, metadata={"env": "FTE_MODEL_TIMEOUT", "help": "Seconds one model call may take."}
+    )
+    log_retention_days: int = field(
+        default=14,
+        metadata={"env": "FTE_LOG_RETENTION_DAYS", "help": "Days events are kept in the log.", "min": 1},
+    )
+    url: str = field(
+        default="", metadata={"env": "FTE_URL", "help": "Daemon the console talks to; empty: the local one."}
+    )
+    token: str = field(
+        default="",
+        repr=False,
+        metadata={"env": "FTE_TOKEN", "help": "Operator token of the console.", "secret": True},
+    )
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> "Settings":
+        """The settings of this environment; `overrides` that are not None win.
+
+        Raises Rejected naming every variable that is wrong.
+        """
+        values: dict[str, Any] = {}
+        problems: dict[str, str] = {}
+        for setting in fields(cls):
+            name = setting.metadata["env"]
+            raw = overrides.get(setting.name)
+            if raw is None:
+                raw = environ.get(name) or None
+            if raw is None:
+                continue
+            try:
+                values[setting.name] = _parsed(setting.type, raw, setting.metadata)
+            except ValueError as error:
+                problems[name] = str(error)
+        if not problems:
+            problems = _model_problems(cls(**values))
+        if problems:
+            named = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+            raise Rejected(
+                f"Wrong settings: {named}.", fields=problems, remedy="Correct them and start again."
+            )
+        return cls(**values)
+
+    @property
+    def local_url(self) -> str:
+        return self.url or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token_file(self) -> Path:
+        """Where the embedded mode leaves the local operator's token for the console of the same user."""
+        return self.data_dir / "operator.token"
+
+    @property
+    def secret_file(self) -> Path:
+        return self.data_dir / "secret.key"
+
+
+def _model_problems(settings: Settings) -> dict[str, str]:
+    if settings.model_base_url and not settings.model:
+        return {"FTE_MODEL": "missing; name one of the models that FTE_MODEL_BASE_URL offers"}
+    if settings.model not in ("", "offline") and not (settings.model_base_url or settings.openai_api_key):
+        return {"FTE_MODEL": f"{settings.model!r} needs a provider; set OPENAI_API_KEY or FTE_MODEL_BASE_URL"}
+    return {}
+
+
+def _default_data_dir() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("fte", appauthor=False)
+
+
+def _parsed(type_: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
+    name = getattr(type_, "__name__", str(type_))
+    if "Path" in name:
+        return Path(raw).expanduser().resolve()
+    if name == "int":
+        return _number(int, raw, rules)
+    if name == "float":
+        return _number(float, raw, rules)
+    text = str(raw).strip()
+    if rules["env"].endswith("_URL") and text and not urlsplit(text).scheme:
+        raise ValueError(f"{text!r} is not a URL; it should look like http://127.0.0.1:8000")
+    if rules["env"] == "FTE_SECRET_KEY" and len(text) < 32:
+        raise ValueError("needs at least 32 characters; `openssl rand -hex 32` makes one")
+    return text
+
+
+def _number(kind: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
+    try:
+        value = kind(raw)
+    except (TypeError, ValueError):
+        raise ValueError(f"{raw!r} is not a number") from None
+    low = rules.get("min", 0)
+    high = 65535 if rules["env"] == "FTE_PORT" else 1_000_000
+    if not low <= value <= high:
+        raise ValueError(f"{value} is not between {low} and {high}")
+    return value

@@ -1,0 +1,253 @@
+"""The only serialiser: event envelopes and the shapes of the operator API. Both ends import these types.
+
+Times are UTC. Unknown fields are ignored on reading, so an older reader understands a newer writer; a field is
+never given another meaning, and `v` grows when one has to be removed.
+"""
+
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from fte.domain.channels import Channel
+from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, Direction, Owner, Role
+from fte.domain.errors import Malformed, Rejected
+from fte.domain.operators import OperatorRole
+from fte.domain.tickets import Category, Priority, TicketStatus
+
+JSON = dict[str, Any]
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it travels: ids and facts, never customers' text. `key` is the conversation's id."""
+
+    v: int = 1
+    id: UUID
+    topic: str
+    key: str
+    type: str
+    at: datetime
+    payload: JSON
+
+
+# ---------------------------------------------------------------- operator API: what it answers
+
+
+class OperatorView(msgspec.Struct, frozen=True, kw_only=True):
+    id: UUID
+    name: str
+    role: OperatorRole
+
+
+class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as a row of the queue."""
+
+    conversation_id: UUID
+    number: int
+    customer: str
+    channel: Channel
+    subject: str
+    category: Category
+    priority: Priority
+    ticket_status: TicketStatus
+    status: ConversationStatus
+    owner: Owner
+    operator: str | None
+    reason: str | None
+    urgency: str | None
+    sentiment: float | None
+    last_seq: int
+    last_role: Role
+    unanswered: bool
+    started_at: datetime
+    last_message_at: datetime
+    escalated_at: datetime | None
+    preview: str
+
+
+class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of the queue, what needs a person first. `cursor` is the stream's position before the page was read."""
+
+    items: list[QueueItem]
+    needs_person: int
+    cursor: str
+
+
+class MessageView(msgspec.Struct, frozen=True, kw_only=True):
+    id: UUID
+    seq: int
+    channel: Channel
+    direction: Direction
+    role: Role
+    author: str
+    content: str
+    sentiment: float | None
+    delivery_status: str | None
+    outcome: str | None
+    run_id: UUID | None
+    created_at: datetime
+
+
+class PassageView(msgspec.Struct, frozen=True, kw_only=True):
+    title: str
+    source: str
+    score: float
+    excerpt: str
+
+
+class ToolCallView(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    arguments: JSON
+    result: str
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the AI said what it said."""
+
+    id: UUID
+    attempt: int
+    outcome: str
+    model: str
+    instructions_version: str
+    passages: list[PassageView]
+    tools: list[ToolCallView]
+    verdicts: list[str]
+    input_tokens: int
+    output_tokens: int
+    latency_ms: int
+    error: str | None
+    created_at: datetime
+
+
+class Brief(msgspec.Struct, frozen=True, kw_only=True):
+    """What a colleague must know to take over without reading back."""
+
+    asked: str
+    tried: list[str]
+    sources: list[str]
+    mood: str
+    reason: str
+    urgency: str
+
+
+class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first."""
+
+    item: QueueItem
+    epoch: int
+    verified: bool
+    customer_email: str | None
+    customer_phone: str | None
+    brief: Brief | None
+    messages: list[MessageView]
+    earlier: int
+    runs: list[RunView]
+    cursor: str
+
+
+class IdentifierView(msgspec.Struct, frozen=True, kw_only=True):
+    identifier_type: str
+    identifier_value: str
+    verified: bool
+
+
+class ConversationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    conversation_id: UUID
+    number: int
+    status: ConversationStatus
+    owner: Owner
+    initial_channel: Channel
+    started_at: datetime
+    last_message_at: datetime
+
+
+class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer, with what identifies them and their conversations, newest first."""
+
+    id: UUID
+    name: str | None
+    email: str | None
+    phone: str | None
+    created_at: datetime
+    identifiers: list[IdentifierView]
+    conversations: list[ConversationSummary]
+
+
+class ActionDone(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's action took effect. `in_flight` names AI replies a provider already had when a takeover came."""
+
+    conversation_id: UUID
+    epoch: int
+    last_seq: int
+    owner: Owner
+    status: ConversationStatus
+    message_id: UUID | None = None
+    in_flight: list[UUID] = []
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Every error answer of the API."""
+
+    error: str
+    fields: dict[str, str] = {}
+    remedy: str | None = None
+
+
+# ---------------------------------------------------------------- operator API: what it takes
+
+
+class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's write. `seen` is the newest message sequence number on the operator's screen.
+
+    `epoch` is the one the operator's screen shows. Which of `text` and `reason` is used depends on the action.
+    """
+
+    seen: int
+    epoch: int
+    text: str | None = None
+    reason: str | None = None
+
+    def required_text(self) -> str:
+        """The text of a reply or note. Raises Rejected when it is missing, empty or too long."""
+        if self.text is None or not self.text.strip():
+            raise Rejected(fields={"text": "Write something first."})
+        if len(self.text) > REPLY_MAX:
+            raise Rejected(fields={"text": f"At most {REPLY_MAX:,} characters; this has {len(self.text):,}."})
+        return self.text
+
+    def checked_reason(self) -> str:
+        """The reason, or nothing. Raises Rejected when it is too long."""
+        reason = (self.reason or "").strip()
+        if len(reason) > REASON_MAX:
+            raise Rejected(fields={"reason": f"At most {REASON_MAX} characters; this has {len(reason)}."})
+        return reason
+
+
+class StreamNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """What the stream says about itself: `reset` means the cursor's events are gone, so load the page anew."""
+
+    kind: Literal["reset", "ready"]
+    cursor: str
+
+
+_encoder = msgspec.json.Encoder()
+T = TypeVar("T")
+
+
+def encode(value: Any) -> bytes:
+    """JSON bytes of a wire type, or of plain data."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes | str, type_: type[T]) -> T:
+    """The wire type in JSON text. Raises Malformed for what is not JSON; Rejected, naming the field, otherwise."""
+    try:
+        return msgspec.json.decode(data, type=type_)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise Rejected(
+            f"Not understood: {what}.", fields={where.rstrip("`"): what} if where else None
+        ) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Malformed(f"This is not JSON: {error}.") from None

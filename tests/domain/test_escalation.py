@@ -1,0 +1,344 @@
+"""Who must speak to a person: the rules, in both directions."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fte
+from fte.domain.channels import CHANNELS
+from fte.domain.escalation import MOOD_FLOOR, REASONS, URGENCIES, after, before, mood_word, reasons
+from fte.domain.sentiment import sentiment
+
+HAND_OVER = {
+    "human_request": [
+        "I want to talk to a human",
+        "Can I speak to a real person please?",
+        "let me talk to someone",
+        "Could somebody from your team call me?",
+        "connect me to an agent",
+        "Please transfer me to a representative.",
+        "put me through to your manager",
+        "I need a human",
+        "get me a supervisor",
+        "Is there anybody real there?",
+        "is anyone there?",
+        "am I talking to a robot? I want a person",
+        "stop sending me robot replies",
+        "I don't want to talk to a bot",
+        "no bots please",
+        "please call me back",
+        "Do you have a phone number I can call?",
+        "escalate this please",
+        "I'd rather deal with one of your colleagues",
+        "Can I have a human being look at this?",
+        "I would like to speak with your supervisor",
+        "how do I contact a human",
+        "I’d like to chat with a live agent",
+        "person",
+        "Person, please.",
+        "human",
+        "I want to file a formal complaint",
+        "can someone phone me",
+        "give me a call",
+        "Kann ich bitte mit einem Menschen sprechen?",
+        "Ich möchte mit einem echten Mitarbeiter reden",
+        "Bitte rufen Sie mich an",
+        "Verbinden Sie mich mit einem Mitarbeiter",
+        "Je veux parler à un humain",
+        "Puis-je parler à quelqu'un ?",
+        "Je voudrais parler avec un conseiller",
+        "rappelez-moi s'il vous plaît",
+        "Quiero hablar con una persona",
+        "¿Puedo hablar con un agente?",
+        "necesito una persona real",
+        "Vorrei parlare con un operatore",
+        "posso parlare con una persona vera?",
+        "Quero falar com um atendente",
+        "gostaria de falar com uma pessoa",
+        "Kan ik met een medewerker spreken?",
+        "Ik wil een echt persoon spreken",
+    ],
+    "legal": [
+        "My lawyer will be in touch",
+        "we will take legal action",
+        "I'm going to sue you",
+        "See you in court",
+        "I will sue",
+        "our attorney has advised us",
+        "this is illegal",
+        "Ich schalte meinen Anwalt ein",
+        "Je vais contacter mon avocat",
+        "Hablaré con mi abogado",
+        "Mi rivolgerò al mio avvocato",
+        "vou falar com o meu advogado",
+        "I WILL SUE YOU",
+        "you will hear from my l\u200bawyer",
+    ],
+    "pricing_inquiry": [
+        "How much does the Company plan cost?",
+        "What are your prices?",
+        "Can we get a discount?",
+        "is there a discount for non-profits",
+        "Could you send me a quote for 60 seats?",
+        "What would an upgrade cost us?",
+        "how much is it",
+        "Was kostet der Company-Plan?",
+        "Combien coûte le plan Studio ?",
+        "¿Cuánto cuesta?",
+        "Do you offer special terms for schools?",
+        "Pricing for a team of ten?",
+    ],
+    "refund_request": [
+        "I want a refund",
+        "Please refund our subscription",
+        "I want my money back",
+        "You charged me twice this month",
+        "give me my money back now",
+        "How do I get a refund for my subscription?",
+        "Ich will mein Geld zurück",
+        "Je veux un remboursement",
+        "Quiero un reembolso",
+        "A question about credit notes for our clients. Also, please refund us the last payment.",
+    ],
+    "chargeback": [
+        "I have opened a chargeback",
+        "I disputed the charge with my bank",
+        "my bank will reverse this payment",
+    ],
+    "cancellation_threat": [
+        "I will cancel my subscription",
+        "If this isn't fixed we are leaving you",
+        "we're moving to another tool",
+        "I want to cancel our account",
+        "we will take our business elsewhere",
+        "Hiermit kündige ich mein Abo",
+    ],
+    "privacy_request": [
+        "Delete all my personal data",
+        "Under the GDPR I request a copy of my data",
+        "What data do you hold about me?",
+        "please erase everything you have about me",
+        "I want to exercise my right to be forgotten",
+        "Bitte löschen Sie alle meine personenbezogenen Daten",
+    ],
+    "security_incident": [
+        "our account was hacked",
+        "Someone has logged into my account",
+        "I think there is a data breach",
+        "I found a vulnerability in your API",
+        "my API token was stolen",
+        "there was a sign-in that was not me",
+    ],
+    "profanity": [
+        "this is fucking broken",
+        "what a piece of shit",
+        "you are idiots",
+        "you people are useless",
+        "f*** this",
+        "so eine Scheiße",
+        "putain ça marche pas",
+        "vaya mierda de programa",
+    ],
+}
+
+ORDINARY = [
+    "How do I turn on the Human resources module?",
+    "Is there a human-readable export?",
+    "How do I refund my own customers' invoices with your product?",
+    "How can I refund one of my clients who paid twice?",
+    "How do I issue a refund to a client?",
+    "Where is the Refund client button?",
+    "Where do I create an agent API key?",
+    "The Sync Agent is offline since Monday",
+    "Agent API keys: how many can we have?",
+    "Where do I change the legal entity field?",
+    "LEDES export for a law firm, do you support that?",
+    "How do I give Sue access to the project?",
+    "Please ask Sue for the timesheet. Sue can approve it.",
+    "I want to make Sue a manager",
+    "Can Sue see my timesheet?",
+    "I have an issue with the import",
+    "The tissue samples project does not open",
+    "How do I pursue an unpaid invoice? Is there a reminder?",
+    "What is the representative field of a client?",
+    "How do I cancel an invoice?",
+    "Can I cancel a leave request?",
+    "How do I cancel a scheduled report?",
+    "My client's card is declined at Pay now",
+    "How do I mark an invoice as disputed by the client?",
+    "Is SSO in the Studio plan?",
+    "How do I move from Studio to Company?",
+    "How do I set an hourly price on a project?",
+    "How do I add a discount to an invoice for my client?",
+    "Where is the unit price column in the report?",
+    "How much time did my team track last week?",
+    "How much storage does the project have?",
+    "How do I reset my password?",
+    "How do I invite a person to my team?",
+    "How do I assign a task to more than one person?",
+    "How can a manager approve timesheets?",
+    "My manager has not answered my leave request yet",
+    "Can I transfer a project to another workspace?",
+    "How do I transfer ownership to my colleague?",
+    "The webhook callback URL does not work",
+    "How do I stop automatic reminders for one invoice?",
+    "How do I export my data to CSV?",
+    "Where is our data stored?",
+    "How do I delete imported data?",
+    "We have a hackathon next week, can we get more API requests?",
+    "How do I create a credit note?",
+    "Our tennis court booking project is archived, how do I restore it?",
+    "I get error 403 Unauthorized from the API",
+    "Which browsers are supported?",
+    "Scunthorpe office: how do I change the time zone?",
+    "How do I assess project profitability?",
+    "Thanks, that helped!",
+    "Hello",
+    "Wie lade ich einen Mitarbeiter ein?",
+    "Wie setze ich mein Passwort zurück?",
+    "Comment réinitialiser mon mot de passe ?",
+    "¿Cómo cambio mi contraseña?",
+    "Come cambio la password?",
+    "Como altero a minha senha?",
+    "Hoe wijzig ik mijn wachtwoord?",
+    "How do I get the timer on a computer without internet?",
+    "Does the phone app work offline?",
+    "How do I remove a person who left?",
+    "Can somebody tell me how rounding works?",
+    "Can someone help me set up single sign-on?",
+    "How do I change the contact person of a client?",
+    "Can I see the cost rates of a project?",
+    "Do the numbers of purchase orders appear on invoices?",
+    'On the page it says "Delete project". Is that final?',
+    'Thanks.\n> To reach a person, reply with the word "person".\n> Kind regards',
+    'It works. This answer was written by our AI assistant. To reach a person, reply with the word "person".',
+]
+
+CASES = [(text, reason) for reason, texts in HAND_OVER.items() for text in texts]
+
+
+@pytest.mark.parametrize(("text", "reason"), CASES)
+def test_hands_over(text: str, reason: str) -> None:
+    assert reason in reasons(text, "email", 0.5)
+    assert before(text, "email", 0.5) is not None
+
+
+@pytest.mark.parametrize(("text", "reason"), CASES)
+def test_hands_over_inside_a_longer_message(text: str, reason: str) -> None:
+    if len(text.split()) > 2:
+        assert reason in reasons(
+            f"Hello,\nsince Monday the timer is off.\n{text}\nBest, Kim", "web_form", 0.5
+        )
+
+
+@pytest.mark.parametrize("channel", ["email", "web_form"])
+@pytest.mark.parametrize("text", ORDINARY)
+def test_leaves_ordinary_questions_to_the_agent(text: str, channel: str) -> None:
+    assert reasons(text, channel, sentiment(text)) == ()
+
+
+@pytest.mark.parametrize("text", ["human", "Agent", "representative!", "can i get an agent", "human pls"])
+def test_single_words_are_enough_on_whatsapp(text: str) -> None:
+    assert before(text, "whatsapp", 0.5) == "human_request"
+
+
+@pytest.mark.parametrize("text", ["how do i rotate an agent api key", "where is the human resources module"])
+def test_lookalikes_stay_ordinary_on_whatsapp(text: str) -> None:
+    assert before(text, "whatsapp", 0.5) is None
+
+
+def test_mood_decides_at_the_floor() -> None:
+    assert before("It is like this.", "email", MOOD_FLOOR) is None
+    assert before("It is like this.", "email", MOOD_FLOOR - 0.001) == "negative_sentiment"
+
+
+def test_the_most_pressing_reason_wins_and_the_others_are_kept() -> None:
+    text = "I want a refund and to talk to a human, or my lawyer will write to you"
+    assert reasons(text, "email", 0.2) == ("legal", "refund_request", "human_request", "negative_sentiment")
+
+
+def test_every_reason_has_an_urgency() -> None:
+    assert set(URGENCIES) == set(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        ({"requested": None, "searches": 1, "hits": 3, "answered": True}, None),
+        ({"requested": None, "searches": 2, "hits": 0, "answered": True}, "no_answer_found"),
+        ({"requested": None, "searches": 2, "hits": 1, "answered": True}, None),
+        ({"requested": None, "searches": 0, "hits": 0, "answered": True}, None),
+        ({"requested": "refund_request", "searches": 0, "hits": 0, "answered": True}, "refund_request"),
+        ({"requested": None, "searches": 1, "hits": 1, "answered": False}, "agent_failure"),
+        (
+            {"requested": None, "searches": 1, "hits": 1, "answered": False, "violations": ("price",)},
+            "policy_violation",
+        ),
+    ],
+)
+def test_after_a_run(run: dict, reason: str | None) -> None:
+    assert after(**run) == reason
+
+
+PADDING = st.text(alphabet=st.characters(codec="utf-8", categories=("Zs", "Po")), max_size=20)
+
+
+@given(st.sampled_from(CASES), PADDING, PADDING, st.sampled_from(CHANNELS))
+def test_punctuation_around_a_request_changes_nothing(
+    case: tuple[str, str], left: str, right: str, channel: str
+) -> None:
+    text, reason = case
+    found = reasons(f"{left}\n{text}\n{right}", channel, 0.5)
+    assert reason in found
+
+
+@given(st.sampled_from(CASES), st.sampled_from("\u200b\u200d\u2060\ufeff\u00ad"), st.integers(0, 200))
+def test_invisible_characters_hide_nothing(case: tuple[str, str], invisible: str, at: int) -> None:
+    text, reason = case
+    at %= len(text)
+    assert reason in reasons(text[:at] + invisible + text[at:], "email", 0.5)
+
+
+@given(st.text(max_size=3000), st.sampled_from(CHANNELS), st.floats(0, 1))
+def test_any_text_is_judged(text: str, channel: str, mood: float) -> None:
+    found = reasons(text, channel, mood)
+    assert list(found) == sorted(set(found), key=REASONS.index)
+    assert ("negative_sentiment" in found) == (mood < MOOD_FLOOR)
+
+
+@given(st.floats(0, 1))
+def test_every_mood_has_a_word(mood: float) -> None:
+    assert mood_word(mood)
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    ["a", "i want ", "you are so ", "how much ", "speak to a ", "my bank ", "refund ", ">", "f", "data "],
+)
+def test_hostile_repetition_takes_no_time(fragment: str) -> None:
+    import time
+
+    text = (fragment * 20_000)[:20_000]
+    started = time.process_time()
+    reasons(text, "whatsapp", 0.5)
+    assert time.process_time() - started < 1.0
+
+
+COMPANY = Path(fte.__file__).parent / "demo" / "company" / "customers.json"
+
+
+def test_the_sample_company_s_messages() -> None:
+    wrong = []
+    for message in json.loads(COMPANY.read_text()):
+        words = [message["subject"], message["message"]]
+        reason = before("\n".join(words), message["channel"], min(map(sentiment, words)))
+        expected = message["reason"] if message["expect"] == "escalate" else None
+        if reason != (None if expected == "no_documentation" else expected):
+            wrong.append((message["subject"], reason, expected))
+        after_answer = message["follow_up"] if message["expect"] == "answer" else None
+        if after_answer and reasons(after_answer, message["channel"], sentiment(after_answer)):
+            wrong.append((after_answer, "escalated", None))
+    assert wrong == []
