@@ -1,0 +1,1 @@
+"""What knows PostgreSQL as such."""

@@ -1,0 +1,136 @@
+"""The log: every announced change, appended in the transaction that makes it, read back without a gap.
+
+Positions are handed out before their transactions commit, so a reader that asks for "everything after the last
+position" skips rows; and one that waits for older transactions to finish breaks the order of a key when the
+transaction that began first commits last. A reader here goes by snapshots: a window holds the events that one
+snapshot shows and the one before did not. Nothing falls between two windows, and no event comes in an earlier window
+than one its transaction had waited for. Inside a window, events come by position: whoever appends an event holds
+the lock of its key's row, so the positions of one key grow in the order of its commits.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fte.domain.errors import NotFound, Rejected
+from fte.pg import queries
+from fte.pg.pool import Connection, Pool
+from fte.wire import JSON, Envelope
+
+READ_MAX: Final = 500
+"""Events one read returns at most."""
+CURSOR_MAX: Final = 8_000
+"""Characters of a cursor: two snapshots of a busy server."""
+
+_CURSOR = re.compile(r"(\d{1,19}:\d{1,19}:[\d,]*)\.((?:\d{1,19}:\d{1,19}:[\d,]*)?)\.(\d{1,18})", re.ASCII)
+_sql = queries.load(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event to be announced. `key` orders it among its like: the conversation's id."""
+
+    topic: str
+    key: str
+    type: str
+    payload: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the log: everything visible in the snapshot `seen` is behind it.
+
+    With `until`, so is what that later snapshot shows up to `position`; without, the next read opens a window.
+    """
+
+    seen: str = "3:3:"
+    until: str | None = None
+    position: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seen}.{self.until or ''}.{self.position}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Raises Rejected for anything that is not a cursor of ours."""
+        match = _CURSOR.fullmatch(text) if len(text) <= CURSOR_MAX else None
+        if match is None or not all(_is_snapshot(part) for part in (match[1], match[2]) if part):
+            raise Rejected(
+                "This is not a cursor.", fields={"cursor": "Use one the stream gave you, or none."}
+            )
+        return cls(match[1], match[2] or None, int(match[3]))
+
+
+def _is_snapshot(text: str) -> bool:
+    low, high, running = text.split(":")
+    ids = [int(id_) for id_ in running.split(",") if id_]
+    return (
+        0 < int(low) <= int(high)
+        and ids == sorted(set(ids))
+        and all(int(low) <= id_ < int(high) for id_ in ids)
+    )
+
+
+async def emit(connection: Connection, events: Iterable[Event]) -> None:
+    """Announce events when, and only when, the surrounding transaction commits.
+
+    The caller holds the lock of each event's key, usually by having updated the conversation's row.
+    """
+    rows = list(events)
+    if rows:
+        await connection.execute(
+            _sql.append,
+            [event.topic for event in rows],
+            [event.key for event in rows],
+            [event.type for event in rows],
+            [event.payload for event in rows],
+        )
+
+
+async def end(pool: Pool) -> Cursor:
+    """The cursor after which everything lies that is not committed yet, and nothing else."""
+    return Cursor(await pool.fetchval(_sql.snapshot))
+
+
+async def read(
+    pool: Pool, topics: Sequence[str], cursor: Cursor
+) -> tuple[list[tuple[Cursor, Envelope]], Cursor]:
+    """The next events of the topics, each with the cursor just after it, and the cursor to read on from.
+
+    Raises NotFound when events after the cursor have been removed.
+    """
+    if cursor.until is None:
+        rows: list[Any] = await pool.fetch(_sql.open_window, list(topics), cursor.seen, READ_MAX)
+    else:
+        rows = await pool.fetch(
+            _sql.read_on, list(topics), cursor.seen, cursor.until, cursor.position, READ_MAX
+        )
+    if rows[0]["pruned"] and cursor != Cursor():
+        raise NotFound(
+            "These events are no longer kept.", remedy="Load the current state and follow from there."
+        )
+    until = rows[0]["until"]
+    events = [
+        (Cursor(cursor.seen, until, row["position"]), _envelope(row)) for row in rows if row["id"] is not None
+    ]
+    if len(events) == READ_MAX:
+        return events, events[-1][0]
+    return events, Cursor(until)
+
+
+def _envelope(row: Any) -> Envelope:
+    return Envelope(
+        id=row["id"],
+        topic=row["topic"],
+        key=row["key"],
+        type=row["type"],
+        at=row["at"],
+        payload=row["payload"],
+    )
+
+
+async def prune(pool: Pool, keep_days: int) -> int:
+    """Remove events older than `keep_days` that every consumer group has passed. Returns how many went."""
+    removed: int = await pool.fetchval(_sql.prune, keep_days)
+    return removed

@@ -1,0 +1,51 @@
+-- name: append
+insert into log (topic, key, type, payload)
+select topic, key, type, payload
+  from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) with ordinality as e (topic, key, type, payload, n)
+ order by n
+
+-- name: snapshot
+select pg_current_snapshot()::text
+
+-- name: open_window
+with place as materialized (
+    select pg_current_snapshot()::text as until,
+           pg_snapshot_xmin($2::text::pg_snapshot) < (select before_tx from log_pruned) as pruned
+), fresh as materialized (
+    select * from log
+     where tx >= pg_snapshot_xmin($2::text::pg_snapshot)
+       and not pg_visible_in_snapshot(tx, $2::text::pg_snapshot)
+       and topic = any ($1)
+)
+select place.until, place.pruned, e.position, e.id, e.topic, e.key, e.type, e.payload, e.at
+  from place left join (select * from fresh order by position limit $3) e on true
+ order by e.position
+
+-- name: read_on
+with place as materialized (
+    select $3::text as until,
+           pg_snapshot_xmin($2::text::pg_snapshot) < (select before_tx from log_pruned) as pruned
+), rest as materialized (
+    select * from log
+     where position > $4
+       and tx >= pg_snapshot_xmin($2::text::pg_snapshot)
+       and not pg_visible_in_snapshot(tx, $2::text::pg_snapshot)
+       and pg_visible_in_snapshot(tx, $3::text::pg_snapshot)
+       and topic = any ($1)
+     order by position limit $5
+)
+select place.until, place.pruned, e.position, e.id, e.topic, e.key, e.type, e.payload, e.at
+  from place left join rest e on true
+ order by e.position
+
+-- name: prune
+with bound as (
+    select least((select min(pg_snapshot_xmin(seen)) from cursors),
+                 (select min(tx) from log where at > now() - make_interval(days => $1)),
+                 pg_snapshot_xmin(pg_current_snapshot())) as tx
+), gone as (
+    delete from log using bound where log.tx < bound.tx returning 1
+), marked as (
+    update log_pruned set before_tx = greatest(before_tx, bound.tx) from bound where exists (select from gone)
+)
+select count(*) from gone

@@ -1,0 +1,50 @@
+"""Fixtures: one embedded PostgreSQL for the whole run, a fresh migrated database for each test that asks."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from fte.pg import schema
+from fte.pg.embedded import EmbeddedServer
+from fte.pg.hints import Hints
+from fte.pg.pool import Pool
+from tests.databases import created_database
+
+os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
+for name in [name for name in os.environ if name.startswith("FTE_") and not name.startswith("FTE_TEST_")]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of the run's PostgreSQL, holding the migrated template database."""
+    # The database server may run as another user, who must reach the folder: not below pytest's private one.
+    folder = Path(tempfile.mkdtemp(prefix="fte-test-"))
+    with EmbeddedServer(folder) as running:
+        schema.migrate(running.url)
+        yield running.url
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def database_url(server: str) -> AsyncIterator[str]:
+    """A fresh migrated database."""
+    async with created_database(server) as url:
+        yield url
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    opened = await Pool.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def hints(database_url: str) -> Hints:
+    """Hints of one process: they ring here, and nowhere else."""
+    return Hints(database_url)

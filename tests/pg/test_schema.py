@@ -1,0 +1,125 @@
+"""The schema: one version known in two places, shipped in the wheel, refused when it does not fit."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import asyncpg
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from fte.domain.errors import Unavailable
+from fte.pg import schema
+from fte.pg.pool import Pool
+
+ROOT = Path(__file__).parent.parent.parent
+TABLES = {
+    "customers": {"id", "email", "phone", "name", "created_at", "metadata"},
+    "customer_identifiers": {"customer_id", "identifier_type", "identifier_value", "verified"},
+    "conversations": {
+        "customer_id",
+        "initial_channel",
+        "started_at",
+        "ended_at",
+        "status",
+        "sentiment_score",
+        "resolution_type",
+        "escalated_to",
+        "metadata",
+    },
+    "messages": {
+        "conversation_id",
+        "channel",
+        "direction",
+        "role",
+        "content",
+        "tokens_used",
+        "latency_ms",
+        "tool_calls",
+        "channel_message_id",
+        "delivery_status",
+    },
+    "tickets": {
+        "conversation_id",
+        "customer_id",
+        "source_channel",
+        "category",
+        "priority",
+        "status",
+        "created_at",
+        "resolved_at",
+        "resolution_notes",
+    },
+    "knowledge_base": {"title", "content", "category", "embedding"},
+    "channel_configs": {"channel", "enabled", "config", "response_template", "max_response_length"},
+    "agent_metrics": {"metric_name", "metric_value", "channel", "dimensions", "recorded_at"},
+}
+
+
+def test_the_program_knows_the_newest_migration() -> None:
+    folder = schema.migrations_folder()
+    assert ScriptDirectory.from_config(Config(folder / "alembic.ini")).get_heads() == [schema.SCHEMA_VERSION]
+
+
+async def test_the_tables_of_the_contract_are_there(pool: Pool) -> None:
+    for table, columns in TABLES.items():
+        rows = await pool.fetch(
+            "select column_name from information_schema.columns where table_name = $1", table
+        )
+        assert columns <= {row["column_name"] for row in rows}, table
+
+
+def test_several_may_migrate_an_empty_database_at_once_and_again(tmp_path: Path, server: str) -> None:
+    name = f"empty_{os.getpid()}"
+    asyncio.run(_run_sql(server, f"create database {name}"))
+    environment = os.environ | {"FTE_DATABASE_URL": server.replace("/fte?", f"/{name}?")}
+    command = [sys.executable, "-m", "fte", "migrate"]
+    for _ in range(2):
+        started = [
+            subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)
+        ]
+        assert [process.communicate(timeout=60)[1] for process in started] == ["", "", ""]
+        assert [process.returncode for process in started] == [0, 0, 0]
+    asyncio.run(_run_sql(server, f"drop database {name} with (force)"))
+
+
+async def _run_sql(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+@pytest.mark.parametrize(("found", "remedy"), [("0000", "fte migrate"), ("9999", "release")])
+async def test_another_schema_is_refused_with_the_remedy(pool: Pool, found: str, remedy: str) -> None:
+    await pool.execute("update alembic_version set version_num = $1", found)
+    async with pool.connection() as connection:
+        with pytest.raises(Unavailable) as caught:
+            await schema.check(connection)
+    assert found in caught.value.message
+    assert remedy in (caught.value.remedy or "")
+
+
+def test_the_wheel_carries_the_migrations_and_the_documents(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    for name in (
+        "fte/migrations/versions/0001_initial.sql",
+        "fte/migrations/env.py",
+        "fte/migrations/alembic.ini",
+        "fte/demo/company/customers.json",
+        "fte/agent/instructions.md",
+        "fte/store/intake.sql",
+        "fte/console/console.tcss",
+        "fte/channels/web_form/static/form.css",
+        "fte/py.typed",
+    ):
+        assert name in names
