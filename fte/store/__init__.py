@@ -1,0 +1,1 @@
+"""State, as plain functions over a connection. Each module's SQL lies beside it, by name."""

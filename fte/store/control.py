@@ -1,0 +1,210 @@
+"""Operators' actions: each one transaction, decided under the conversation's lock, audited, and done once per key."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from fte.domain.conversations import (
+    Actor,
+    Control,
+    check_release,
+    check_reply,
+    check_resolve,
+    check_take_over,
+)
+from fte.domain.delivery import first_state
+from fte.domain.errors import Conflict, NotFound
+from fte.domain.events import CONVERSATIONS, OUTBOUND
+from fte.domain.ids import new_id
+from fte.domain.operators import Action
+from fte.domain.text import storable
+from fte.pg import queries
+from fte.pg.log import Event, emit
+from fte.pg.pool import Connection, Pool
+from fte.store.turns import control_of, open_turn
+from fte.wire import JSON, ActionDone
+
+_sql = queries.load(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One action under way: the locked conversation and who acts."""
+
+    connection: Connection
+    conversation: UUID
+    ticket: UUID
+    channel: str
+    control: Control
+    actor: Actor
+
+    def done(
+        self, type_: str, *, message: UUID | None = None, in_flight: list[UUID] | None = None, **now: Any
+    ) -> "_Done":
+        """`now` names what of owner, epoch, status and last_seq the action changed."""
+        result = ActionDone(
+            conversation_id=self.conversation,
+            epoch=now.get("epoch", self.control.epoch),
+            last_seq=now.get("last_seq", self.control.last_seq),
+            owner=now.get("owner", self.control.owner),
+            status=now.get("status", self.control.status),
+            message_id=message,
+            in_flight=in_flight or [],
+        )
+        fact: JSON = {
+            "conversation_id": self.conversation,
+            "ticket_id": self.ticket,
+            "channel": self.channel,
+            "operator": self.actor.name,
+            "owner": result.owner,
+            "epoch": result.epoch,
+            "status": result.status,
+            "seq": result.last_seq,
+        }
+        if message:
+            fact |= {"message_id": message, "role": "operator"}
+        return _Done(result, [Event(CONVERSATIONS, str(self.conversation), type_, fact)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    result: ActionDone
+    events: list[Event]
+
+
+async def take_over(pool: Pool, key: str, conversation: UUID, actor: Actor) -> ActionDone:
+    """The operator holds the conversation; the AI's unfinished work in it is void.
+
+    Raises Conflict, naming the winner, when somebody else was faster.
+    """
+    return await _act(pool, key, "take_over", conversation, actor, {}, _take_over)
+
+
+async def reply(pool: Pool, key: str, conversation: UUID, actor: Actor, text: str) -> ActionDone:
+    """The operator's words go to the customer. Raises Conflict when they do not hold it or have not seen everything."""
+
+    async def apply(case: _Case) -> _Done:
+        return await _reply(case, storable(text))
+
+    return await _act(pool, key, "reply", conversation, actor, {"text": text}, apply)
+
+
+async def note(pool: Pool, key: str, conversation: UUID, actor: Actor, text: str) -> ActionDone:
+    """A note for colleagues. The customer never sees it."""
+
+    async def apply(case: _Case) -> _Done:
+        message, seq = await _say(case, "note", storable(text), None)
+        return case.done("note.added", message=message, last_seq=seq)
+
+    return await _act(pool, key, "note", conversation, actor, {"text": text}, apply)
+
+
+async def release(pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str) -> ActionDone:
+    """The AI has the conversation again, and owes an answer to what nobody has answered."""
+    return await _act(pool, key, "release", conversation, actor, {"reason": reason}, _release)
+
+
+async def resolve(pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str) -> ActionDone:
+    """The matter is settled. A new message of the customer opens it again, with the AI."""
+
+    async def apply(case: _Case) -> _Done:
+        return await _resolve(case, storable(reason))
+
+    return await _act(pool, key, "resolve", conversation, actor, {"reason": reason}, apply)
+
+
+async def _act(
+    pool: Pool,
+    key: str,
+    action: Action,
+    conversation: UUID,
+    actor: Actor,
+    details: JSON,
+    apply: Callable[[_Case], Awaitable[_Done]],
+) -> ActionDone:
+    fingerprint = hashlib.sha256(
+        msgspec.json.encode([action, conversation, actor.seen, actor.epoch, details])
+    ).digest()
+    async with pool.transaction() as connection:
+        if await connection.fetchval(_sql.lock, conversation) is None:
+            raise NotFound("There is no such conversation.")
+        earlier: Any = await connection.fetchrow(_sql.done_before, actor.id, key)
+        if earlier is not None:
+            if earlier["request_hash"] != fingerprint:
+                raise Conflict("This idempotency key was used for another request.", remedy="Use a new key.")
+            return msgspec.convert(earlier["result"], ActionDone)
+        # A statement of its own: one that had to wait for the lock would still see what was before.
+        row: Any = await connection.fetchrow(_sql.facts, conversation)
+        case = _Case(connection, conversation, row["ticket_id"], row["channel"], control_of(row), actor)
+        done = await apply(case)
+        await connection.execute(
+            _sql.record, actor.id, action, conversation, key, fingerprint, _audited(details), done.result
+        )
+        await emit(connection, done.events)
+    return done.result
+
+
+def _audited(details: JSON) -> JSON:
+    """What the audit keeps: reasons in full, of texts only their length; the message itself is stored once."""
+    return {name: len(value) if name == "text" else value for name, value in details.items()}
+
+
+async def _take_over(case: _Case) -> _Done:
+    check_take_over(case.control, case.actor)
+    if case.actor.holds(case.control):
+        return case.done("conversation.taken_over")
+    epoch = case.control.epoch + 1
+    status = "open" if case.control.status == "resolved" else case.control.status
+    await case.connection.execute(_sql.lock_turn, case.conversation)
+    rows = await case.connection.fetch(
+        _sql.take_over, case.conversation, case.ticket, case.actor.id, epoch, status
+    )
+    in_flight = [row["message_id"] for row in rows]
+    return case.done(
+        "conversation.taken_over", in_flight=in_flight, owner="human", epoch=epoch, status=status
+    )
+
+
+async def _reply(case: _Case, text: str) -> _Done:
+    check_reply(case.control, case.actor)
+    state = first_state(case.channel)  # type: ignore[arg-type]
+    message, seq = await _say(case, "outbound", text, state)
+    await case.connection.execute(
+        _sql.answered, case.conversation, case.ticket, message, case.control.epoch, state
+    )
+    done = case.done("reply.sent" if state == "sent" else "reply.queued", message=message, last_seq=seq)
+    if case.channel in OUTBOUND:
+        queued = done.events[0]
+        done.events.append(Event(OUTBOUND[case.channel], queued.key, queued.type, queued.payload))
+    return done
+
+
+async def _release(case: _Case) -> _Done:
+    check_release(case.control, case.actor)
+    epoch = case.control.epoch + 1
+    status = "resolved" if case.control.status == "resolved" else "open"
+    await case.connection.execute(_sql.release, case.conversation, case.ticket, epoch, status)
+    if case.control.unanswered and status == "open":
+        await case.connection.execute(_sql.owe_again, case.conversation)
+        await open_turn(case.connection, case.conversation, case.ticket, case.channel)
+    return case.done("conversation.released", owner="ai", epoch=epoch, status=status)
+
+
+async def _resolve(case: _Case, reason: str) -> _Done:
+    check_resolve(case.control, case.actor)
+    await case.connection.execute(_sql.lock_turn, case.conversation)
+    epoch = case.control.epoch + 1
+    await case.connection.execute(_sql.resolve, case.conversation, case.ticket, epoch, reason or None)
+    return case.done("conversation.resolved", owner="ai", epoch=epoch, status="resolved")
+
+
+async def _say(case: _Case, direction: str, text: str, state: str | None) -> tuple[UUID, int]:
+    message, seq = new_id(), case.control.last_seq + 1
+    await case.connection.execute(
+        _sql.say, message, case.conversation, seq, case.channel, direction, text, case.actor.id, state
+    )
+    return message, seq

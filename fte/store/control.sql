@@ -1,0 +1,91 @@
+-- name: lock
+select id from conversations where id = $1 for update
+
+-- name: lock_turn
+-- The parts of one statement run in no fixed order, and a claim takes the turn before the ticket: so does this.
+select id from turns where conversation_id = $1 and state in ('due', 'running') for update
+
+-- name: facts
+select c.owner, c.epoch, c.status, c.operator_id, o.name as operator_name,
+       c.last_seq, c.last_inbound_seq, c.answered_seq, k.id as ticket_id,
+       (select m.channel from messages m where m.conversation_id = c.id and m.direction = 'inbound'
+         order by m.seq desc limit 1) as channel
+  from conversations c
+  join tickets k on k.conversation_id = c.id
+  left join operators o on o.id = c.operator_id
+ where c.id = $1
+
+-- name: done_before
+select request_hash, result from audit where operator_id = $1 and idempotency_key = $2
+
+-- name: record
+insert into audit (operator_id, action, conversation_id, idempotency_key, request_hash, details, result)
+values ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: take_over
+with talk as (
+    update conversations set owner = 'human', operator_id = $3, epoch = $4, status = $5, ended_at = null where id = $1
+), owed as (
+    update turns set state = 'cancelled', finished_at = now(), lease_holder = null, lease_until = null
+     where conversation_id = $1 and state in ('due', 'running')
+), shown as (
+    update tickets set status = 'escalated', updated_at = now(), resolved_at = null where id = $2
+), waiting as (
+    update messages set outcome = 'handed_over'
+     where conversation_id = $1 and direction = 'inbound' and outcome is null
+), withdrawn as (
+    update replies r set state = 'superseded', updated_at = now()
+      from messages m
+     where m.id = r.message_id and m.conversation_id = $1 and m.role = 'agent' and r.state in ('draft', 'queued')
+    returning r.message_id
+), marked as (
+    update messages set delivery_status = 'superseded' where id in (select message_id from withdrawn)
+)
+select r.message_id
+  from replies r join messages m on m.id = r.message_id
+ where m.conversation_id = $1 and m.role = 'agent' and r.state = 'sending'
+
+-- name: say
+with said as (
+    insert into messages (id, conversation_id, seq, channel, direction, role, content, operator_id, delivery_status)
+    values ($1, $2, $3, $4, $5, 'operator', $6, $7, $8)
+)
+update conversations
+   set last_seq = $3, last_message_at = case when $5 = 'note' then last_message_at else now() end
+ where id = $2
+
+-- name: answered
+with talk as (
+    update conversations set answered_seq = last_inbound_seq where id = $1
+), shown as (
+    update tickets set status = 'waiting_customer', updated_at = now() where id = $2
+)
+insert into replies (message_id, epoch, state) values ($3, $4, $5)
+
+-- name: release
+with talk as (
+    update conversations set owner = 'ai', operator_id = null, epoch = $3, status = $4 where id = $1
+)
+update tickets set status = case when $4 = 'resolved' then 'resolved' when status = 'escalated' then 'open' else status end,
+                   updated_at = now()
+ where id = $2
+
+-- name: owe_again
+update messages m set outcome = null
+  from conversations c
+ where c.id = $1 and m.conversation_id = $1 and m.direction = 'inbound' and m.seq > c.answered_seq
+
+-- name: resolve
+with talk as (
+    update conversations
+       set owner = 'ai', operator_id = null, epoch = $3, status = 'resolved', ended_at = now(),
+           resolution_type = case owner when 'human' then 'person' else 'ai' end, answered_seq = last_inbound_seq
+     where id = $1
+), owed as (
+    update turns set state = 'cancelled', finished_at = now(), lease_holder = null, lease_until = null
+     where conversation_id = $1 and state in ('due', 'running')
+), waiting as (
+    update messages set outcome = 'suppressed'
+     where conversation_id = $1 and direction = 'inbound' and outcome is null
+)
+update tickets set status = 'resolved', resolved_at = now(), updated_at = now(), resolution_notes = $4 where id = $2

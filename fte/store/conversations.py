@@ -1,0 +1,75 @@
+"""Conversations as operators see them: the queue, and one conversation whole."""
+
+from typing import Any, Final, Literal, get_args
+from uuid import UUID
+
+import msgspec
+
+from fte.domain.errors import NotFound
+from fte.domain.text import storable
+from fte.pg import log, queries
+from fte.pg.pool import Pool
+from fte.wire import Brief, ConversationView, MessageView, QueueItem, QueuePage, RunView
+
+View = Literal["open", "needs_person", "mine", "resolved", "all"]
+VIEWS: Final[tuple[View, ...]] = get_args(View)
+QUEUE_MAX: Final = 500
+IDS_MAX: Final = 100
+MESSAGES_MAX: Final = 50
+SEARCH_MAX: Final = 200
+
+_sql = queries.load(__file__)
+
+
+async def queue(
+    pool: Pool,
+    operator: UUID,
+    view: View = "open",
+    search: str = "",
+    limit: int = 200,
+    ids: list[UUID] | None = None,
+) -> QueuePage:
+    """A page of the queue: who waits for a person first, then what people hold, then the AI's, newest first.
+
+    `ids` asks for those conversations (at most IDS_MAX), whatever the view. At most QUEUE_MAX rows.
+    """
+    cursor = str(await log.end(pool))
+    if ids is not None:
+        chosen = ids
+    else:
+        words = f"%{_escaped(search[:SEARCH_MAX])}%" if search else None
+        rows = await pool.fetch(_sql.pick, view, operator, words, min(limit, QUEUE_MAX))
+        chosen = [row["id"] for row in rows]
+    items = [msgspec.convert(dict(row), QueueItem) for row in await pool.fetch(_sql.items, chosen)]
+    return QueuePage(items=items, needs_person=await pool.fetchval(_sql.needs_person), cursor=cursor)
+
+
+def _escaped(text: str) -> str:
+    return storable(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+async def one(pool: Pool, conversation: UUID, before: int | None = None) -> ConversationView:
+    """A conversation with its newest MESSAGES_MAX messages, or those before a sequence number. Raises NotFound."""
+    cursor = str(await log.end(pool))
+    async with pool.connection() as connection:
+        head: Any = await connection.fetchrow(_sql.items, [conversation])
+        if head is None:
+            raise NotFound("There is no such conversation.")
+        facts: Any = await connection.fetchrow(_sql.facts, conversation)
+        rows = await connection.fetch(_sql.messages, conversation, before, MESSAGES_MAX)
+        messages = [msgspec.convert(dict(row), MessageView) for row in rows]
+        runs = await connection.fetch(
+            _sql.runs, conversation, [m.run_id for m in messages if m.run_id], MESSAGES_MAX
+        )
+    return ConversationView(
+        item=msgspec.convert(dict(head), QueueItem),
+        epoch=facts["epoch"],
+        verified=facts["verified"],
+        customer_email=facts["email"],
+        customer_phone=facts["phone"],
+        brief=msgspec.convert(facts["brief"], Brief) if facts["brief"] else None,
+        messages=messages,
+        earlier=messages[0].seq - 1 if messages else 0,
+        runs=[msgspec.convert(dict(row) | row["trace"], RunView) for row in runs],
+        cursor=cursor,
+    )

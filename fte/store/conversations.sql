@@ -1,0 +1,73 @@
+-- name: pick
+with matching as (
+    select c.id
+      from conversations c join customers u on u.id = c.customer_id join tickets k on k.conversation_id = c.id
+     where u.name ilike $3 or u.email ilike $3 or u.phone ilike $3 or k.subject ilike $3 or c.number::text = trim('%' from $3)
+), found as (
+    (select id, 0 as part, (operator_id is not null)::int as held,
+            case escalation_urgency when 'high' then 0 else 1 end as rank, extract(epoch from coalesce(escalated_at, last_message_at)) as at
+       from conversations
+      where owner = 'human' and status <> 'resolved'
+        and ($1 in ('open', 'all') or ($1 = 'needs_person' and operator_id is null) or ($1 = 'mine' and operator_id = $2))
+        and ($3::text is null or id in (select id from matching))
+      order by held, rank, at limit $4)
+    union all
+    (select id, 1, 0, 0, -extract(epoch from last_message_at)
+       from conversations
+      where owner = 'ai' and status <> 'resolved' and $1 in ('open', 'all')
+        and ($3::text is null or id in (select id from matching))
+      order by last_message_at desc limit $4)
+    union all
+    (select id, 2, 0, 0, -extract(epoch from last_message_at)
+       from conversations
+      where status = 'resolved' and $1 in ('resolved', 'all')
+        and ($3::text is null or id in (select id from matching))
+      order by last_message_at desc limit $4)
+)
+select id from found order by part, held, rank, at limit $4
+
+-- name: items
+select c.id as conversation_id, c.number, coalesce(nullif(cu.name, ''), cu.email, cu.phone, '?') as customer,
+       k.channel, k.subject, k.category, k.priority, k.status as ticket_status, c.status, c.owner,
+       o.name as operator,
+       case when c.owner = 'human' and c.status <> 'resolved' then c.escalation_reason end as reason,
+       case when c.owner = 'human' and c.status <> 'resolved' then c.escalation_urgency end as urgency,
+       c.sentiment_score::float8 as sentiment,
+       c.last_seq, coalesce(m.role, 'customer') as last_role, c.last_inbound_seq > c.answered_seq as unanswered,
+       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview
+  from unnest($1::uuid[]) with ordinality as wanted (id, place)
+  join conversations c on c.id = wanted.id
+  join customers cu on cu.id = c.customer_id
+  join lateral (select source_channel as channel, subject, category, priority, status from tickets
+                 where conversation_id = c.id order by created_at desc limit 1) k on true
+  left join operators o on o.id = c.operator_id
+  left join lateral (select role, content from messages
+                      where conversation_id = c.id and direction <> 'note' order by seq desc limit 1) m on true
+ order by wanted.place
+
+-- name: needs_person
+select count(*) from conversations where owner = 'human' and status <> 'resolved' and operator_id is null
+
+-- name: facts
+select c.epoch, c.verified, cu.email, cu.phone,
+       case when c.owner = 'human' then c.escalation_brief end as brief
+  from conversations c join customers cu on cu.id = c.customer_id
+ where c.id = $1
+
+-- name: messages
+select * from (
+    select m.id, m.seq, m.channel, m.direction, m.role,
+           case m.role when 'customer' then coalesce(nullif(cu.name, ''), cu.email, cu.phone, 'Customer')
+                       when 'operator' then coalesce(o.name, 'Operator') when 'agent' then 'AI' else 'System' end as author,
+           m.content, m.sentiment::float8 as sentiment, m.delivery_status, m.outcome, m.run_id, m.created_at
+      from messages m
+      join conversations c on c.id = m.conversation_id
+      join customers cu on cu.id = c.customer_id
+      left join operators o on o.id = m.operator_id
+     where m.conversation_id = $1 and ($2::int is null or m.seq < $2)
+     order by m.seq desc limit $3
+) newest order by seq
+
+-- name: runs
+select id, attempt, outcome, model, instructions_version, trace, input_tokens, output_tokens, latency_ms, error, created_at
+  from runs where conversation_id = $1 and id = any ($2) order by created_at limit $3

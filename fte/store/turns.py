@@ -1,0 +1,315 @@
+"""Turns: claimed with a lease, answered outside any transaction, finished in one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fte.domain.conversations import Control
+from fte.domain.delivery import first_state
+from fte.domain.events import CONVERSATIONS, ESCALATIONS, METRICS, OUTBOUND, TICKETS_INCOMING
+from fte.domain.ids import new_id
+from fte.domain.retry import pause
+from fte.domain.turns import HISTORY_MAX, Assignment, Line, Outcome, Trace, Verdict, judge
+from fte.pg import queries
+from fte.pg.log import Event, emit
+from fte.pg.pool import Connection, Pool
+from fte.wire import JSON
+
+_sql = queries.load(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A turn this worker holds until its lease ends, and what it saw when it took it."""
+
+    turn: UUID
+    conversation: UUID
+    ticket: UUID
+    holder: UUID
+    attempts: int
+    discards: int
+    epoch: int
+    answers_seq: int
+    waiting_since: datetime
+    assignment: Assignment
+
+
+async def claim(pool: Pool, holder: UUID, limit: int, lease: float) -> list[Claim]:
+    """Take up to `limit` due turns, oldest first, for `lease` seconds. Nobody else gets them meanwhile."""
+    taken: list[Any] = await pool.fetch(_sql.claim, limit, holder, lease)
+    if not taken:
+        return []
+    rows: list[Any] = await pool.fetch(_sql.load, [row["id"] for row in taken], HISTORY_MAX)
+    return [_claim(row, holder) for row in rows]
+
+
+def _claim(row: Any, holder: UUID) -> Claim:
+    lines = tuple(
+        Line(
+            line["seq"],
+            line["role"],
+            line["channel"],
+            line["content"],
+            datetime.fromisoformat(line["at"]),
+            line["role"] == "customer" and line["seq"] > row["answered_seq"],
+        )
+        for line in row["lines"]
+    )
+    assignment = Assignment(
+        turn_id=row["id"],
+        conversation_id=row["conversation_id"],
+        channel=row["channel"],
+        customer_name=row["name"] or "",
+        verified=row["verified"],
+        reference=f"#{row['number']}",
+        subject=row["subject"],
+        category=row["category"],
+        priority=row["priority"],
+        lines=lines,
+        attempt=row["attempts"],
+        first_answer=not any(line.role in ("agent", "operator") for line in lines),
+    )
+    return Claim(
+        row["id"],
+        row["conversation_id"],
+        row["ticket_id"],
+        holder,
+        row["attempts"],
+        row["discards"],
+        row["epoch"],
+        row["last_inbound_seq"],
+        row["waiting_since"],
+        assignment,
+    )
+
+
+async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
+    """Make a run's outcome true, or throw it away, in one transaction. Returns which.
+
+    Raises Unavailable when the database is away: the lease then runs out, and another run answers.
+    """
+    async with pool.transaction() as connection:
+        row: Any = await connection.fetchrow(_sql.lock, claim.conversation, claim.turn)
+        control = control_of(row)
+        verdict = judge(
+            outcome,
+            lease_held=row["lease_holder"] == claim.holder
+            and row["attempts"] == claim.attempts
+            and row["running"],
+            control=control,
+            epoch=claim.epoch,
+            answers_seq=claim.answers_seq,
+            attempts=claim.attempts,
+            discards=claim.discards,
+        )
+        run = await _record_run(connection, claim, outcome, verdict)
+        if verdict is Verdict.ACCEPT:
+            await _accept(connection, claim, outcome, control, run)
+        elif verdict is Verdict.RERUN:
+            await _put_back(connection, claim, 0.0, discarded=True)
+        elif verdict is Verdict.RETRY:
+            await _put_back(
+                connection, claim, pause(claim.attempts, first=1.0, longest=30.0), discarded=False
+            )
+    return verdict
+
+
+def control_of(row: Any) -> Control:
+    return Control(
+        row["owner"],
+        row["epoch"],
+        row["status"],
+        row["operator_id"],
+        row.get("operator_name"),
+        row["last_seq"],
+        row["last_inbound_seq"],
+        row["answered_seq"],
+    )
+
+
+async def _record_run(connection: Connection, claim: Claim, outcome: Outcome, verdict: Verdict) -> UUID:
+    trace = outcome.trace
+    run = new_id()
+    await connection.execute(
+        _sql.record_run,
+        run,
+        claim.turn,
+        claim.conversation,
+        claim.attempts,
+        _run_outcome(outcome, verdict),
+        trace.model,
+        trace.instructions_version,
+        _trace_json(trace),
+        trace.input_tokens,
+        trace.output_tokens,
+        trace.latency_ms,
+        trace.error,
+    )
+    return run
+
+
+def _run_outcome(outcome: Outcome, verdict: Verdict) -> str:
+    if verdict in (Verdict.VOID, Verdict.RERUN):
+        return "discarded"
+    if outcome.failed:
+        return "failed"
+    return "escalated" if outcome.escalation else "answered"
+
+
+def _trace_json(trace: Trace) -> JSON:
+    return {
+        "passages": [
+            {"title": p.title, "source": p.source, "score": round(p.score, 4), "excerpt": p.content[:500]}
+            for p in trace.passages
+        ],
+        "tools": [{"name": t.name, "arguments": t.arguments, "result": t.result[:2000]} for t in trace.tools],
+        "verdicts": list(trace.verdicts),
+    }
+
+
+async def _accept(
+    connection: Connection, claim: Claim, outcome: Outcome, control: Control, run: UUID
+) -> None:
+    channel = claim.assignment.channel
+    escalation = outcome.escalation
+    epoch = control.epoch + 1 if escalation else control.epoch
+    state = first_state(channel)
+    message = new_id()
+    await connection.execute(
+        _sql.answer,
+        message,
+        claim.conversation,
+        control.last_seq + 1,
+        channel,
+        outcome.reply,
+        run,
+        outcome.trace.input_tokens + outcome.trace.output_tokens,
+        outcome.trace.latency_ms,
+        [tool.name for tool in outcome.trace.tools],
+        state,
+        claim.turn,
+        epoch,
+    )
+    await connection.execute(
+        _sql.settle,
+        claim.conversation,
+        claim.turn,
+        claim.ticket,
+        claim.answers_seq,
+        epoch,
+        outcome.category,
+        outcome.priority,
+        "escalated" if escalation else "answered",
+    )
+    if escalation:
+        await connection.execute(
+            _sql.escalate,
+            claim.conversation,
+            claim.ticket,
+            escalation.reason,
+            escalation.urgency,
+            {
+                "asked": escalation.asked,
+                "tried": escalation.tried,
+                "sources": escalation.sources,
+                "mood": escalation.mood,
+                "reason": escalation.reason,
+                "urgency": escalation.urgency,
+            },
+        )
+    more = control.last_inbound_seq > claim.answers_seq and not escalation
+    if more:
+        await open_turn(connection, claim.conversation, claim.ticket, channel)
+    await emit(connection, _events(claim, outcome, message, control.last_seq + 1, epoch, state))
+
+
+def _events(claim: Claim, outcome: Outcome, message: UUID, seq: int, epoch: int, state: str) -> list[Event]:
+    key = str(claim.conversation)
+    channel = claim.assignment.channel
+    escalation = outcome.escalation
+    fact: JSON = {
+        "conversation_id": key,
+        "ticket_id": claim.ticket,
+        "message_id": message,
+        "seq": seq,
+        "channel": channel,
+        "role": "agent",
+        "owner": "human" if escalation else "ai",
+        "epoch": epoch,
+        "status": "escalated" if escalation else "open",
+    }
+    events = [Event(CONVERSATIONS, key, "reply.sent" if state == "sent" else "reply.queued", fact)]
+    if channel in OUTBOUND:
+        events.append(Event(OUTBOUND[channel], key, "reply.queued", fact))
+    if escalation:
+        raised = fact | {
+            "reason": escalation.reason,
+            "urgency": escalation.urgency,
+            "number": int(claim.assignment.reference[1:]),
+        }
+        events.append(Event(CONVERSATIONS, key, "conversation.escalated", raised))
+        events.append(Event(ESCALATIONS, key, "escalation.raised", raised))
+    events.append(
+        Event(
+            METRICS,
+            key,
+            "turn.finished",
+            {
+                "channel": channel,
+                "outcome": "escalated" if escalation else "answered",
+                "reason": escalation.reason if escalation else None,
+                "failed": outcome.failed,
+                "run_ms": outcome.trace.latency_ms,
+                "waiting_since": claim.waiting_since,
+                "input_tokens": outcome.trace.input_tokens,
+                "output_tokens": outcome.trace.output_tokens,
+            },
+        )
+    )
+    return events
+
+
+async def open_turn(connection: Connection, conversation: UUID, ticket: UUID, channel: str) -> None:
+    """Owe the conversation an answer, now. The caller holds the conversation's lock and knows no turn is open."""
+    row: Any = await connection.fetchrow(_sql.open_turn, new_id(), conversation, ticket, channel)
+    await emit(connection, [_doorbell(row["id"], conversation, ticket, channel, row["due_at"])])
+
+
+async def _put_back(connection: Connection, claim: Claim, wait: float, *, discarded: bool) -> None:
+    due: datetime = await connection.fetchval(_sql.put_back, claim.turn, wait, discarded)
+    await emit(
+        connection, [_doorbell(claim.turn, claim.conversation, claim.ticket, claim.assignment.channel, due)]
+    )
+
+
+def _doorbell(turn: UUID, conversation: UUID, ticket: UUID, channel: str, due: datetime) -> Event:
+    return Event(
+        TICKETS_INCOMING,
+        str(conversation),
+        "turn.due",
+        {
+            "conversation_id": conversation,
+            "ticket_id": ticket,
+            "turn_id": turn,
+            "channel": channel,
+            "due_at": due,
+        },
+    )
+
+
+async def next_due(pool: Pool) -> float | None:
+    """Seconds until the next turn is due; None when none is waiting."""
+    wait: float | None = await pool.fetchval(_sql.next_due)
+    return wait
+
+
+async def recover(pool: Pool) -> Sequence[UUID]:
+    """Put back turns whose worker vanished: their lease is over. Returns their ids."""
+    return [row["id"] for row in await pool.fetch(_sql.recover)]
+
+
+async def give_back(pool: Pool, holder: UUID) -> None:
+    """Put back every turn the holder still has, for others to take at once."""
+    await pool.execute(_sql.give_back, holder)

@@ -1,0 +1,130 @@
+-- name: claim
+with picked as (
+    select id from turns
+     where state = 'due' and due_at <= now()
+     order by due_at limit $1 for update skip locked
+), taken as (
+    update turns t
+       set state = 'running', attempts = t.attempts + 1, lease_holder = $2,
+           lease_until = now() + make_interval(secs => $3)
+      from picked where t.id = picked.id
+    returning t.id, t.ticket_id, t.conversation_id, t.channel
+), shown as (
+    update tickets k set status = 'processing', updated_at = now()
+      from taken where k.id = taken.ticket_id and k.status = 'open'
+), told as (
+    insert into log (topic, key, type, payload)
+    select 'fte.conversations', id::text, 'turn.started',
+           jsonb_build_object('conversation_id', conversation_id, 'ticket_id', ticket_id, 'turn_id', id, 'channel', channel)
+      from taken
+)
+select id from taken
+
+-- name: load
+select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, c.epoch, c.verified,
+       c.last_inbound_seq, c.answered_seq, k.number, k.subject, k.category, k.priority, cu.name,
+       coalesce((select min(m.created_at) from messages m
+                  where m.conversation_id = c.id and m.direction = 'inbound' and m.seq > c.answered_seq),
+                t.created_at) as waiting_since,
+       coalesce((select jsonb_agg(jsonb_build_object('seq', h.seq, 'role', h.role, 'channel', h.channel,
+                                                     'content', h.content, 'at', h.created_at) order by h.seq)
+                   from (select m.seq, m.role, m.channel, m.content, m.created_at
+                           from messages m
+                          where m.conversation_id = c.id and m.direction <> 'note'
+                          order by m.seq desc limit $2) h), '[]') as lines
+  from turns t
+  join conversations c on c.id = t.conversation_id
+  join tickets k on k.id = t.ticket_id
+  join customers cu on cu.id = c.customer_id
+ where t.id = any ($1)
+
+-- name: lock
+-- Both rows are locked: of a row that is only joined, a statement that had to wait would show the old version.
+select c.owner, c.epoch, c.status, c.operator_id, c.last_seq, c.last_inbound_seq, c.answered_seq,
+       t.lease_holder, t.attempts, t.state = 'running' as running
+  from conversations c
+  join turns t on t.conversation_id = c.id
+ where c.id = $1 and t.id = $2
+   for update of c, t
+
+-- name: record_run
+insert into runs (id, turn_id, conversation_id, attempt, outcome, model, instructions_version, trace,
+                  input_tokens, output_tokens, latency_ms, error)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+
+-- name: answer
+with said as (
+    insert into messages (id, conversation_id, seq, channel, direction, role, content, run_id, tokens_used,
+                          latency_ms, tool_calls, delivery_status)
+    values ($1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10)
+)
+insert into replies (message_id, turn_id, epoch, state) values ($1, $11, $12, $10)
+
+-- name: settle
+with talk as (
+    update conversations set last_seq = last_seq + 1, answered_seq = greatest(answered_seq, $4), epoch = $5,
+                             last_message_at = now()
+     where id = $1
+), owed as (
+    update turns set state = 'done', finished_at = now(), lease_holder = null, lease_until = null where id = $2
+), shown as (
+    update tickets set status = 'waiting_customer', updated_at = now(),
+                       category = coalesce($6, category), priority = coalesce($7, priority)
+     where id = $3
+)
+update messages set outcome = $8
+ where conversation_id = $1 and direction = 'inbound' and seq <= $4 and outcome is null
+
+-- name: escalate
+with talk as (
+    update conversations
+       set owner = 'human', operator_id = null, status = 'escalated', escalated_at = now(), escalated_to = 'support',
+           escalation_reason = $3, escalation_urgency = $4, escalation_brief = $5
+     where id = $1
+), shown as (
+    update tickets set status = 'escalated' where id = $2
+)
+update messages set outcome = 'handed_over'
+ where conversation_id = $1 and direction = 'inbound' and outcome is null
+
+-- name: open_turn
+insert into turns (id, conversation_id, ticket_id, channel) values ($1, $2, $3, $4) returning id, due_at
+
+-- name: put_back
+update turns
+   set state = 'due', due_at = now() + make_interval(secs => $2), lease_holder = null, lease_until = null,
+       discards = discards + $3::boolean::int, attempts = attempts - $3::boolean::int
+ where id = $1
+returning due_at
+
+-- name: next_due
+-- No row when none is due: over no rows, greatest(min(...), 0) would be 0 and not null.
+select greatest(extract(epoch from due_at - now()), 0)::float8 from turns where state = 'due' order by due_at limit 1
+
+-- name: recover
+with lost as (
+    select id from turns where state = 'running' and lease_until < now() limit 500 for update skip locked
+), back as (
+    update turns t set state = 'due', due_at = now(), lease_holder = null, lease_until = null
+      from lost where t.id = lost.id
+    returning t.id, t.conversation_id, t.ticket_id, t.channel, t.due_at
+), told as (
+    insert into log (topic, key, type, payload)
+    select 'fte.tickets.incoming', id::text, 'turn.due',
+           jsonb_build_object('conversation_id', conversation_id, 'ticket_id', ticket_id, 'turn_id', id,
+                              'channel', channel, 'due_at', due_at)
+      from back
+)
+select id from back
+
+-- name: give_back
+with back as (
+    update turns set state = 'due', due_at = now(), attempts = attempts - 1, lease_holder = null, lease_until = null
+     where state = 'running' and lease_holder = $1
+    returning id, conversation_id, ticket_id, channel, due_at
+)
+insert into log (topic, key, type, payload)
+select 'fte.tickets.incoming', id::text, 'turn.due',
+       jsonb_build_object('conversation_id', conversation_id, 'ticket_id', ticket_id, 'turn_id', id,
+                          'channel', channel, 'due_at', due_at)
+  from back

@@ -1,0 +1,202 @@
+"""Plans in a filled database: what every message and every screen does must not grow with what is stored."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from benchmarks import fill
+from fte.domain.ids import new_id
+from fte.domain.turns import HISTORY_MAX, Outcome, Trace
+from fte.pg import log
+from fte.pg.pool import Pool
+from fte.store import control, conversations, operators, tickets, turns
+from tests.support import receive
+
+MESSAGES = 20_000
+"""With their conversations, runs, events and so on more than 100,000 rows."""
+GROWING = frozenset(
+    [
+        "customers",
+        "customer_identifiers",
+        "conversations",
+        "tickets",
+        "turns",
+        "runs",
+        "messages",
+        "inbound",
+        "replies",
+        "log",
+        "audit",
+    ]
+)
+EXECUTIONS = 8
+"""More than the five after which PostgreSQL may prefer a plan that ignores the parameters."""
+A_CONVERSATION = UUID(fill.conversation(MESSAGES // 8))
+AN_OPERATOR = UUID("00000009-0000-7000-8000-000000000002")
+MESSAGE_INDEX = "messages_conversation_id_seq_key"
+
+
+@pytest.fixture(scope="module")
+async def filled(server: str) -> AsyncIterator[Pool]:
+    """A filled and analysed database, on one connection."""
+    admin = await asyncpg.connect(server.replace("/fte?", "/postgres?"))
+    await admin.execute("create database plans template fte")
+    url = server.replace("/fte?", "/plans?")
+    await fill.fill(url, MESSAGES)
+    pool = await Pool.open(url, size=1)
+    yield pool
+    await pool.close()
+    await admin.execute("drop database plans with (force)")
+    await admin.close()
+
+
+async def plan(pool: Pool, statement: str, *arguments: Any) -> list[dict[str, Any]]:
+    """The nodes of the statement's plan."""
+    found = await pool.fetchval(f"explain (format json) {statement}", *arguments)
+    [root] = json.loads(found) if isinstance(found, str) else found
+    return list(nodes(root["Plan"]))
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from nodes(child)
+
+
+def indexes(found: list[dict[str, Any]]) -> set[str]:
+    return {node["Index Name"] for node in found if "Index Name" in node}
+
+
+def scanned(found: list[dict[str, Any]]) -> set[str]:
+    """The growing tables that are read from end to end."""
+    return {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"} & GROWING
+
+
+async def past(pool: Pool) -> str:
+    """A snapshot of a short while ago."""
+    snapshot: str = await pool.fetchval("select pg_current_snapshot()::text")
+    return snapshot
+
+
+async def reads(pool: Pool) -> dict[str, int]:
+    """Rows read by sequential scans so far, by growing table."""
+    await pool.fetchval("select pg_stat_force_next_flush()")
+    rows = await pool.fetch("select relname, seq_tup_read from pg_stat_user_tables")
+    return {row["relname"]: row["seq_tup_read"] for row in rows if row["relname"] in GROWING}
+
+
+async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[str]]]:
+    """Each hot statement with arguments as the product passes them, and the indexes meant for it."""
+    seen = await past(pool)
+    topics = ["fte.conversations", "fte.tickets.incoming"]
+    some_turns = [row["id"] for row in await pool.fetch("select id from turns limit 50")]
+    some_talks = [row["id"] for row in await pool.fetch("select id from conversations limit 200")]
+    pick, people, recent, resolved = (
+        conversations._sql.pick,
+        "conversations_with_people",
+        "conversations_recent",
+        "conversations_resolved",
+    )
+    return {
+        "claim": (turns._sql.claim, (50, new_id(), 60.0), {"turns_due", "turns_pkey", "tickets_pkey"}),
+        "load one": (
+            turns._sql.load,
+            (some_turns[:1], HISTORY_MAX),
+            {"turns_pkey", "conversations_pkey", "tickets_pkey", "customers_pkey", MESSAGE_INDEX},
+        ),
+        "load many": (turns._sql.load, (some_turns, HISTORY_MAX), {"turns_pkey", MESSAGE_INDEX}),
+        "next due": (turns._sql.next_due, (), {"turns_due"}),
+        "recover": (turns._sql.recover, (), set()),
+        "lock": (turns._sql.lock, (A_CONVERSATION, some_turns[0]), {"conversations_pkey", "turns_pkey"}),
+        "settle": (
+            turns._sql.settle,
+            (A_CONVERSATION, some_turns[0], new_id(), 3, 0, None, None, "answered"),
+            {"conversations_pkey", "turns_pkey", "tickets_pkey", MESSAGE_INDEX},
+        ),
+        "facts of an action": (
+            control._sql.facts,
+            (A_CONVERSATION,),
+            {"conversations_pkey", "tickets_conversation", MESSAGE_INDEX},
+        ),
+        "take over": (
+            control._sql.take_over,
+            (A_CONVERSATION, new_id(), AN_OPERATOR, 1, "escalated"),
+            {"conversations_pkey", "turns_open", MESSAGE_INDEX, "replies_pkey"},
+        ),
+        "pick open": (pick, ("open", AN_OPERATOR, None, 200), {people, recent}),
+        "pick resolved": (pick, ("resolved", AN_OPERATOR, None, 200), {resolved}),
+        "pick mine": (pick, ("mine", AN_OPERATOR, None, 200), {people}),
+        "pick who needs a person": (pick, ("needs_person", AN_OPERATOR, None, 200), {people}),
+        "pick all": (pick, ("all", AN_OPERATOR, None, 200), {people, recent, resolved}),
+        "items": (
+            conversations._sql.items,
+            (some_talks[:50],),
+            {"conversations_pkey", "customers_pkey", "tickets_conversation", MESSAGE_INDEX},
+        ),
+        "needs person": (conversations._sql.needs_person, (), {people}),
+        "facts": (conversations._sql.facts, (A_CONVERSATION,), {"conversations_pkey", "customers_pkey"}),
+        "messages": (conversations._sql.messages, (A_CONVERSATION, None, 50), {MESSAGE_INDEX}),
+        "earlier messages": (conversations._sql.messages, (A_CONVERSATION, 40, 50), {MESSAGE_INDEX}),
+        "runs": (conversations._sql.runs, (A_CONVERSATION, [new_id()], 50), set()),
+        "ticket": (
+            tickets._sql.by_public_hash,
+            (b"h" * 32,),
+            {"tickets_public_hash_key", "conversations_pkey", "customers_pkey", MESSAGE_INDEX},
+        ),
+        "open window": (log._sql.open_window, (topics, seen, 500), {"log_tx"}),
+        "read on": (log._sql.read_on, (topics, seen, seen, 0, 500), {"log_tx"}),
+        "operator": (operators._sql.by_token, (b"h" * 32,), {"operators_token_hash_key"}),
+    }
+
+
+async def test_hot_statements_use_their_indexes(filled: Pool) -> None:
+    wrong = {}
+    for name, (statement, arguments, meant) in (await statements(filled)).items():
+        found = await plan(filled, statement, *arguments)
+        if scanned(found) or not meant <= indexes(found):
+            wrong[name] = (
+                f"scans {scanned(found) or 'nothing'}, does not use {meant - indexes(found) or 'nothing'}"
+            )
+    assert wrong == {}
+
+
+async def test_a_table_without_its_index_is_noticed(filled: Pool) -> None:
+    """The check itself: without the index, the same statement scans."""
+    async with filled.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await connection.execute("alter table messages drop constraint messages_conversation_id_seq_key")
+            statement = f"explain (format json) {conversations._sql.messages}"
+            found = await connection.fetchval(statement, A_CONVERSATION, None, 50)
+        finally:
+            await transaction.rollback()
+    assert scanned(list(nodes(found[0]["Plan"]))) == {"messages"}
+
+
+async def test_a_message_reads_no_growing_table_from_end_to_end(filled: Pool) -> None:
+    """What the server really did, intake's inner statements and foreign keys included."""
+    before = await reads(filled)
+    for number in range(EXECUTIONS):
+        into = UUID(fill.ticket(number * 20 + fill.OPEN[0])) if number % 2 else None
+        received = await receive(filled, identifier=f"new{number}@example.com", into_ticket=into)
+        [claim] = await turns.claim(filled, new_id(), 1, 60.0)
+        await turns.finish(filled, claim, Outcome("An answer.", Trace("test", "1")))
+        if into is None:
+            await tickets.by_public_id(filled, received.ticket_id)
+    assert await reads(filled) == before
+
+
+async def test_a_screen_reads_no_growing_table_from_end_to_end(filled: Pool) -> None:
+    before = await reads(filled)
+    cursor = await log.end(filled)
+    for _ in range(EXECUTIONS):
+        for view in conversations.VIEWS:
+            await conversations.queue(filled, AN_OPERATOR, view)
+        await conversations.one(filled, A_CONVERSATION)
+        _, cursor = await log.read(filled, ["fte.conversations"], cursor)
+    assert await reads(filled) == before

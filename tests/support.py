@@ -1,0 +1,62 @@
+"""What several test modules use: waiting on a condition, and customers' messages."""
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fte.domain.conversations import Actor
+from fte.domain.ids import new_id
+from fte.pg.pool import Pool
+from fte.store import operators
+from fte.store.intake import InboundMessage, Received, take_in
+
+SECRET = b"s" * 32
+DEADLINE = 20.0
+
+
+async def until(condition: Callable[[], Any | Awaitable[Any]], *, deadline: float = DEADLINE) -> Any:
+    """Wait until the condition gives something true, and return that."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if isinstance(value, Awaitable):
+            value = await value
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {condition}")
+        await asyncio.sleep(0.01)
+
+
+def form_message(body: str = "How do I export my data?", **changes: Any) -> InboundMessage:
+    values: dict[str, Any] = {
+        "channel": "web_form",
+        "account": "form",
+        "provider_id": str(new_id()),
+        "identifier_type": "email",
+        "identifier": "ada@example.com",
+        "verified": False,
+        "name": "Ada",
+        "subject": "A question",
+        "body": body,
+    }
+    return InboundMessage(**(values | changes))
+
+
+async def receive(pool: Pool, body: str = "How do I export my data?", **changes: Any) -> Received:
+    return await take_in(pool, SECRET, form_message(body, **changes))
+
+
+async def hire(pool: Pool, name: str, role: str = "agent") -> Actor:
+    """An operator, as somebody whose screen is still empty."""
+    token = await operators.add(pool, name, role)
+    view = await operators.by_token(pool, token)
+    assert view is not None
+    return Actor(view.id, view.name, view.role, seen=0, epoch=0)
+
+
+def seeing(actor: Actor, seen: int, epoch: int = 0) -> Actor:
+    """The same operator with that on the screen."""
+    return dataclasses.replace(actor, seen=seen, epoch=epoch)
