@@ -1,0 +1,1 @@
+"""One turn: the agent that answers it, its tools, its rules, its models. It imports nothing."""

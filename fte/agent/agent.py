@@ -1,0 +1,282 @@
+"""One turn answered: rules, a run of the model with its tools, rules again; an outcome whatever happens."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from itertools import cycle
+from time import perf_counter
+from typing import Any, Final
+
+from agents import (
+    Agent,
+    AgentsException,
+    FunctionToolResult,
+    Model,
+    ModelSettings,
+    RunConfig,
+    RunContextWrapper,
+    Runner,
+    ToolsToFinalOutputResult,
+)
+from agents.run_config import ToolExecutionConfig
+
+from fte.agent import format, instructions
+from fte.agent.company import Company
+from fte.agent.guard import Bounds, fence, masked
+from fte.agent.models import BoundedModel, model_name, silence_tracing
+from fte.agent.tools import RunContext, Search, all_tools
+from fte.domain import escalation
+from fte.domain.escalation import Reason
+from fte.domain.sentiment import sentiment
+from fte.domain.text import one_line
+from fte.domain.turns import Assignment, Escalation, Outcome, Passage, Trace, Urgency
+
+BUDGET: Final = 40.0
+"""Seconds a whole run may take."""
+STEPS_MAX: Final = 8
+"""Model calls of a run."""
+TOKENS_MAX: Final = 2_000
+"""Tokens of one model step."""
+ALIKE: Final = 16
+"""Copies of the SDK's agent that the runs are spread over."""
+RULES: Final = "rules"
+"""The model a trace names when the rules alone decided."""
+_ASKED_MAX: Final = 1_000
+_REMINDER: Final = (
+    "That text reached nobody. End the turn with send_response, "
+    "or with escalate_to_human if a person has to take over."
+)
+_EMOTICONS: Final = frozenset("👍👎🙏❤😀😊🙂😡😠😢☹☺")
+
+
+@dataclass(slots=True)
+class _Run:
+    """The facts of one pass that no model can change."""
+
+    assignment: Assignment
+    mood: float
+    started: float = field(default_factory=perf_counter)
+
+
+class SupportAgent:
+    """Answers turns. One object serves any number of turns at the same time.
+
+    `search` finds passages; `budget` is in seconds, for everything a turn's answer takes.
+    """
+
+    def __init__(self, model: Model, search: Search, company: Company, *, budget: float = BUDGET) -> None:
+        silence_tracing()
+        self._model = model if isinstance(model, BoundedModel) else BoundedModel(model)
+        self._search = search
+        self._company = company
+        self._budget = budget
+        self._name = model_name(self._model)
+        self._canary = f"fte-{secrets.token_hex(8)}"
+        self._config = RunConfig(
+            tracing_disabled=True,
+            trace_include_sensitive_data=False,
+            tool_execution=ToolExecutionConfig(max_function_tool_concurrency=1),
+            tool_not_found_behavior="return_error_to_model",
+        )
+        agent: Agent[RunContext] = Agent(
+            name="support",
+            instructions=instructions.render(company, self._canary),
+            model=self._model,
+            tools=all_tools(),
+            model_settings=ModelSettings(store=False, max_tokens=TOKENS_MAX),
+            tool_use_behavior=_ended,
+        )
+        # At every step the SDK goes through all runs under way of the same agent: many runs share a few alike.
+        self._agents = cycle([agent.clone() for _ in range(ALIKE)])
+
+    async def close(self) -> None:
+        """Release the model's connections."""
+        await self._model.close()
+
+    async def answer(self, assignment: Assignment) -> Outcome:
+        """What should become of a turn. Never raises, except CancelledError when the caller cancels.
+
+        A model that is down, slow or makes no sense gives an outcome with `failed` set and a hand-over ready.
+        """
+        run = _Run(assignment, _mood(assignment))
+        try:
+            return await self._decided(run)
+        except Exception as error:
+            return self._handed_over(run, None, "agent_failure", error=_kind(error))
+
+    def give_up(self, assignment: Assignment, error: str) -> Outcome:
+        """The outcome that hands a turn to a person because no run of it ever ended. `error` is for the trace."""
+        return self._handed_over(_Run(assignment, _mood(assignment)), None, "agent_failure", error=error)
+
+    async def _decided(self, run: _Run) -> Outcome:
+        question = run.assignment.question
+        if not _says_anything(question):
+            reply = format.clarification(run.assignment, self._company)
+            return Outcome(reply, self._trace(run, None, verdicts=("empty message",)))
+        words = f"{run.assignment.subject}\n{question}" if run.assignment.first_answer else question
+        found = escalation.reasons(words, run.assignment.channel, run.mood)
+        if found:
+            return self._handed_over(
+                run, None, found[0], verdicts=tuple(f"rule: {reason}" for reason in found)
+            )
+        context = RunContext(run.assignment, self._search, self._bounds(run.assignment))
+        return self._judged(run, context, await self._attempted(context))
+
+    async def _attempted(self, context: RunContext) -> str | None:
+        """Run the model; the kind of error that ended it, or None."""
+        try:
+            async with asyncio.timeout(self._budget):
+                await self._ran(context)
+        except TimeoutError:
+            return "TimeoutError"
+        except Exception as error:
+            if isinstance(error, AgentsException) and error.run_data is not None:
+                context.usage = error.run_data.context_wrapper.usage
+            return _kind(error)
+        return context.fault
+
+    async def _ran(self, context: RunContext) -> None:
+        agent = next(self._agents)
+        result = await self._step(agent, self.items(context.assignment), context, STEPS_MAX)
+        left = STEPS_MAX - len(result.raw_responses)
+        if not context.over and left > 0:
+            context.verdicts.append("reminded: text without a tool call")
+            items = [*result.to_input_list(), {"role": "user", "content": _REMINDER}]
+            await self._step(agent, items, context, min(left, 3))
+
+    async def _step(self, agent: Agent[RunContext], items: list[Any], context: RunContext, steps: int) -> Any:
+        result = await Runner.run(agent, items, context=context, max_turns=steps, run_config=self._config)
+        context.usage = result.context_wrapper.usage
+        return result
+
+    def items(self, assignment: Assignment) -> list[Any]:
+        """What the model is given: our facts about the turn, and the customer's words between marks."""
+        unit = "words" if assignment.channel != "whatsapp" else "characters, 160 preferred"
+        earlier = sum(not line.new for line in assignment.lines)
+        facts = (
+            f"Channel: {assignment.channel}. The answer may have {format.room(assignment, self._company)} "
+            f"{unit}.\n"
+            f"Earlier messages in this conversation: {earlier}. Ticket category: {assignment.category}."
+        )
+        subject = fence(one_line(assignment.subject)[:300], "SUBJECT") + "\n" if assignment.subject else ""
+        return [
+            {"role": "user", "content": f"{facts}\n{subject}{fence(assignment.question, 'CUSTOMER MESSAGE')}"}
+        ]
+
+    def _bounds(self, assignment: Assignment) -> Any:
+        limit = format.room(assignment, self._company)
+        own = instructions.own_words()
+
+        def bounds(passages: tuple[Passage, ...]) -> Bounds:
+            return Bounds(
+                channel=assignment.channel,
+                limit=limit,
+                company=self._company,
+                passages=passages,
+                question=assignment.question,
+                reference=assignment.reference,
+                instructions=own,
+                canary=self._canary,
+            )
+
+        return bounds
+
+    def _judged(self, run: _Run, context: RunContext, error: str | None) -> Outcome:
+        reason = escalation.after(
+            requested=context.requested,
+            searches=len(context.queries),
+            hits=len(context.passages),
+            answered=context.reply is not None,
+            violations=context.broken,
+        )
+        if error is not None and context.requested is None and not context.broken and context.reply is None:
+            reason = "agent_failure"
+        if reason is not None or context.reply is None:
+            return self._handed_over(run, context, reason or "agent_failure", error=error)
+        reply = format.finished(context.reply, run.assignment, self._company)
+        return Outcome(
+            reply, self._trace(run, context, error), category=context.category, priority=context.priority
+        )
+
+    def _handed_over(
+        self,
+        run: _Run,
+        context: RunContext | None,
+        reason: Reason,
+        *,
+        verdicts: tuple[str, ...] = (),
+        error: str | None = None,
+    ) -> Outcome:
+        return Outcome(
+            reply=format.handover(reason, run.assignment, self._company),
+            trace=self._trace(run, context, error, (*verdicts, f"escalated: {reason}")),
+            escalation=_brief(run, context, reason, verdicts),
+            category=context.category if context else None,
+            priority=context.priority if context else None,
+            failed=reason == "agent_failure",
+        )
+
+    def _trace(
+        self, run: _Run, context: RunContext | None, error: str | None = None, verdicts: tuple[str, ...] = ()
+    ) -> Trace:
+        usage = context.usage if context else None
+        return Trace(
+            model=self._name if context else RULES,
+            instructions_version=instructions.version(),
+            passages=tuple(context.passages) if context else (),
+            tools=tuple(context.calls) if context else (),
+            verdicts=(f"mood {run.mood:.2f}", *(context.verdicts if context else ()), *verdicts),
+            input_tokens=usage.input_tokens if usage else 0,
+            output_tokens=usage.output_tokens if usage else 0,
+            latency_ms=round((perf_counter() - run.started) * 1000),
+            error=error,
+        )
+
+
+def _ended(
+    context: RunContextWrapper[RunContext], results: list[FunctionToolResult]
+) -> ToolsToFinalOutputResult:
+    return ToolsToFinalOutputResult(is_final_output=context.context.over, final_output="")
+
+
+def _mood(assignment: Assignment) -> float:
+    """The lowest mood of the messages the answer is owed for."""
+    return min(
+        (sentiment(line.content) for line in assignment.lines if line.new and line.role == "customer"),
+        default=0.5,
+    )
+
+
+def _says_anything(text: str) -> bool:
+    return any(character.isalnum() or character in _EMOTICONS for character in text)
+
+
+def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tuple[str, ...]) -> Escalation:
+    """What a person needs to take over without reading back."""
+    asked = (context.issue if context and context.issue else "") or masked(run.assignment.question)[
+        :_ASKED_MAX
+    ]
+    tried = [f"searched: {query}" for query in context.queries] if context else list(verdicts)
+    if context and context.reply is not None:
+        tried.append(f"answer not sent: {context.reply[:_ASKED_MAX]}")
+    return Escalation(
+        reason=reason,
+        urgency=_urgency(reason, context.urgency if context else None),
+        asked=asked or "(an empty message)",
+        tried=tuple(tried),
+        sources=tuple(dict.fromkeys(passage.title for passage in context.passages)) if context else (),
+        mood=f"{escalation.mood_word(run.mood)} ({run.mood:.2f})",
+    )
+
+
+def _urgency(reason: Reason, wanted: Urgency | None) -> Urgency:
+    """The model may raise a reason's urgency, never lower it."""
+    order: tuple[Urgency, ...] = ("low", "normal", "high")
+    own = escalation.URGENCIES[reason]
+    return max(own, wanted or own, key=order.index)
+
+
+def _kind(error: Exception) -> str:
+    """An error for the trace: class and status, never its text: that may hold keys or customers' words."""
+    status = getattr(error, "status_code", None)
+    return f"{type(error).__name__} {status}" if status is not None else type(error).__name__

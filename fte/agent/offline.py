@@ -1,0 +1,426 @@
+"""A model without a model: deterministic, extractive, needing no network.
+
+It reads the same input items as any model and issues the same tool calls. An answer is made of neighbouring
+sentences of one passage, with the page's title as the source; when two searches bring nothing that fits, it
+hands over. It knows nothing but its input.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final
+from uuid import uuid4
+
+from agents import Model, ModelResponse, Usage
+from agents.items import TResponseOutputItem, TResponseStreamEvent
+from openai.types.responses import ResponseFunctionToolCall
+
+from fte.agent.guard import mentions_price
+
+_FENCED: Final = r"<<<{label}>>>\n(.*?)\n<<<END OF {label}>>>"
+_SUBJECT: Final = re.compile(_FENCED.format(label="SUBJECT"), re.S)
+_MESSAGE: Final = re.compile(_FENCED.format(label="CUSTOMER MESSAGE"), re.S)
+_PASSAGE: Final = re.compile(r"relevance (\d\.\d\d)\n" + _FENCED.format(label="PASSAGE"), re.S)
+_ROOM: Final = re.compile(r"Channel: (\w+)\. The answer may have (\d+) (words|characters)")
+_EARLIER: Final = re.compile(r"Earlier messages in this conversation: [1-9]")
+_CATEGORY: Final = re.compile(r"Ticket category: (\w+)\.")
+_WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+_NUMBERED: Final = re.compile(r"^\s*\d+[.)]\s+(.*)$")
+_STEPS_HEADING: Final = re.compile(r"(?i)^#+\s*(?:steps|how to)\b")
+_BULLET: Final = re.compile(r"^\s*[-*•]\s+(.*)$")
+_SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"“*`])")
+_STOP_WORDS: Final = (
+    "a about after again all also am an and any anybody anyone are as at be been before being best but by "
+    "can cannot could day dear did do does doing done "
+    "for from get gets getting go goes going good got had has have having he hello help her here hers hey "
+    "hi him his how however i if in into is it its "
+    "just kindly know like make makes many may me mean might more most much must my need needs new no not "
+    "now of off ok on once one only or our out over "
+    "please question regards she should since so some somebody someone something still such tell thank "
+    "thanks that the their them then there these they "
+    "thing this those to today too try trying two under until up us use using very want wanted was way we "
+    "well were what when where which while who why "
+    "will with without work works working would yes yet you your "
+    "i'm i've it's don't can't doesn't we're won't didn't isn't"
+)
+_STOP: Final = frozenset(_STOP_WORDS.split())  # fmt: skip
+_GREETING: Final = re.compile(
+    r"\W*(?:(?:hi|hello|hey|hallo|good (?:morning|afternoon|evening|day)|greetings|bonjour|hola|ciao|there"
+    r"|all|team|again|dear|support|how are you)\W*)+",
+    re.I,
+)
+_THANKS: Final = re.compile(
+    r"\W*(?:(?:ok|okay|great|perfect|super|cool|thanks?|thank you|thx|ty|many|a lot|so much|very much"
+    r"|again|that|this|it|helped|works?|worked|now|all|good|got it|for|your|the|help|quick|fast"
+    r"|answer|reply|cheers|lifesaver|merci|danke|gracias|solved|fixed|is|was|and|have a nice|day|bye"
+    r"|goodbye|👍|🙏|done|very|you|found)\W*)+",
+    re.I,
+)
+_SETTLED: Final = re.compile(
+    r"\b(?:thanks|thank you|cheers|perfect|brilliant|works? (?:now|again)|worked|solved|fixed|sorted|all good"
+    r"|(?:that|this) (?:did it|helped)|is gone)\b",
+    re.I,
+)
+_UNSETTLED: Final = re.compile(
+    r"\?|n['’]t\b|\b(?:not|no|but|still|except|however|unfortunately|how|what|why|where|when|which|who|can|could"
+    r"|would|does|do i|is there|another|one more|also|please|need|want)\b",
+    re.I,
+)
+_GRATITUDE: Final = re.compile(
+    r"(?i)\b(?:thank|thanks|thx|ty|cheers|merci|danke|gracias|great|perfect|lifesaver|solved|works|worked"
+    r"|helped|bye|ok|okay|cool)\b|👍|🙏"
+)
+_STEPS_ASKED: Final = re.compile(
+    r"(?i)\bhow (?:do|can|to|does|should|would)\b|\bsteps?\b|\bset ?up\b|\bwhere\b|\bwhat (?:do"
+    r"|should) (?:i|we)\b"
+)
+_CUT: Final = 480
+"""A passage this long was probably cut off by the search tool."""
+_POINTS_MIN: Final = 3.0
+_SCORE_SURE: Final = 0.75
+_WHATSAPP_PREFERRED: Final = 160
+_TITLE_MAX: Final = 50
+_SENTENCES_MAX: Final = 5
+
+
+class OfflineModel(Model):
+    """Answers from passages only. Safe for any number of runs at once: it keeps nothing between calls."""
+
+    name = "offline"
+
+    async def get_response(
+        self, system_instructions: str | None, input: Any, *args: Any, **kwargs: Any
+    ) -> ModelResponse:
+        task = _read(input if isinstance(input, list) else [{"role": "user", "content": str(input)}])
+        output: list[TResponseOutputItem] = [_call(name, arguments) for name, arguments in next_calls(task)]
+        return ModelResponse(output=output, usage=Usage(requests=1), response_id=None)
+
+    def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
+        raise NotImplementedError("The offline model does not stream.")
+
+
+@dataclass(slots=True)
+class _Found:
+    title: str
+    score: float
+    content: str
+
+
+@dataclass(slots=True)
+class _Task:
+    """What can be read off the input items."""
+
+    subject: str = ""
+    message: str = ""
+    channel: str = "email"
+    room: int = 300
+    earlier: bool = False
+    category: str | None = None
+    called: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return f"{self.subject}\n{self.message}".strip()
+
+    @property
+    def question(self) -> str:
+        """What is asked now: the subject belongs to the first message, and later ones may be about something else."""
+        return self.message if self.earlier else self.text
+
+    @property
+    def passages(self) -> list[_Found]:
+        found = [match for output in self.outputs for match in _PASSAGE.findall(output)]
+        return [
+            _Found(body.partition("\n")[0], float(score), body.partition("\n")[2]) for score, body in found
+        ]
+
+
+def _read(items: list[Any]) -> _Task:
+    task = _Task()
+    for item in items:
+        kind = item.get("type", "message")
+        if kind == "function_call":
+            task.called.append(item["name"])
+        elif kind == "function_call_output":
+            task.outputs.append(str(item["output"]))
+        elif item.get("role") == "user" and not task.message:
+            _read_message(task, _plain(item.get("content")))
+    return task
+
+
+def _plain(content: Any) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content or "")
+
+
+def _read_message(task: _Task, text: str) -> None:
+    facts = text.partition("<<<")[0]
+    if match := _ROOM.search(facts):
+        task.channel, task.room = match[1], int(match[2])
+    task.earlier = bool(_EARLIER.search(facts))
+    if match := _CATEGORY.search(facts):
+        task.category = match[1]
+    subject, message = _SUBJECT.search(text), _MESSAGE.search(text)
+    task.subject = subject[1].strip() if subject else ""
+    task.message = message[1].strip() if message else (text if "<<<" not in text else "")
+
+
+def _call(name: str, arguments: dict[str, Any]) -> ResponseFunctionToolCall:
+    return ResponseFunctionToolCall(
+        type="function_call", call_id=f"call_{uuid4().hex}", name=name, arguments=json.dumps(arguments)
+    )
+
+
+def next_calls(task: _Task) -> list[tuple[str, dict[str, Any]]]:
+    """The next tool calls: ticket and history, at most two searches, then an answer or a person."""
+    if "create_ticket" not in task.called:
+        category = task.category if task.category else None
+        ticket = {"issue": _issue(task), "priority": "medium", "category": category}
+        return [("create_ticket", ticket), ("get_customer_history", {})]
+    if (courtesy := _courtesy(task)) is not None:
+        return [
+            _hand_over("no_answer_found")
+            if "send_response" in task.called
+            else ("send_response", {"message": courtesy})
+        ]
+    searches = task.called.count("search_knowledge_base")
+    if searches == 0:
+        return [("search_knowledge_base", {"query": task.question[:300], "max_results": 5, "category": None})]
+    best = _best(task)
+    if best is None and searches < 2:
+        return [("search_knowledge_base", {"query": _keywords(task), "max_results": 5, "category": None})]
+    if best is None:
+        return [_hand_over("no_answer_found")]
+    attempts = task.called.count("send_response")
+    answer = _answer(task, best, shorter=attempts > 0) if attempts < 2 else ""
+    return [("send_response", {"message": answer})] if answer else [_hand_over("no_answer_found")]
+
+
+def _hand_over(reason: str) -> tuple[str, dict[str, Any]]:
+    return "escalate_to_human", {"reason": reason, "urgency": "normal"}
+
+
+def _issue(task: _Task) -> str:
+    first = re.split(r"(?<=[.!?])\s", task.message, maxsplit=1)[0] if task.message else ""
+    return (f"{task.subject}: {first}" if task.subject else first)[:300] or "(no text)"
+
+
+def _courtesy(task: _Task) -> str | None:
+    """The reply to a message that asks nothing; None when there is something to look up."""
+    text = task.message
+    if not any(character.isalnum() for character in text) and not _GRATITUDE.search(text):
+        return "What can I help you with? Please describe what you want to do."
+    if _GREETING.fullmatch(text) and not (task.subject and _stems(task.subject)):
+        return "I answer from our help pages, automatically. What can I help you with?"
+    if task.earlier and _SETTLED.search(text) and not _UNSETTLED.search(text):
+        return "Good to hear. If anything else comes up, write here and I will look in our help pages."
+    if _THANKS.fullmatch(text) and _GRATITUDE.search(text):
+        return "You are welcome. If anything else comes up, write here and I will look in our help pages."
+    return None
+
+
+def _stems(text: str) -> set[str]:
+    return {
+        _stem(word)
+        for word in _WORD.findall(text.lower().replace("’", "'"))
+        if word not in _STOP and len(word) > 1
+    }
+
+
+@lru_cache(maxsize=4096)
+def _stem(word: str) -> str:
+    for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "ed", "es", "er", "s", "e", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _keywords(task: _Task) -> str:
+    """The content words alone, those of the subject first: other words than the first search."""
+    words = dict.fromkeys(
+        word for word in _WORD.findall(task.text.lower()) if word not in _STOP and len(word) > 2
+    )
+    return " ".join(list(words)[:8]) or task.text[:100]
+
+
+def _best(task: _Task) -> _Found | None:
+    """The passage that shares most with the question, if it shares enough to be about the same thing."""
+    asked = _stems(task.question)
+    ranked = sorted(task.passages, key=lambda found: -_points(asked, found))
+    for found in ranked:
+        if _fits(asked, found) and _answer(task, found, shorter=True):
+            return found
+    return None
+
+
+def _points(asked: set[str], found: _Found) -> float:
+    title, body = _stems(found.title), _stems(found.content)
+    return 1.5 * _weight(asked & title) + _weight(asked & body - title) + 3 * found.score
+
+
+def _fits(asked: set[str], found: _Found) -> bool:
+    shared = len(asked & _stems(f"{found.title}\n{found.content}"))
+    if shared == 0:
+        return False
+    if found.score >= _SCORE_SURE or shared >= 0.6 * len(asked):
+        return True
+    return _points(asked, found) >= _POINTS_MIN and shared >= 2 and bool(asked & _stems(found.title))
+
+
+@dataclass(slots=True)
+class _Piece:
+    """One sentence or step of a passage, at its place."""
+
+    at: int
+    text: str
+    step: bool
+    bullet: bool
+    score: float = 0.0
+
+
+def _answer(task: _Task, found: _Found, *, shorter: bool) -> str:
+    """Neighbouring sentences of the passage, within the channel's room; empty when none fits.
+
+    Only neighbours: two true sentences of different sections can make a false answer together.
+    """
+    pieces = _scored(task, found)
+    if not pieces:
+        return ""
+    if task.channel == "whatsapp":
+        return _brief(pieces, found.title, task.room, shorter)
+    best = max(pieces, key=lambda piece: piece.score)
+    chosen = _around(pieces, best, 2 if shorter else _SENTENCES_MAX)
+    if not shorter and (best.step or _STEPS_ASKED.search(task.question)):
+        chosen = _with_steps(pieces, chosen)
+    return _page(task, found, chosen)
+
+
+def _around(pieces: list[_Piece], best: _Piece, limit: int) -> list[_Piece]:
+    """The best piece and what stands next to it: first what follows, then what leads up to it."""
+    if best.bullet or best.step:
+        return [best]
+    by_place = {piece.at: piece for piece in pieces if not (piece.step or piece.bullet)}
+    first = last = best.at
+    while last + 1 in by_place and last - first + 1 < limit:
+        last += 1
+    while first - 1 in by_place and last - first + 1 < limit:
+        first -= 1
+    return [by_place[at] for at in range(first, last + 1)]
+
+
+def _with_steps(pieces: list[_Piece], chosen: list[_Piece]) -> list[_Piece]:
+    """The chosen pieces with the whole list of steps they stand in or before: half a list misleads."""
+    by_place = {piece.at: piece for piece in pieces}
+    first, last = chosen[0].at, chosen[-1].at
+    while last + 1 in by_place and by_place[last + 1].step:
+        last += 1
+    while by_place[first].step and first - 1 in by_place and by_place[first - 1].step:
+        first -= 1
+    return [by_place[at] for at in range(first, last + 1)]
+
+
+def _page(task: _Task, found: _Found, chosen: list[_Piece]) -> str:
+    again = "Thank you for coming back to us. " if task.earlier else ""
+    head = f'{again}This is an automated answer from our help page "{found.title}":'
+    body = _laid_out(chosen)
+    cut = len(found.content) >= _CUT and any(piece.step for piece in chosen)
+    tail = "\n\nThe page may have further steps." if cut else ""
+    while chosen and len(f"{head} {body}{tail}".split()) > task.room:
+        chosen = chosen[:-1]
+        body = _laid_out(chosen)
+    return f"{head}\n\n{body}{tail}" if chosen else ""
+
+
+def _laid_out(pieces: list[_Piece]) -> str:
+    """Prose as paragraphs, steps numbered anew."""
+    lines: list[str] = []
+    numbers = count(1)
+    after_prose = False
+    for piece in pieces:
+        prose = not (piece.step or piece.bullet)
+        if piece.step:
+            lines.append(f"{next(numbers)}. {piece.text}")
+        elif prose and after_prose:
+            lines[-1] += f" {piece.text}"
+        else:
+            lines.append(piece.text)
+        after_prose = prose
+    return "\n".join(lines)
+
+
+def _brief(pieces: list[_Piece], title: str, room: int, shorter: bool) -> str:
+    """One to three neighbouring sentences for a chat: the best, and more while it stays short."""
+    short = title if len(title) <= _TITLE_MAX else title[: _TITLE_MAX - 1].rstrip() + "…"
+    tail = f' (help page "{short}")'
+    fitting = [piece for piece in pieces if len(piece.text) + len(tail) <= room]
+    if not fitting:
+        return ""
+    best = max(fitting, key=lambda piece: piece.score)
+    chosen = [best]
+    by_place = {piece.at: piece for piece in fitting}
+    while (
+        not shorter and len(chosen) < 3 and (following := by_place.get(chosen[-1].at + 1)) and not best.bullet
+    ):
+        if sum(len(one.text) + 1 for one in (*chosen, following)) + len(tail) > min(
+            room, _WHATSAPP_PREFERRED
+        ):
+            break
+        chosen.append(following)
+    return " ".join(piece.text for piece in chosen) + tail
+
+
+def _scored(task: _Task, found: _Found) -> list[_Piece]:
+    asked, title = _stems(task.question), _stems(found.title)
+    pieces = [piece for piece in _pieces(found.content) if not mentions_price(piece.text)]
+    for piece in pieces:
+        stems = _stems(piece.text)
+        # What the title says already is true of the whole page; the other words pick the sentence.
+        shared = _weight(asked & stems - title) + 0.8 * _weight(asked & stems & title)
+        shared -= 2.0 * piece.text.startswith("This page")
+        piece.score = (
+            shared + (1.2 if piece.at == 0 else 0.6 if piece.at == 1 else 0.0) - 0.004 * len(piece.text)
+        )
+    return pieces
+
+
+def _weight(stems: set[str]) -> float:
+    """Error codes, versions and formats say more than other words."""
+    return sum(3.0 if any(character.isdigit() for character in stem) else 1.0 for stem in stems)
+
+
+def _pieces(content: str) -> list[_Piece]:
+    """The passage's sentences and steps without markup; what was cut off at its end is left out.
+
+    Places of neighbours differ by one; a heading (but for that of the steps), a table or anything
+    left out makes a gap.
+    """
+    pieces: list[_Piece] = []
+    at = count()
+    for line in content.split("\n"):
+        if not line.strip():
+            continue
+        if line.lstrip().startswith(("#", "|", ">", "```")):
+            if not _STEPS_HEADING.match(line):
+                next(at)
+            continue
+        numbered, bullet = _NUMBERED.match(line), _BULLET.match(line)
+        marked = numbered or bullet
+        for text in [marked[1]] if marked else _SENTENCE_ENDS.split(line):
+            piece = _Piece(next(at), _unmarked(text), bool(numbered), bool(bullet))
+            if _complete(piece.text):
+                pieces.append(piece)
+    return pieces
+
+
+def _unmarked(text: str) -> str:
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text.strip())
+    return re.sub(r"(?<!\w)[*_]([^*_]+)[*_](?!\w)", r"\1", re.sub(r"\*\*|`", "", text)).strip()
+
+
+def _complete(text: str) -> bool:
+    return len(text) > 3 and text[-1] in '.!?:")…' and not text.endswith(("…", ":"))

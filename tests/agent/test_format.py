@@ -1,0 +1,93 @@
+"""What the customer reads, on every channel."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fte.agent.company import Company
+from fte.agent.format import clarification, finished, handover, room
+from fte.domain.channels import CHANNELS, within_limits
+from fte.domain.escalation import REASONS
+from tests.support_agent import COMPANY, assignment
+
+channels = pytest.mark.parametrize("channel", CHANNELS)
+
+
+def test_email_is_formal() -> None:
+    text = finished("Select Send link.", assignment(), COMPANY)
+    assert text.startswith(
+        "Dear Lena Brandt,\n\nSelect Send link.\n\nKind regards,\nTallywren Support\nTicket TK-4F2A"
+    )
+    assert "AI assistant" in text and 'the word "person"' in text
+
+
+def test_web_form_is_semi_formal() -> None:
+    text = finished("Select Send link.", assignment(channel="web_form"), COMPANY)
+    assert text.startswith("Hello Lena,\n\n") and "AI assistant" in text
+    assert "TK-4F2A" not in text  # the page it stands on is the ticket
+
+
+def test_whatsapp_says_once_that_it_is_an_ai() -> None:
+    first = finished("Select Send link.", assignment(channel="whatsapp"), COMPANY)
+    later = finished("Select Send link.", assignment(channel="whatsapp", first_answer=False), COMPANY)
+    assert "AI assistant" in first and '"human"' in first
+    assert "AI assistant" not in later and '"human"' in later
+
+
+def test_a_greeting_of_the_model_is_not_doubled() -> None:
+    text = finished("Dear Ms Brandt,\n\nSelect Send link.\n\nKind regards,\nThe team", assignment(), COMPANY)
+    assert text.count("Dear") == 1 and text.count("Kind regards") == 1 and "The team" not in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "http://evil.com",
+        "evil.com",
+        "Click here: x",
+        "a@b.com",
+        "x" * 60,
+        "",
+        "<b>Bob</b>",
+        "Bob\nBcc: x@y.z",
+        "1234567",
+    ],
+)
+@channels
+def test_a_name_that_is_none_is_left_out(name: str, channel: str) -> None:
+    text = finished("Yes.", assignment(channel=channel, customer_name=name), COMPANY)
+    assert not name or name not in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Lena", "Lena Brandt", "José María Núñez", "O'Neil", "J. Smith", "Anne-Marie van der Berg", "王伟"],
+)
+def test_names_are_used(name: str) -> None:
+    assert finished("Yes.", assignment(customer_name=name), COMPANY).startswith(f"Dear {name},")
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("hours", ["", COMPANY.hours])
+@channels
+def test_every_handover_is_honest_and_fits(channel: str, reason: str, hours: str) -> None:
+    text = handover(reason, assignment(channel=channel), Company("Tallywren", hours=hours))
+    assert within_limits(channel, text)
+    assert "person" in text
+    assert (hours in text) if hours else not any(word in text for word in ("hour", "minute", "soon", "day,"))
+    assert reason not in text
+
+
+@channels
+def test_an_empty_message_gets_a_question(channel: str) -> None:
+    text = clarification(assignment("", channel), COMPANY)
+    assert "?" in text and within_limits(channel, text) and "AI assistant" in text
+
+
+@given(st.sampled_from(CHANNELS), st.booleans(), st.text(max_size=80))
+def test_what_fits_the_room_fits_the_channel(channel: str, first: bool, name: str) -> None:
+    turn = assignment(channel=channel, first_answer=first, customer_name=name)
+    size = room(turn, COMPANY)
+    assert size > 100
+    body = "x" * size if channel == "whatsapp" else "x " * size
+    assert within_limits(channel, finished(body, turn, COMPANY))
