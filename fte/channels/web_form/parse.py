@@ -1,0 +1,227 @@
+"""The web form's fields: what was typed becomes a checked value, or a list of all that is wrong."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fte.domain.errors import Rejected
+from fte.domain.text import one_line, storable
+from fte.domain.tickets import CATEGORIES, PRIORITIES, Category, Priority
+
+HONEYPOT: Final = "fte_leave_empty"
+"""A field no person sees and no browser fills in; only a program that fills in everything does."""
+EMAIL_MAX: Final = 254
+LOCAL_MAX: Final = 64
+KEY_MAX: Final = 200
+"""Characters in a submission id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How many characters a text may have, both ends included."""
+
+    low: int
+    high: int
+
+    def __str__(self) -> str:
+        return f"{self.low:,} to {self.high:,} characters"
+
+
+NAME: Final = Length(2, 100)
+SUBJECT: Final = Length(5, 200)
+MESSAGE: Final = Length(10, 5_000)
+ANSWER: Final = Length(1, 5_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A first message. `email` is in lower case, its domain in ASCII; `submission_id` may be empty."""
+
+    name: str
+    email: str
+    subject: str
+    category: Category
+    message: str
+    priority: Priority
+    submission_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A further message of a customer on their ticket's page."""
+
+    message: str
+    submission_id: str
+
+
+def parse_form(fields: Mapping[str, object]) -> Form:
+    """The form in these fields; fields it does not know are ignored.
+
+    Raises Rejected naming every field that is wrong, not only the first.
+    """
+    return Form(**_checked(fields, _FORM_RULES))
+
+
+def parse_answer(fields: Mapping[str, object]) -> Answer:
+    """The further message in these fields. Raises Rejected like `parse_form`."""
+    return Answer(**_checked(fields, _ANSWER_RULES))
+
+
+def provider_id(key: str, *content: str) -> str:
+    """The id a message is stored under once. Other content under one key has another id, so none is lost."""
+    return hashlib.sha256("\0".join((key, *content)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def normal_email(text: str) -> str | None:
+    """The address in the form it is compared in, or None when mail could not be sent to it.
+
+    Quoted local parts and address literals are legal, and nobody's: they are not taken.
+    """
+    local, at, domain = text.strip().rpartition("@")
+    # ASCII only: some other letters become ASCII in lower case, which would be somebody else's address.
+    if not at or len(local) > LOCAL_MAX or not _LOCAL.fullmatch(local):
+        return None
+    ascii_domain = _ascii_domain(domain)
+    if ascii_domain is None or len(local) + 1 + len(ascii_domain) > EMAIL_MAX:
+        return None
+    return f"{local.lower()}@{ascii_domain}"
+
+
+class _Wrong(Exception):
+    """What is wrong with one field, as a sentence for the person who filled it in."""
+
+
+_Rule = Callable[[object], Any]
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOMAIN: Final = re.compile(
+    r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])"
+)
+
+
+def _checked(fields: Mapping[str, object], rules: Mapping[str, _Rule]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name, rule in rules.items():
+        try:
+            values[name] = rule(fields.get(name))
+        except _Wrong as wrong:
+            problems[name] = str(wrong)
+    problems |= _unwanted(fields)
+    if problems:
+        raise Rejected("Some details need another look.", fields=problems)
+    return values
+
+
+def _unwanted(fields: Mapping[str, object]) -> dict[str, str]:
+    problems = {}
+    if fields.get("attachments"):
+        problems["attachments"] = (
+            "Files cannot be taken here yet. Please describe what they show in your message."
+        )
+    if fields.get(HONEYPOT):
+        problems[HONEYPOT] = (
+            "A hidden field that must stay empty was filled in, perhaps by your browser. "
+            "Please leave it empty and send again."
+        )
+    return problems
+
+
+def _text(value: object, what: str, length: Length, clean: Callable[[str], str]) -> str:
+    if value is None:
+        raise _Wrong(f"Please enter {what}, {length}.")
+    if not isinstance(value, str):
+        raise _Wrong(f"Please enter {what} as text, {length}.")
+    if _UNSTORABLE.search(value):
+        raise _Wrong(f"Please type {what} again: this holds a character that cannot be stored.")
+    text = clean(value)
+    count = _visible_length(text)
+    if count == 0:
+        raise _Wrong(f"Please enter {what}, {length}.")
+    if count < length.low or len(text) > length.high:
+        given = count if count < length.low else len(text)
+        raise _Wrong(f"{what.capitalize()} needs {length}; this has {given:,}.")
+    return text
+
+
+def _visible_length(text: str) -> int:
+    """Characters a reader could see: a message of invisible ones is an empty message."""
+    if text.isascii():
+        return len(text)
+    return sum(unicodedata.category(character) not in ("Cc", "Cf") or character == "\n" for character in text)
+
+
+def _line(what: str, length: Length) -> _Rule:
+    def rule(value: object) -> str:
+        text = _text(value, what, length, one_line)
+        if not text.isprintable() and any(unicodedata.category(character) == "Cc" for character in text):
+            raise _Wrong(f"Please type {what} again: this holds a control character.")
+        return text
+
+    return rule
+
+
+def _block(what: str, length: Length) -> _Rule:
+    return lambda value: _text(value, what, length, lambda text: storable(text).strip())
+
+
+def _email(value: object) -> str:
+    if value is None or value == "":
+        raise _Wrong(f"Please enter your e-mail address, at most {EMAIL_MAX} characters.")
+    if not isinstance(value, str):
+        raise _Wrong(f"Please enter your e-mail address as text, at most {EMAIL_MAX} characters.")
+    if len(value.strip()) > EMAIL_MAX:
+        raise _Wrong(
+            f"An e-mail address has at most {EMAIL_MAX} characters; this has {len(value.strip()):,}."
+        )
+    address = normal_email(value)
+    if address is None:
+        raise _Wrong("Please check your e-mail address: it should look like name@example.com.")
+    return address
+
+
+def _ascii_domain(domain: str) -> str | None:
+    if len(domain) > EMAIL_MAX or _UNSTORABLE.search(domain):
+        return None
+    try:
+        name = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return None
+    return name if _DOMAIN.fullmatch(name) else None
+
+
+def _one_of(what: str, choices: tuple[str, ...], default: str | None = None) -> _Rule:
+    def rule(value: object) -> str:
+        if default is not None and (value is None or value == ""):
+            return default
+        if not isinstance(value, str) or value not in choices:
+            raise _Wrong(f"Please choose {what}: {', '.join(choices[:-1])} or {choices[-1]}.")
+        return value
+
+    return rule
+
+
+def _submission_id(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > KEY_MAX or _UNSTORABLE.search(value):
+        raise _Wrong(f"A submission id is text of at most {KEY_MAX} characters; leave it out to get one.")
+    return value
+
+
+_FORM_RULES: Final[dict[str, _Rule]] = {
+    "name": _line("your name", NAME),
+    "email": _email,
+    "subject": _line("a subject", SUBJECT),
+    "category": _one_of("a category", CATEGORIES),
+    "message": _block("your message", MESSAGE),
+    "priority": _one_of("a priority", PRIORITIES, default="medium"),
+    "submission_id": _submission_id,
+}
+_ANSWER_RULES: Final[dict[str, _Rule]] = {
+    "message": _block("your message", ANSWER),
+    "submission_id": _submission_id,
+}

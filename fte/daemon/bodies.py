@@ -1,0 +1,141 @@
+"""Request bodies: read once, bounded in size and time, and decoded by their content type."""
+
+import asyncio
+import json
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from fte.daemon.responses import JSON_TYPE, TooLarge, TooSlow, WrongMedia
+from fte.domain.errors import Malformed, Rejected
+
+BODY_MAX: Final = 64 * 1024
+"""Bytes in a request body."""
+BODY_TIMEOUT: Final = 10.0
+"""Seconds the whole of a body may take to arrive."""
+FIELDS_MAX: Final = 50
+"""Fields in a form."""
+
+URLENCODED: Final = "application/x-www-form-urlencoded"
+MULTIPART: Final = "multipart/form-data"
+
+Fields = dict[str, Any]
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int = BODY_MAX) -> bytes:
+    """The whole body. Raises TooLarge, TooSlow, and ClientDisconnect when the client left."""
+    first = await _within_deadline(receive)
+    body: bytes = first.get("body", b"")
+    if first.get("more_body", False):
+        body = await _rest(body, receive, limit)
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+async def read_fields(scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Fields:
+    """The fields of a JSON object or of a form, by their names. An attached file stands as its name.
+
+    Raises WrongMedia, Malformed, TooLarge or TooSlow; Rejected for JSON that is not an object.
+    """
+    kind = media_type(headers)
+    if kind not in (JSON_TYPE, URLENCODED, MULTIPART):
+        raise WrongMedia(f"Send JSON ({JSON_TYPE}) or a form post; {kind or 'no content type'} is not taken.")
+    if int(headers.get(b"content-length", b"0")) > BODY_MAX:
+        raise _too_large(BODY_MAX)
+    body = await read_body(scope, receive)
+    if kind == JSON_TYPE:
+        return _json_fields(body)
+    return _urlencoded(body) if kind == URLENCODED else await _multipart(scope, body)
+
+
+def media_type(headers: dict[bytes, bytes]) -> str:
+    """The content type without its parameters, in lower case; empty when there is none."""
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+
+
+async def _within_deadline(receive: Receive) -> Any:
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            message = await receive()
+    except TimeoutError:
+        raise TooSlow(f"The request did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message
+
+
+async def _rest(body: bytes, receive: Receive, limit: int) -> bytes:
+    chunks, size, more = [body], len(body), True
+    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT
+    while more and size <= limit:
+        message = await _within_deadline(receive)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        more = message.get("more_body", False)
+        if asyncio.get_running_loop().time() > deadline:
+            raise TooSlow(f"The request did not arrive within {BODY_TIMEOUT:.0f} seconds.")
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"That is too large: everything together may have {limit // 1024} kB.")
+
+
+def _json_fields(body: bytes) -> Fields:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        value = _lenient_json(body)
+    if not isinstance(value, dict):
+        raise Rejected("Send one JSON object with the fields of the form.")
+    return value
+
+
+def _lenient_json(body: bytes) -> Any:
+    """Takes more than the strict decoder, such as lone surrogates, so that the wrong field can be named."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Malformed("This is not valid JSON.") from None
+
+
+def _urlencoded(body: bytes) -> Fields:
+    # What is not UTF-8 becomes lone surrogates, which no field takes: the sender is told which field it was.
+    try:
+        text = body.decode("utf-8", "surrogateescape")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="surrogateescape")
+        return dict(pairs)
+    except ValueError:
+        raise Malformed(f"This form cannot be read; it may have {FIELDS_MAX} fields.") from None
+
+
+async def _multipart(scope: Scope, body: bytes) -> Fields:
+    async def stream() -> Any:
+        yield body
+
+    parser = MultiPartParser(Headers(scope=scope), stream(), max_files=FIELDS_MAX, max_fields=FIELDS_MAX)
+    try:
+        form = await parser.parse()
+    except (MultiPartException, ValueError, LookupError, AssertionError):
+        raise Malformed(f"This form cannot be read; it may have {FIELDS_MAX} fields.") from None
+    try:
+        return _with_files(form.multi_items())
+    finally:
+        await form.close()
+
+
+def _with_files(items: list[tuple[str, UploadFile | str]]) -> Fields:
+    fields: Fields = {}
+    for name, value in items:
+        if isinstance(value, str):
+            fields[name] = value
+        elif value.size or value.filename:
+            # Whatever the field was called: a file is an attachment.
+            fields["attachments"] = value.filename or "a file"
+    return fields

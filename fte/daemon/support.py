@@ -1,0 +1,413 @@
+"""The web form's routes: the page, submitting it, and the ticket it becomes."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from fte.channels.web_form import assets, page, parse, ticket_page
+from fte.channels.web_form.limits import Clock, Limiter, client_address
+from fte.channels.web_form.markup import Html
+from fte.channels.web_form.origins import Origins
+from fte.channels.web_form.page import Site, Trouble
+from fte.daemon.bodies import Fields, media_type, read_fields
+from fte.daemon.responses import JSON_TYPE, SECURE, UNSTORED, error_headers, json_response, problem, status
+from fte.domain.errors import FteError, NotFound, Rejected, TooMany, Unavailable
+from fte.domain.tickets import TicketStatus
+from fte.pg.pool import Pool
+from fte.settings import Settings
+from fte.store import tickets
+from fte.store.intake import InboundMessage, Received, take_in
+from fte.store.tickets import TicketMessage, TicketView
+
+ACCOUNT: Final = "form"
+"""The account the form's messages are stored under; there is only one form."""
+ANSWERS_PER_TICKET: Final = 60
+"""Further messages an hour on one ticket. Its holder has proven more than an address, so may write more."""
+MINUTE: Final = 60
+HOUR: Final = 3600
+
+THANKS: Final = "Thank you. We have your message, and our AI assistant answers first."
+ESTIMATE: Final = "Usually within a minute; longer when a person of our team answers."
+
+Headers = dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """What the routes need. `on_stored` is called after every message that was newly stored."""
+
+    pool: Pool
+    secret: bytes
+    settings: Settings
+    on_stored: Callable[[], None]
+    clock: Clock = time.monotonic_ns
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a message that is stored."""
+
+    ticket_id: str
+    message: str
+    estimated_response_time: str
+
+
+class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket, for programs."""
+
+    ticket_id: str
+    status: TicketStatus
+    subject: str
+    messages: tuple[TicketMessage, ...]
+    created_at: datetime
+    last_updated: datetime
+
+
+def routes(support: Support) -> list[Route]:
+    """The routes under /support. Raises Rejected when FTE_EMBED_ORIGINS is wrong."""
+    origins = Origins(support.settings.embed_origins)
+    files = assets.load()
+    pages = _Pages(_site(support.settings, files), origins)
+    intake = _Intake(support)
+    ticket = _Ticket(support, pages, intake)
+    return [
+        Route("/support", pages.form),
+        Route("/support/submit", _Submit(pages, intake, origins), methods=["POST", "OPTIONS"]),
+        *(Route(f"/support/{name}", _File(asset), methods=["GET"]) for name, asset in files.items()),
+        Route("/support/ticket", ticket.find),
+        Route("/support/ticket/{ticket_id}/messages", ticket.back, methods=["GET"]),
+        Route("/support/ticket/{ticket_id}/messages", ticket.write, methods=["POST"]),
+        Route("/support/ticket/{ticket_id:path}", ticket.show),
+    ]
+
+
+def _site(settings: Settings, files: Mapping[str, assets.Asset]) -> Site:
+    unset = next(field.default for field in fields(Settings) if field.name == "company")
+    company = "" if settings.company == unset else settings.company
+    return Site(company=company, stylesheet=files["form.css"].url, script=files["form.js"].url)
+
+
+class _Pages:
+    """Our HTML as responses, with the headers every page has."""
+
+    def __init__(self, site: Site, origins: Origins) -> None:
+        self.site = site
+        self._headers = {
+            **UNSTORED,
+            "Vary": "Accept",
+            "Content-Security-Policy": (
+                "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
+                f"form-action 'self'; base-uri 'none'; frame-ancestors {origins.frame_ancestors}"
+            ),
+        }
+        self._not_found = page.notice_page(
+            site,
+            "There is no such ticket",
+            "Please check the address or the ticket number, or write to us again.",
+        )
+
+    def response(self, html: Html, code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        content = html.encode("utf-8", "replace")
+        return Response(content, code, {**self._headers, **(headers or {})}, "text/html; charset=utf-8")
+
+    async def form(self, _: Request) -> Response:
+        return self.response(page.form_page(self.site, _new_key(), {}))
+
+    def failed_form(self, error: FteError, kept: Fields) -> Response:
+        """The form again, with what was typed and what is wrong."""
+        html = page.form_page(self.site, _kept_key(kept), kept, _trouble(error))
+        return self.response(html, status(error), error_headers(error))
+
+    def failed(self, error: FteError) -> Response:
+        """A page that only says what went wrong."""
+        if isinstance(error, NotFound):
+            return self.response(self._not_found, 404, error_headers(error))
+        title = (
+            "That did not work" if isinstance(error, Rejected | TooMany) else "We cannot be reached right now"
+        )
+        return self.response(
+            page.notice_page(self.site, title, _trouble(error).message), status(error), error_headers(error)
+        )
+
+
+class _Intake:
+    """Checks, limits and stores what customers write."""
+
+    def __init__(self, support: Support) -> None:
+        settings, clock = support.settings, support.clock
+        self._support = support
+        self._by_ip = Limiter(settings.form_rate_per_ip, MINUTE, clock=clock)
+        self._by_address = Limiter(settings.form_rate_per_address, HOUR, clock=clock)
+        self._by_ticket = Limiter(ANSWERS_PER_TICKET, HOUR, clock=clock)
+
+    def count(self, scope: Scope) -> None:
+        """Count a request for its sender. Raises TooMany."""
+        hops = self._support.settings.trusted_proxies
+        forwarded = (
+            [v.decode("latin-1") for k, v in scope["headers"] if k == b"x-forwarded-for"] if hops else []
+        )
+        peer = scope["client"][0] if scope.get("client") else ""
+        self._by_ip.take(client_address(peer, forwarded, hops))
+
+    async def first(self, given: Fields, headers: Headers) -> Received:
+        """Store a first message. Raises Rejected, TooMany or Unavailable; the last may yet have stored it."""
+        form = parse.parse_form(given)
+        content = (form.email, form.name, form.subject, form.category, form.priority, form.message)
+        message = InboundMessage(
+            channel="web_form",
+            account=ACCOUNT,
+            provider_id=parse.provider_id(_key(form.submission_id, headers), "form", *content),
+            identifier_type="email",
+            identifier=form.email,
+            verified=False,
+            name=form.name,
+            body=form.message,
+            subject=form.subject,
+            category=form.category,
+            priority=form.priority,
+        )
+        return await self._store(message, self._by_address, form.email)
+
+    async def further(self, ticket: TicketView, given: Fields, headers: Headers) -> Received:
+        """Store a further message on a ticket. Raises like `first`."""
+        answer = parse.parse_answer(given)
+        ticket_key = str(ticket.ticket)
+        message = InboundMessage(
+            channel="web_form",
+            account=ACCOUNT,
+            provider_id=parse.provider_id(_key(answer.submission_id, headers), ticket_key, answer.message),
+            identifier_type="email",
+            identifier=ticket.identifier,
+            verified=False,
+            name="",
+            body=answer.message,
+            into_ticket=ticket.ticket,
+        )
+        return await self._store(message, self._by_ticket, ticket_key)
+
+    async def _store(self, message: InboundMessage, limiter: Limiter, sender: str) -> Received:
+        limiter.take(sender)
+        try:
+            received = await take_in(self._support.pool, self._support.secret, message)
+        except Unavailable:
+            limiter.give_back(sender)
+            raise
+        if received.duplicate:
+            limiter.give_back(sender)
+        else:
+            self._support.on_stored()
+        return received
+
+
+class _Submit:
+    """POST /support/submit: the busiest route, so it is a bare ASGI application."""
+
+    def __init__(self, pages: _Pages, intake: _Intake, origins: Origins) -> None:
+        self._pages = pages
+        self._intake = intake
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Headers = dict(scope["headers"])
+        preflight = scope["method"] == "OPTIONS"
+        response = Response(status_code=204) if preflight else await self._submit(scope, receive, headers)
+        if b"origin" in headers:
+            self._share(response, headers[b"origin"].decode("latin-1"), preflight)
+        await response(scope, receive, send)
+
+    async def _submit(self, scope: Scope, receive: Receive, headers: Headers) -> Response:
+        given: Fields | None = None
+        try:
+            given = await read_fields(scope, receive, headers)
+            self._intake.count(scope)
+            received = await self._intake.first(given, headers)
+        except ClientDisconnect:
+            return _nobody()
+        except FteError as error:
+            if not _wants_page(headers):
+                return problem(error)
+            return self._pages.failed(error) if given is None else self._pages.failed_form(error, given)
+        return _see_ticket(received.ticket_id) if _wants_page(headers) else _stored(received)
+
+    def _share(self, response: Response, origin: str, preflight: bool) -> None:
+        """Let a page of an allowed site read the answer. Without cookies nobody's rights are borrowed."""
+        response.headers["Vary"] = "Origin"
+        if not self._origins.allow(origin):
+            return
+        response.headers["Access-Control-Allow-Origin"] = "*" if self._origins.everywhere else origin
+        if preflight:
+            response.headers["Access-Control-Allow-Methods"] = "POST"
+            response.headers["Access-Control-Allow-Headers"] = "content-type, idempotency-key"
+            response.headers["Access-Control-Max-Age"] = "600"
+        else:
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+
+
+class _Ticket:
+    """A ticket's page, and what its holder does there."""
+
+    def __init__(self, support: Support, pages: _Pages, intake: _Intake) -> None:
+        self._pool = support.pool
+        self._pages = pages
+        self._intake = intake
+
+    async def find(self, request: Request) -> Response:
+        """From the box on the form to the ticket; the ticket's whole address may be pasted too."""
+        typed = request.query_params.get("id", "").strip().partition("?")[0].partition("#")[0].rstrip("/")
+        return _see_ticket(typed.rpartition("/")[2].lower()) if typed else _see("/support")
+
+    async def back(self, request: Request) -> Response:
+        """Who reloads the address a message was posted to wants to see the ticket."""
+        return _see_ticket(request.path_params["ticket_id"])
+
+    async def show(self, request: Request) -> Response:
+        headers: Headers = dict(request.scope["headers"])
+        ticket_id: str = request.path_params["ticket_id"]
+        try:
+            view = await tickets.by_public_id(self._pool, ticket_id)
+        except FteError as error:
+            return self._pages.failed(error) if _wants_page(headers) else problem(error)
+        version = _version(view)
+        if headers.get(b"if-none-match", b"").decode("latin-1") == version:
+            return Response(status_code=304, headers={**UNSTORED, "ETag": version, "Vary": "Accept"})
+        if not _wants_page(headers):
+            return json_response(
+                _as_json(ticket_id, view), headers={**UNSTORED, "ETag": version, "Vary": "Accept"}
+            )
+        writing = "write" in request.query_params
+        html = ticket_page.ticket_page(
+            self._pages.site, _as_page(ticket_id, view), _new_key(), writing=writing
+        )
+        return self._pages.response(html, headers={"ETag": version})
+
+    async def write(self, request: Request) -> Response:
+        headers: Headers = dict(request.scope["headers"])
+        ticket_id: str = request.path_params["ticket_id"]
+        given: Fields | None = None
+        view: TicketView | None = None
+        try:
+            given = await read_fields(request.scope, request.receive, headers)
+            self._intake.count(request.scope)
+            view = await tickets.by_public_id(self._pool, ticket_id)
+            received = await self._intake.further(view, given, headers)
+        except ClientDisconnect:
+            return _nobody()
+        except FteError as error:
+            return self._failed(error, ticket_id, given, view) if _wants_page(headers) else problem(error)
+        return _see_ticket(ticket_id, "#thread-end") if _wants_page(headers) else _stored(received)
+
+    def _failed(
+        self, error: FteError, ticket_id: str, given: Fields | None, view: TicketView | None
+    ) -> Response:
+        site, trouble = self._pages.site, _trouble(error)
+        if given is None or isinstance(error, NotFound):
+            return self._pages.failed(error)
+        if view is None:
+            html = ticket_page.answer_page(site, ticket_id, _kept_key(given), given, trouble)
+        else:
+            shown = _as_page(ticket_id, view)
+            html = ticket_page.ticket_page(site, shown, _kept_key(given), kept=given, trouble=trouble)
+        return self._pages.response(html, status(error), error_headers(error))
+
+
+class _File:
+    """A static file, kept by browsers for as long as its address names its content."""
+
+    def __init__(self, asset: assets.Asset) -> None:
+        self._version = asset.version.encode("ascii")
+        self._etag = f'"{asset.version}"'
+        self._asset = asset
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        named = scope["query_string"] == b"v=" + self._version
+        headers = {
+            **SECURE,
+            "ETag": self._etag,
+            "Cache-Control": "public, max-age=31536000, immutable" if named else "public, max-age=300",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        }
+        if dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1") == self._etag:
+            response = Response(status_code=304, headers=headers)
+        else:
+            response = Response(self._asset.content, 200, headers, self._asset.media_type)
+        await response(scope, receive, send)
+
+
+def _wants_page(headers: Headers) -> bool:
+    return b"text/html" in headers.get(b"accept", b"") and media_type(headers) != JSON_TYPE
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(16)
+
+
+def _key(submission_id: str, headers: Headers) -> str:
+    return submission_id or headers.get(b"idempotency-key", b"").decode("latin-1") or _new_key()
+
+
+def _kept_key(given: Fields) -> str:
+    """The page's own submission id, so that a second try of the same message stays the same message."""
+    key = given.get("submission_id")
+    return key if isinstance(key, str) and 0 < len(key) <= parse.KEY_MAX else _new_key()
+
+
+def _trouble(error: FteError) -> Trouble:
+    if isinstance(error, Unavailable):
+        return Trouble(
+            "Your message is not sent yet: we cannot store it right now. Please try again in a moment.", {}
+        )
+    return Trouble(error.message, error.fields if isinstance(error, Rejected) else {})
+
+
+def _stored(received: Received) -> Response:
+    answer = Submitted(ticket_id=received.ticket_id, message=THANKS, estimated_response_time=ESTIMATE)
+    return json_response(answer)
+
+
+def _see(address: str) -> Response:
+    return Response(status_code=303, headers={**UNSTORED, "Location": address})
+
+
+def _see_ticket(ticket_id: str, part: str = "") -> Response:
+    return _see(f"/support/ticket/{quote(ticket_id, safe='', errors='replace')}{part}")
+
+
+def _nobody() -> Response:
+    """For a client that has left; no one reads it."""
+    return Response(status_code=400)
+
+
+def _version(view: TicketView) -> str:
+    newest = max([view.last_updated, *(message.at for message in view.messages)])
+    return f'W/"{int(newest.timestamp() * 1_000_000):x}-{len(view.messages)}-{view.status}"'
+
+
+def _as_json(ticket_id: str, view: TicketView) -> TicketAnswer:
+    return TicketAnswer(
+        ticket_id=ticket_id,
+        status=view.status,
+        subject=view.subject,
+        messages=view.messages,
+        created_at=view.created_at,
+        last_updated=view.last_updated,
+    )
+
+
+def _as_page(ticket_id: str, view: TicketView) -> ticket_page.Ticket:
+    return ticket_page.Ticket(
+        ticket_id=ticket_id,
+        status=view.status,
+        subject=view.subject,
+        created_at=view.created_at,
+        messages=view.messages,
+        version=_version(view),
+    )
