@@ -1,0 +1,261 @@
+"""The composition root: the one place that knows which parts stand behind the ports, and how they are joined."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import structlog
+from starlette.applications import Starlette
+
+from fte.bus.log import LogBus
+from fte.daemon.health import Health
+from fte.daemon.http import application, bind, serve
+from fte.daemon.operator_api import OperatorApi
+from fte.daemon.stream import Stream
+from fte.daemon.support import Support
+from fte.daemon.support import routes as support_routes
+from fte.daemon.sweeper import Sweeper
+from fte.domain.errors import FteError, Rejected
+from fte.pg import schema
+from fte.pg.embedded import EmbeddedServer
+from fte.pg.hints import Hints
+from fte.pg.pool import Pool
+from fte.ports import Embedder
+from fte.settings import Settings
+from fte.store import operators
+
+if TYPE_CHECKING:
+    from fte.agent.agent import SupportAgent
+    from fte.agent.company import Company
+
+Role = Literal["http", "worker", "sweeper"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+LOCAL_OPERATOR: Final = "local"
+STOP_TIMEOUT: Final = 25.0
+"""Seconds a stop may take, whatever hangs; then the process ends all the same."""
+
+_log = structlog.get_logger("fte.daemon")
+
+
+@contextlib.asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[str]:
+    """The database's address: the configured one, or the embedded server for as long as the block runs.
+
+    An empty embedded database gets its schema. Raises Unavailable when a server does not come up.
+    """
+    if settings.database_url:
+        yield settings.database_url
+        return
+    server = EmbeddedServer(settings.data_dir)
+    await asyncio.to_thread(server.__enter__)
+    try:
+        await _fill_if_empty(server.url)
+        yield server.url
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+async def _fill_if_empty(url: str) -> None:
+    pool = await Pool.open(url, size=1)
+    try:
+        async with pool.connection() as connection:
+            empty = await schema.version(connection) is None
+    finally:
+        await pool.close()
+    if empty:
+        await asyncio.to_thread(schema.migrate, url)
+
+
+@contextlib.asynccontextmanager
+async def checked_pool(settings: Settings) -> AsyncIterator[tuple[Pool, str]]:
+    """A pool on the database and its address. Raises Unavailable when its schema is not this program's."""
+    async with database(settings) as url:
+        pool = await Pool.open(url, size=settings.database_pool)
+        try:
+            async with pool.connection() as connection:
+                await schema.check(connection)
+            yield pool, url
+        finally:
+            await pool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """Everything a running process consists of."""
+
+    settings: Settings
+    url: str
+    pool: Pool
+    hints: Hints
+    secret: bytes
+    stop: asyncio.Event
+
+    async def run(
+        self, roles: tuple[Role, ...], listening: socket.socket | None, on_ready: Callable[[], None]
+    ) -> None:
+        """Run the roles until `stop` is set or one of them breaks."""
+        async with asyncio.TaskGroup() as tasks:
+            started = [tasks.create_task(self.hints.run())]
+            if listening is not None:
+                serving = tasks.create_task(serve(self._application(), listening, self.stop))
+                serving.add_done_callback(lambda _: self.stop.set())
+            if "sweeper" in roles:
+                sweeper = Sweeper(self.pool, self.hints, log_retention_days=self.settings.log_retention_days)
+                started.append(tasks.create_task(sweeper.run()))
+            if "worker" in roles:
+                started.append(tasks.create_task(self._work()))
+            on_ready()
+            await self.stop.wait()
+            for task in started:
+                task.cancel()
+
+    def _application(self) -> Starlette:
+        api = OperatorApi(self.pool, self.hints.ring)
+        stream = Stream(api, LogBus(self.pool, self.hints), self.stop)
+        support = Support(
+            pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
+        )
+        return application(
+            [*support_routes(support), *api.routes(), *stream.routes(), *Health(self.pool).routes()]
+        )
+
+    async def _work(self) -> None:
+        # The agent's libraries take seconds to load; forms are accepted meanwhile.
+        from fte.daemon.worker import Worker, spare_the_loaded_code
+        from fte.knowledge.embed import WordLlamaEmbedder
+
+        # Connections of its own: however many answers are being finished, a customer's message finds one free.
+        pool = await Pool.open(self.url, size=self.settings.database_pool)
+        try:
+            embedder = WordLlamaEmbedder()
+            answerer = await asyncio.to_thread(self._answerer, pool, embedder)
+            await embedder.embed(["warm up"])
+            spare_the_loaded_code()
+            _log.info("worker ready")
+            concurrency = self.settings.worker_concurrency
+            await Worker(pool, LogBus(pool, self.hints), self.hints, answerer, concurrency=concurrency).run()
+        finally:
+            await pool.close()
+
+    def _answerer(self, pool: Pool, embedder: Embedder) -> "SupportAgent":
+        from fte.agent.agent import SupportAgent
+        from fte.agent.models import build_model
+        from fte.knowledge.search import search
+
+        settings = self.settings
+        model = build_model(
+            model=settings.model,
+            base_url=settings.model_base_url,
+            api_key=settings.openai_api_key,
+            timeout=settings.model_timeout,
+        )
+        return SupportAgent(model, partial(search, pool, embedder), _company(settings))
+
+
+def _company(settings: Settings) -> "Company":
+    """Whom the agent answers for. Raises Rejected when the company's documents cannot be read."""
+    from fte.agent.company import Company
+
+    def document(name: str) -> str:
+        if settings.company_dir is None:
+            return ""
+        try:
+            return (settings.company_dir / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeError) as error:
+            raise Rejected(
+                f"{name} cannot be read: {error}.",
+                fields={"FTE_COMPANY_DIR": "wrong folder"},
+                remedy="FTE_COMPANY_DIR needs a profile.md and a brand_voice.md.",
+            ) from None
+
+    return Company(
+        settings.company,
+        document("profile.md"),
+        document("brand_voice.md"),
+        settings.public_url,
+        settings.hours,
+    )
+
+
+async def run(
+    settings: Settings, roles: tuple[Role, ...] = ROLES, on_ready: Callable[[], None] = lambda: None
+) -> None:
+    """Run the daemon until a signal stops it. A second signal ends the process at once.
+
+    Raises Unavailable or Rejected when it cannot start.
+    """
+    listening = bind(settings.host, settings.port) if "http" in roles else None
+    stop = asyncio.Event()
+    _on_signals(stop)
+    try:
+        async with checked_pool(settings) as (pool, url):
+            secret = load_secret(settings)
+            if not settings.database_url:
+                await _let_local_operator_in(pool, settings.token_file)
+            daemon = Daemon(settings, url, pool, Hints(url), secret, stop)
+            await daemon.run(roles, listening, on_ready)
+    finally:
+        if listening is not None:
+            listening.close()
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+        loop.call_later(STOP_TIMEOUT, os._exit, 1)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+
+
+def load_secret(settings: Settings) -> bytes:
+    """The key ticket ids are derived from: configured, or drawn once and kept in the data folder.
+
+    Raises Rejected when a database is configured but no key: every process must have the same one.
+    """
+    if settings.secret_key:
+        return settings.secret_key.encode()
+    if settings.database_url:
+        raise Rejected(
+            "FTE_SECRET_KEY is not set.",
+            fields={"FTE_SECRET_KEY": "missing"},
+            remedy="Set it to the same random text for every process; `openssl rand -hex 32` makes one.",
+        )
+    with contextlib.suppress(FileExistsError):
+        write_private(settings.secret_file, secrets.token_hex(32))
+    return settings.secret_file.read_bytes()
+
+
+async def _let_local_operator_in(pool: Pool, token_file: Path) -> None:
+    """Whoever may read the data folder may use the console without further ado."""
+    with contextlib.suppress(OSError):
+        if await operators.by_token(pool, await asyncio.to_thread(token_file.read_text)) is not None:
+            return
+    await asyncio.to_thread(token_file.unlink, missing_ok=True)
+    with contextlib.suppress(FteError):
+        await operators.revoke(pool, LOCAL_OPERATOR)
+    write_private(token_file, await operators.add(pool, LOCAL_OPERATOR, "admin"))
+
+
+def write_private(path: Path, text: str) -> None:
+    """A new file only its owner can read, whole from the moment it is there. Raises FileExistsError."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    draft.touch(mode=0o600, exist_ok=False)
+    draft.write_text(text, encoding="utf-8")
+    try:
+        os.link(draft, path)
+    finally:
+        draft.unlink()

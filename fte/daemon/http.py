@@ -1,0 +1,76 @@
+"""The HTTP server: every route in one list, every limit set, inside our own event loop and signals."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator, Sequence
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from fte.daemon.responses import EXCEPTION_HANDLERS
+from fte.domain.errors import Unavailable
+
+BODY_MAX: Final = 1024 * 1024
+GRACE: Final = 5
+"""Seconds open requests are given at a shutdown."""
+CONNECTIONS_MAX: Final = 2_000
+
+
+def application(routes: Sequence[BaseRoute]) -> Starlette:
+    return Starlette(routes=list(routes), exception_handlers=dict(EXCEPTION_HANDLERS), max_body_size=BODY_MAX)
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to the process it is a part of."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address, before anything else starts. Raises Unavailable, naming the remedy, when it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(1024)
+    except OSError as error:
+        bound.close()
+        raise Unavailable(
+            f"Cannot listen on {host}:{port}: {error.strerror}.",
+            remedy="Stop what uses the port, or choose another one with --port or FTE_PORT.",
+        ) from None
+    return bound
+
+
+async def serve(application: Starlette, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then let open requests finish within GRACE seconds."""
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        lifespan="off",
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    server = Server(config)
+
+    async def watch() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    watching = asyncio.create_task(watch())
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        watching.cancel()

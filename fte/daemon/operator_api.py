@@ -1,0 +1,167 @@
+"""The operators' API: everything the console sees and does."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fte import wire
+from fte.daemon.bodies import read_body
+from fte.daemon.responses import json_response
+from fte.domain.conversations import Actor
+from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
+from fte.domain.operators import Action, allowed
+from fte.pg.pool import Pool
+from fte.store import control, conversations, customers, operators
+from fte.store.conversations import VIEWS
+from fte.wire import ActionDone, ActionRequest, OperatorView
+
+KEY_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorApi:
+    """`on_change` is called after each committed action."""
+
+    pool: Pool
+    on_change: Callable[[], None]
+
+    def routes(self) -> list[Route]:
+        acts = [
+            Route(f"/operator/conversations/{{id}}/{action}", partial(self._act, action), methods=["POST"])
+            for action in _ACTIONS
+        ]
+        return [
+            Route("/operator/me", self._me),
+            Route("/operator/queue", self._queue),
+            Route("/operator/conversations/{id}", self._conversation),
+            Route("/conversations/{id}", self._conversation),
+            Route("/customers/lookup", self._customer),
+            *acts,
+        ]
+
+    async def _me(self, request: Request) -> Response:
+        return json_response(await self.operator(request, "read"))
+
+    async def _queue(self, request: Request) -> Response:
+        operator = await self.operator(request, "read")
+        query = request.query_params
+        view = query.get("view", "open")
+        if view not in VIEWS:
+            raise Rejected(f"There is no view {view!r}.", fields={"view": f"one of {', '.join(VIEWS)}"})
+        ids = _ids(query["ids"]) if "ids" in query else None
+        limit = _whole(query.get("limit", "200"), "limit", conversations.QUEUE_MAX)
+        page = await conversations.queue(self.pool, operator.id, view, query.get("q", ""), limit, ids)
+        return json_response(page)
+
+    async def _conversation(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        before = request.query_params.get("before")
+        return json_response(
+            await conversations.one(
+                self.pool,
+                _conversation_id(request),
+                None if before is None else _whole(before, "before", 2**31 - 1),
+            )
+        )
+
+    async def _customer(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        email, phone = (request.query_params.get(name, "").strip() for name in ("email", "phone"))
+        if not email and not phone:
+            raise Malformed("Say whom to look for.", fields={"email": "or phone: one of them is needed"})
+        return json_response(await customers.lookup(self.pool, email=email, phone=phone))
+
+    async def _act(self, action: Action, request: Request) -> Response:
+        operator = await self.operator(request, action)
+        key = request.headers.get("idempotency-key", "")
+        if not 1 <= len(key) <= KEY_MAX:
+            raise Rejected(
+                "The header Idempotency-Key is missing or too long.",
+                fields={"Idempotency-Key": "1-100 characters"},
+            )
+        asked = wire.decode(await read_body(request.scope, request.receive), ActionRequest)
+        actor = Actor(operator.id, operator.name, operator.role, asked.seen, asked.epoch)
+        done = await _ACTIONS[action](self.pool, key, _conversation_id(request), actor, asked)
+        self.on_change()
+        return json_response(done)
+
+    async def operator(self, request: Request, action: Action) -> OperatorView:
+        """Who is asking. Raises Unauthorized without a valid token, Refused when their role may not do this."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        found = (
+            await operators.by_token(self.pool, token.strip())
+            if scheme.lower() == "bearer" and token
+            else None
+        )
+        if found is None:
+            raise Unauthorized
+        if not allowed(found.role, action):
+            raise Refused(
+                f"An {found.role} may not {action.replace('_', ' ')}.", remedy="Ask a lead or an admin."
+            )
+        return found
+
+
+Apply = Callable[[Pool, str, UUID, Actor, ActionRequest], Awaitable[ActionDone]]
+
+
+async def _take_over(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.take_over(pool, key, id_, actor)
+
+
+async def _reply(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.reply(pool, key, id_, actor, asked.required_text())
+
+
+async def _note(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.note(pool, key, id_, actor, asked.required_text())
+
+
+async def _release(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.release(pool, key, id_, actor, asked.checked_reason())
+
+
+async def _resolve(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.resolve(pool, key, id_, actor, asked.checked_reason())
+
+
+_ACTIONS: Final[dict[Action, Apply]] = {
+    "take_over": _take_over,
+    "reply": _reply,
+    "note": _note,
+    "release": _release,
+    "resolve": _resolve,
+}
+
+
+def _conversation_id(request: Request) -> UUID:
+    try:
+        return _uuid(request.path_params["id"], "id")
+    except Rejected:
+        raise NotFound("There is no such conversation.") from None
+
+
+def _uuid(text: Any, field: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Rejected(fields={field: "not an id"}) from None
+
+
+def _ids(text: str) -> list[UUID]:
+    ids = [id_ for id_ in text.split(",") if id_]
+    if len(ids) > conversations.IDS_MAX:
+        raise Rejected(fields={"ids": f"at most {conversations.IDS_MAX}"})
+    return [_uuid(id_, "ids") for id_ in ids]
+
+
+def _whole(text: str, field: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:12]) <= most):
+        raise Rejected(fields={field: f"a whole number from 1 to {most}"})
+    return int(text)

@@ -1,0 +1,44 @@
+"""The sweeper: finishes what a dead process left behind, and removes what is no longer needed."""
+
+import asyncio
+import time
+from typing import Final
+
+import structlog
+
+from fte.domain.errors import Unavailable
+from fte.pg import log
+from fte.pg.hints import Hints
+from fte.pg.pool import Pool
+from fte.store import turns
+
+EVERY: Final = 5.0
+PRUNE_EVERY: Final = 3600.0
+
+_log = structlog.get_logger("fte.sweeper")
+
+
+class Sweeper:
+    def __init__(self, pool: Pool, hints: Hints, *, log_retention_days: int) -> None:
+        self._pool = pool
+        self._hints = hints
+        self._retention = log_retention_days
+        self._prune_at = 0.0
+
+    async def run(self) -> None:
+        """Sweep every few seconds until cancelled."""
+        while True:
+            try:
+                await self._sweep()
+            except Unavailable as error:
+                _log.warning("sweep put off", error=error.message)
+            await asyncio.sleep(EVERY)
+
+    async def _sweep(self) -> None:
+        recovered = await turns.recover(self._pool)
+        if recovered:
+            _log.warning("turns recovered", count=len(recovered))
+            self._hints.ring()
+        if time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_EVERY
+            await log.prune(self._pool, self._retention)
