@@ -1,0 +1,263 @@
+"""The application: holds the parts together and passes on what the feed says. Decisions are in `model`."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+from uuid import UUID
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.worker import Worker, WorkerState
+
+from fte.console import theme
+from fte.console.drafts import Drafts
+from fte.console.keys import Situation
+from fte.console.model import Link, Phase, Queue
+from fte.console.safe import line
+from fte.console.screens.base import ConsoleScreen
+from fte.console.screens.queue import QueueScreen
+from fte.console.signals import Denied, Happened, Missed, Rows, Signal, Welcome
+from fte.wire import Envelope, OperatorView, QueueItem
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from fte.console.client import Client
+    from fte.console.feed import Feed
+
+Severity = Literal["information", "warning", "error"]
+ALARM_PAUSE: Final = 1.0
+"""Seconds in which escalations ring the bell once, together."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _action_commands() -> "type[Provider]":
+    from fte.console.commands import ActionCommands
+
+    return ActionCommands
+
+
+@dataclass
+class Told(Message):
+    """The feed said something."""
+
+    signal: Signal
+
+
+class Console(App[str]):
+    """The operators' console. `run` returns a sentence when the daemon refused us, else None."""
+
+    TITLE = "fte"
+    CSS_PATH = "console.tcss"
+    COMMANDS = App.COMMANDS | {_action_commands}
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: str,
+        state_dir: Path,
+        read_only: bool = False,
+        light: bool = False,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__()
+        self.url, self._token, self.read_only, self.now = url, token, read_only, now
+        self.drafts = Drafts(state_dir / "drafts")
+        self.queue = Queue()
+        self.link = Link(Phase.CONNECTING)
+        self.operator: OperatorView | None = None
+        self.paused = False
+        self.held_back = 0
+        self._client: Client | None = None
+        self._feed: Feed | None = None
+        self._connected = asyncio.Event()
+        self._following: Worker[None] | None = None
+        self._alarms: list[Envelope] = []
+        self._alarm: Timer | None = None
+        self.register_theme(theme.DARK)
+        self.register_theme(theme.LIGHT)
+        self.theme = theme.LIGHT.name if light else theme.DARK.name
+
+    def get_default_screen(self) -> QueueScreen:
+        return QueueScreen()
+
+    @property
+    def queue_screen(self) -> QueueScreen | None:
+        return next((screen for screen in self.screen_stack if isinstance(screen, QueueScreen)), None)
+
+    def situation(self, *, item: QueueItem | None = None, **facts: Any) -> Situation:
+        """What decides which actions are possible; the screens add what only they know."""
+        operator = self.operator
+        role, name = (operator.role, operator.name) if operator else (None, None)
+        live = self.link.phase is Phase.LIVE
+        return Situation(role=role, me=name, read_only=self.read_only, live=live, item=item, **facts)
+
+    # -- the daemon
+
+    def on_ready(self) -> None:
+        """The first paint is done: now the parts that take time."""
+        if self.queue_screen is not None:
+            self.queue_screen.complete()
+        self._follow()
+
+    def _follow(self) -> None:
+        self._following = self.run_worker(self._run_feed(), group="feed", exit_on_error=False)
+
+    async def _run_feed(self) -> None:
+        if self._client is None:
+            await asyncio.to_thread(import_module, "fte.console.feed")
+            from fte.console.client import Client
+
+            self._client = Client(self.url, self._token)
+            self._connected.set()
+            await asyncio.to_thread(self.drafts.tidy)
+        from fte.console.feed import Feed
+
+        self._feed = Feed(self._client, self.queue, self._tell)
+        await self._feed.run()
+
+    def _tell(self, signal: Signal) -> None:
+        self.post_message(Told(signal))
+
+    async def connected(self) -> "Client":
+        """The client, once it is there."""
+        await self._connected.wait()
+        assert self._client is not None, "ready means there is a client"
+        return self._client
+
+    def reconnect(self) -> None:
+        """Try again now."""
+        if self._following is not None and self._following.is_finished:
+            self.queue.invalidate()
+            self._follow()
+        elif self._client is not None:
+            self._client.retry_now()
+
+    def refresh_queue(self) -> None:
+        """The model wants rows: have them fetched."""
+        if self._feed is not None:
+            self._feed.refresh()
+
+    async def on_unmount(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    # -- what the feed says
+
+    @on(Told)
+    def _told(self, told: Told) -> None:
+        match told.signal:
+            case Welcome(operator=operator):
+                self.operator = operator
+                self._paint_frames()
+            case Rows():
+                self._rows_changed()
+            case Happened(event=event, conversation=conversation):
+                self._happened(event, conversation)
+            case Missed():
+                self._touch_conversations(None)
+            case Link() as link:
+                self._link_changed(link)
+            case Denied(error=error):
+                self._denied(f"{error.message} {error.remedy or ''}".strip())
+
+    def _rows_changed(self) -> None:
+        if self.queue_screen is not None:
+            self.queue_screen.changed()
+
+    def _happened(self, event: Envelope, conversation: UUID | None) -> None:
+        if self.paused and conversation is not None:
+            self.held_back += 1
+        self._touch_conversations(conversation)
+        if event.type == "escalation.raised":
+            self._alarms.append(event)
+            if self._alarm is None:
+                self._ring()
+
+    def _touch_conversations(self, conversation: UUID | None) -> None:
+        from fte.console.screens.conversation import ConversationScreen
+
+        for screen in self.screen_stack:
+            if isinstance(screen, ConversationScreen) and conversation in (None, screen.conversation):
+                screen.stale()
+
+    def _link_changed(self, link: Link) -> None:
+        was, self.link = self.link.phase, link
+        if was is Phase.RECONNECTING and link.phase is Phase.LIVE:
+            self._touch_conversations(None)
+        self._paint_frames()
+
+    def _denied(self, words: str) -> None:
+        if self.operator is None:
+            self.exit(words, return_code=1)
+            return
+        self._link_changed(Link(Phase.RECONNECTING, self.link.attempt + 1, words))
+
+    def _paint_frames(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                screen.paint_frame()
+
+    # -- escalations
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if not self._alarms:
+            return
+        raised, self._alarms = self._alarms, []
+        self.bell()
+        self.say(_alarm_words(raised), "warning")
+        self._alarm = self.set_timer(ALARM_PAUSE, self._ring)
+
+    # -- saying things
+
+    def say(self, words: str, severity: Severity = "information") -> None:
+        """A short notice at the corner of the screen."""
+        self.notify(words, severity=severity)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Severity = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Every notice is cleaned, and none is markup, whoever asks for it."""
+        super().notify(line(message), title=line(title), severity=severity, timeout=timeout, markup=False)
+
+    def open_conversation(self, conversation: UUID) -> None:
+        from fte.console.screens.conversation import ConversationScreen
+
+        self.push_screen(ConversationScreen(conversation))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.ERROR:
+            words = (
+                f"The console made a mistake in {event.worker.group} ({type(event.worker.error).__name__})."
+            )
+            self.say(f"{words} Nothing is lost; go back and open it again.", "error")
+            self.log.error(words)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        yield SystemCommand("Theme", "Light, dark and other colours", self.action_change_theme)
+
+
+def _alarm_words(raised: list[Envelope]) -> str:
+    if len(raised) > 1:
+        return f"▲ {len(raised)} conversations need a person."
+    payload = raised[0].payload
+    reason = str(payload.get("reason") or "").replace("_", " ")
+    return f"▲ #{payload.get('number', '?')} needs a person: {reason or 'see the brief'}"

@@ -1,0 +1,278 @@
+"""The operator API over HTTP: requests with deadlines, and the stream that comes back by itself."""
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+from httpx_sse import EventSource, ServerSentEvent, SSEError, aconnect_sse
+
+from fte.console.errors import BadToken, OutcomeUnknown
+from fte.console.model import IDS_MAX, PAGE_MAX, Link, Phase, View
+from fte.domain.errors import Conflict, FteError, NotFound, Refused, Rejected, TooMany, Unavailable
+from fte.domain.events import OPERATOR_TOPICS
+from fte.domain.operators import Action
+from fte.wire import (
+    ActionDone,
+    ActionRequest,
+    ConversationView,
+    Envelope,
+    OperatorView,
+    Problem,
+    QueuePage,
+    StreamNotice,
+    decode,
+    encode,
+)
+
+CONNECT_DEADLINE: Final = 3.0
+READ_DEADLINE: Final = 10.0
+ACT_DEADLINE: Final = 8.0
+"""Seconds one try of a request may take."""
+ACT_TRIES: Final = 3
+SILENCE_MAX: Final = 15.0
+"""Seconds without a byte after which the stream counts as cut."""
+PAUSE_FIRST: Final = 0.5
+PAUSE_MAX: Final = 15.0
+"""Seconds between tries to come back: doubled each time, with jitter."""
+RETRY_AFTER_MAX: Final = 60.0
+
+T = TypeVar("T")
+Jitter = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event of the stream."""
+
+    cursor: str
+    event: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Events are missing from the stream: load everything anew."""
+
+
+def back_off(attempt: int, jitter: Jitter = random.random) -> float:
+    """Seconds before try number `attempt` (from 1): between half of the doubled pause and all of it."""
+    whole = min(PAUSE_MAX, PAUSE_FIRST * 2.0 ** min(attempt - 1, 10))
+    return whole / 2 + whole / 2 * jitter()
+
+
+class Client:
+    """Talks to one daemon as one operator. Close it with `aclose`.
+
+    Every method raises a subclass of FteError with a message fit for people: BadToken and Refused, NotFound,
+    Conflict, Rejected, TooMany, Unavailable.
+    """
+
+    def __init__(self, url: str, token: str, *, jitter: Jitter = random.random) -> None:
+        local = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
+        self.url = url.rstrip("/")
+        self._jitter = jitter
+        self._hurry = asyncio.Event()
+        self._http = httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(READ_DEADLINE, connect=CONNECT_DEADLINE),
+            trust_env=not local,
+            verify=_certificates(self.url),
+        )
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    def retry_now(self) -> None:
+        """End the pause before the next try."""
+        self._hurry.set()
+
+    async def pause(self, attempt: int) -> None:
+        """Wait before try number `attempt`, at most until `retry_now`."""
+        self._hurry.clear()
+        try:
+            async with asyncio.timeout(back_off(attempt, self._jitter)):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+
+    # -- reading
+
+    async def me(self) -> OperatorView:
+        return await self._get("/operator/me", OperatorView)
+
+    async def queue(self, view: View, search: str = "", ids: Sequence[UUID] | None = None) -> QueuePage:
+        """A page of the view, or the rows of `ids` (at most 100) whatever the view."""
+        query: dict[str, Any] = {"view": view, "limit": PAGE_MAX}
+        if ids is not None:
+            query["ids"] = ",".join(map(str, ids[:IDS_MAX]))
+        elif search:
+            query["q"] = search
+        return await self._get("/operator/queue", QueuePage, query)
+
+    async def conversation(self, conversation: UUID, before: int | None = None) -> ConversationView:
+        """The newest messages, or those before a sequence number."""
+        query = {} if before is None else {"before": before}
+        return await self._get(f"/operator/conversations/{conversation}", ConversationView, query)
+
+    async def _get(self, path: str, type_: type[T], query: dict[str, Any] | None = None) -> T:
+        try:
+            async with asyncio.timeout(READ_DEADLINE):
+                response = await self._http.get(path, params=query or None)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Unavailable(_reason(error)) from None
+        return _answer(response, type_)
+
+    # -- acting
+
+    async def act(self, conversation: UUID, action: Action, request: ActionRequest, key: UUID) -> ActionDone:
+        """Do it once: tries again over a lost connection, always with the same idempotency key.
+
+        Raises OutcomeUnknown when the daemon may have done it but no answer came; Unavailable when it surely
+        has not. Asking again with the same key is always safe.
+        """
+        reached, last = False, "no answer"
+        for attempt in range(1, ACT_TRIES + 1):
+            if attempt > 1:
+                await self.pause(attempt - 1)
+            try:
+                return await self._post(conversation, action, request, key)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                last = _reason(error)
+            except (httpx.HTTPError, TimeoutError) as error:
+                reached, last = True, _reason(error)
+            except Unavailable as error:
+                reached, last = True, error.message
+        if reached:
+            raise OutcomeUnknown(f"{OutcomeUnknown.__doc__} ({last})")
+        raise Unavailable(f"Nothing was sent: {last}")
+
+    async def _post(
+        self, conversation: UUID, action: Action, request: ActionRequest, key: UUID
+    ) -> ActionDone:
+        async with asyncio.timeout(ACT_DEADLINE):
+            response = await self._http.post(
+                f"/operator/conversations/{conversation}/{action}",
+                content=encode(request),
+                headers={"Idempotency-Key": str(key), "Content-Type": "application/json"},
+            )
+        return _answer(response, ActionDone)
+
+    # -- following
+
+    async def follow(self, cursor: str) -> AsyncGenerator[Link | Heard | Reset, None]:
+        """The events after `cursor`, for ever; comes back after every cut where it stopped.
+
+        A Link says how the connection is. Raises BadToken when the token is refused.
+        """
+        attempt = 0
+        while True:
+            try:
+                async with aclosing(self._connection(cursor)) as connection:
+                    async for heard, position in connection:
+                        attempt, cursor = 0, position
+                        yield heard
+                why = "the daemon ended the stream."
+            except BadToken:
+                raise
+            except FteError as error:
+                why = error.message
+            except (httpx.HTTPError, SSEError) as error:
+                why = _reason(error)
+            attempt += 1
+            yield Link(Phase.RECONNECTING, attempt, why)
+            await self.pause(attempt)
+
+    async def _connection(self, cursor: str) -> AsyncGenerator[tuple[Link | Heard | Reset, str], None]:
+        query = {"topics": ",".join(OPERATOR_TOPICS), "cursor": cursor}
+        timeout = httpx.Timeout(SILENCE_MAX, connect=CONNECT_DEADLINE)
+        path = "/operator/stream"
+        async with aconnect_sse(self._http, "GET", path, params=query, timeout=timeout) as source:
+            await _check_stream(source)
+            yield Link(Phase.LIVE), cursor
+            async with aclosing(source.aiter_sse()) as events:
+                async for event in events:
+                    for pair in _understood(event):
+                        yield pair
+
+
+async def _check_stream(source: EventSource) -> None:
+    if source.response.status_code != 200:
+        await source.response.aread()
+        raise _problem(source.response)
+
+
+def _certificates(url: str) -> ssl.SSLContext | bool:
+    """What to check certificates with. Reading the world's takes long, so it is left out where none is used."""
+    return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _understood(event: ServerSentEvent) -> list[tuple[Heard | Reset, str]]:
+    """What the console must know; an event it cannot read is taken as something missed, not as the end."""
+    try:
+        if event.event == "event":
+            return [(Heard(event.id, decode(event.data, Envelope)), event.id)]
+        if event.event == "notice":
+            notice = decode(event.data, StreamNotice)
+            return [(Reset(), notice.cursor)] if notice.kind == "reset" else []
+    except Rejected:
+        return [(Reset(), event.id)] if event.id else []
+    return []
+
+
+# ---------------------------------------------------------------- answers
+
+
+def _answer(response: httpx.Response, type_: type[T]) -> T:
+    if response.status_code != 200:
+        raise _problem(response)
+    try:
+        return decode(response.content, type_)
+    except Rejected:
+        raise Unavailable(_STRANGER, remedy="Check the address given with --url or FTE_URL.") from None
+
+
+_STRANGER: Final = "What answers at this address is not the daemon, or another version of it."
+_BY_STATUS: Final[dict[int, type[FteError]]] = {401: BadToken, 403: Refused, 404: NotFound, 409: Conflict}
+
+
+def _problem(response: httpx.Response) -> FteError:
+    status = response.status_code
+    try:
+        problem = decode(response.content, Problem)
+    except Rejected:
+        problem = Problem(error=f"{_STRANGER} (HTTP {status})")
+    if status == 422 or status == 400:
+        return Rejected(problem.error, fields=problem.fields, remedy=problem.remedy)
+    if status == 429:
+        return TooMany(problem.error, retry_after=_retry_after(response))
+    kind = _BY_STATUS.get(status, Unavailable)
+    return kind(problem.error, remedy=problem.remedy)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    try:
+        return min(RETRY_AFTER_MAX, max(0.0, float(response.headers.get("Retry-After", "1"))))
+    except ValueError:
+        return 1.0
+
+
+def _reason(error: Exception) -> str:
+    """A network failure in words people can act on."""
+    match error:
+        case httpx.ConnectTimeout():
+            return f"no connection within {CONNECT_DEADLINE:.0f} s."
+        case httpx.ConnectError():
+            return "nothing answers there; is the daemon running, and is the address right?"
+        case httpx.TimeoutException() | TimeoutError():
+            return "the daemon did not answer in time."
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+            return "the address is not a web address; it should look like http://127.0.0.1:8000."
+        case _:
+            return "the connection broke."

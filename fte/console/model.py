@@ -1,0 +1,435 @@
+"""What the console knows: the queue, one conversation, and the link to the daemon. Pure: no I/O, no clock.
+
+The daemon's rows are the truth. An event only says which row is out of date; the row itself is fetched, one
+fetch at a time, so a row never goes back to an older state. An event met twice counts once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final, Literal, get_args
+from uuid import UUID
+
+from fte.domain.events import CONVERSATIONS, ESCALATIONS
+from fte.wire import ConversationView, Envelope, MessageView, QueueItem, QueuePage, RunView
+
+View = Literal["open", "needs_person", "mine", "resolved", "all"]
+VIEWS: Final[tuple[View, ...]] = get_args(View)
+PAGE_MAX: Final = 200
+"""Rows one page of the queue holds."""
+ROWS_MAX: Final = 400
+"""Rows kept; events may add some to the page's."""
+IDS_MAX: Final = 100
+"""Rows refreshed by one request."""
+EVENTS_MAX: Final = 10_000
+"""Event ids remembered to recognise a repetition."""
+WINDOW_MAX: Final = 60
+"""Messages of a conversation shown at the same time."""
+WINDOW_STEP: Final = 25
+"""Messages the window moves by."""
+MESSAGES_MAX: Final = 1_000
+"""Messages of a conversation kept."""
+NOTICED_AFTER: Final = timedelta(seconds=1.5)
+"""How long a message must have been on the screen before it counts as seen."""
+
+
+class Phase(Enum):
+    CONNECTING = "CONNECTING"
+    LIVE = "LIVE"
+    RECONNECTING = "RECONNECTING"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The connection to the daemon; `attempt` counts tries since it was live, `why` is the last failure."""
+
+    phase: Phase
+    attempt: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One request for rows: those of `ids`, or the whole page of a view when `ids` is None."""
+
+    view: View
+    search: str
+    ids: tuple[UUID, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the operator typed after `/`: every word must occur in a row, or, after a `!`, none may."""
+
+    words: tuple[str, ...] = ()
+    inverse: bool = False
+
+    @classmethod
+    def parse(cls, typed: str) -> "Filter":
+        text = typed.strip()
+        inverse = text.startswith("!")
+        return cls(tuple(text.removeprefix("!").casefold().split()), inverse)
+
+    def keeps(self, item: QueueItem) -> bool:
+        if not self.words:
+            return True
+        text = _searchable(item)
+        if self.inverse:
+            return not any(word in text for word in self.words)
+        return all(word in text for word in self.words)
+
+
+def _searchable(item: QueueItem) -> str:
+    parts = (
+        item.customer,
+        item.subject,
+        item.reason,
+        item.preview,
+        item.channel,
+        item.operator,
+        item.category,
+    )
+    return f"#{item.number} " + " ".join(part for part in parts if part).casefold().replace("_", " ")
+
+
+# ---------------------------------------------------------------- rules about a row
+
+
+def needs_person(item: QueueItem) -> bool:
+    """Whether the row waits for somebody to claim it."""
+    handed_over = item.status == "escalated" or item.owner == "human"
+    return item.status != "resolved" and item.operator is None and handed_over
+
+
+def held_by(item: QueueItem, me: str | None) -> bool:
+    """Whether the operator called `me` holds the conversation."""
+    return item.owner == "human" and me is not None and item.operator == me
+
+
+def holder_of(item: QueueItem | None) -> str | None:
+    """The person who holds the conversation; None when nobody does."""
+    return item.operator if item is not None and item.owner == "human" else None
+
+
+def belongs(item: QueueItem, view: View, me: str | None) -> bool:
+    """Whether the row is part of the view."""
+    match view:
+        case "open":
+            return item.status != "resolved"
+        case "needs_person":
+            return needs_person(item)
+        case "mine":
+            return held_by(item, me) and item.status != "resolved"
+        case "resolved":
+            return item.status == "resolved"
+        case "all":
+            return True
+
+
+def waiting_since(item: QueueItem) -> datetime:
+    """The moment from which the row has been waiting, or of its last activity when nobody waits."""
+    return (item.escalated_at or item.last_message_at) if needs_person(item) else item.last_message_at
+
+
+def order(item: QueueItem, me: str | None) -> tuple[int, int, float, str]:
+    """Sort key: needs a person (urgent, then longest waiting), mine, other people's, the AI's, resolved."""
+    since, latest = waiting_since(item).timestamp(), -item.last_message_at.timestamp()
+    key = str(item.conversation_id)
+    if item.status == "resolved":
+        return (4, 0, latest, key)
+    if needs_person(item):
+        return (0, 0 if item.urgency == "high" else 1, since, key)
+    if item.owner == "human":
+        rank = 1 if held_by(item, me) else 2
+        return (rank, 0, since, key) if item.unanswered else (rank, 1, latest, key)
+    return (3, 0, latest, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    needs_person: int
+    mine: int
+    shown: int
+    kept: int
+    more: bool
+    """The view has more rows than are kept."""
+
+
+# ---------------------------------------------------------------- the queue
+
+
+class Queue:
+    """The rows of one view, kept up to date by events and fetches."""
+
+    def __init__(self) -> None:
+        self.me: str | None = None
+        self.view: View = "open"
+        self.search = ""
+        self.filter = Filter()
+        self.loaded = False
+        self.needs_person = 0
+        self.items: dict[UUID, QueueItem] = {}
+        self._more = False
+        self._reload = True
+        self._stale: dict[UUID, None] = {}
+        self._fetch: Fetch | None = None
+        self._events: OrderedDict[UUID, None] = OrderedDict()
+
+    # -- what happened
+
+    def apply(self, event: Envelope) -> bool:
+        """Take note of an event. False when it was met before."""
+        if event.id in self._events:
+            return False
+        self._events[event.id] = None
+        if len(self._events) > EVENTS_MAX:
+            self._events.popitem(last=False)
+        conversation = conversation_of(event)
+        if conversation is not None:
+            self._stale[conversation] = None
+        return True
+
+    def invalidate(self) -> None:
+        """Everything may have changed: load the page anew."""
+        self._reload = True
+
+    def look_at(self, view: View, search: str = "") -> None:
+        """Show another view, or search the whole of it."""
+        self.view, self.search = view, search
+        self.invalidate()
+
+    def touch(self, conversation: UUID) -> None:
+        """The row is out of date."""
+        self._stale[conversation] = None
+
+    # -- what is fetched, one at a time
+
+    def next_fetch(self) -> Fetch | None:
+        """The request to make now, or None: nothing is out of date, or one is under way."""
+        if self._fetch is not None:
+            return None
+        if self._reload:
+            self._reload = False
+            self._stale.clear()
+            self._fetch = Fetch(self.view, self.search)
+        elif self._stale:
+            ids = tuple(self._stale)[:IDS_MAX]
+            for conversation in ids:
+                del self._stale[conversation]
+            self._fetch = Fetch(self.view, self.search, ids)
+        return self._fetch
+
+    def fetched(self, page: QueuePage) -> None:
+        """The answer to the request under way."""
+        fetch, self._fetch = self._fetch, None
+        self.needs_person = page.needs_person
+        if fetch is None:
+            return
+        if fetch.ids is not None:
+            self._refresh(fetch.ids, page.items)
+        elif (fetch.view, fetch.search) == (self.view, self.search):
+            self.items = {item.conversation_id: item for item in page.items}
+            self._more = len(page.items) >= PAGE_MAX
+            self.loaded = True
+
+    def failed(self) -> None:
+        """The request under way came to nothing; it is made again."""
+        fetch, self._fetch = self._fetch, None
+        if fetch is None:
+            return
+        if fetch.ids is None:
+            self._reload = True
+        else:
+            self._stale.update(dict.fromkeys(fetch.ids))
+
+    def _refresh(self, asked: Iterable[UUID], answered: Sequence[QueueItem]) -> None:
+        found = {item.conversation_id: item for item in answered}
+        for conversation in asked:
+            item = found.get(conversation)
+            if item is not None and self._wanted(item):
+                self.items[conversation] = item
+            else:
+                self.items.pop(conversation, None)
+        if len(self.items) > ROWS_MAX:
+            self._more = True
+            self.items = {item.conversation_id: item for item in self._sorted()[:ROWS_MAX]}
+        elif self._more and len(self.items) < PAGE_MAX // 2:
+            self.invalidate()
+
+    def _wanted(self, item: QueueItem) -> bool:
+        if not belongs(item, self.view, self.me):
+            return False
+        found = not self.search or item.conversation_id in self.items
+        return found or Filter.parse(self.search).keeps(item)
+
+    # -- what is shown
+
+    def rows(self) -> list[QueueItem]:
+        """The rows the operator sees, in their order."""
+        keeps = Filter() if self.search else self.filter
+        return [item for item in self._sorted() if keeps.keeps(item)]
+
+    def counts(self) -> Counts:
+        mine = sum(held_by(item, self.me) and item.status != "resolved" for item in self.items.values())
+        return Counts(self.needs_person, mine, len(self.rows()), len(self.items), self._more)
+
+    def _sorted(self) -> list[QueueItem]:
+        return sorted(self.items.values(), key=lambda item: order(item, self.me))
+
+
+def conversation_of(event: Envelope) -> UUID | None:
+    """The conversation an event is about, if it is about one."""
+    if event.topic not in (CONVERSATIONS, ESCALATIONS):
+        return None
+    try:
+        return UUID(str(event.payload.get("conversation_id") or event.key))
+    except ValueError:
+        return None
+
+
+# ---------------------------------------------------------------- a conversation
+
+
+@dataclass
+class Conversation:
+    """The messages kept of one conversation, and the window of them that is shown.
+
+    While `following`, the window ends at the newest message. Otherwise it stays where the reader is, and what
+    arrives is counted as new.
+    """
+
+    view: ConversationView | None = None
+    following: bool = True
+    runs: dict[UUID, RunView] = field(default_factory=dict)
+    _messages: dict[int, MessageView] = field(default_factory=dict)
+    _top: int | None = None
+    _read: int = 0
+    _shown_at: dict[int, datetime] = field(default_factory=dict)
+    _seen: int = 0
+
+    # -- what is fetched
+
+    def newest(self, view: ConversationView, now: datetime) -> list[MessageView]:
+        """The newest messages arrived. Returns those that were not known, oldest first."""
+        first = self.view is None
+        known = set(self._messages)
+        page = {message.seq: message for message in view.messages}
+        kept = self._messages if known & page.keys() else {}
+        self._messages = dict(sorted((kept | page).items())[-MESSAGES_MAX:])
+        self._remember_runs(view)
+        self.view = view
+        if first:
+            self._seen = self.last_seq
+        self._mark(now)
+        return [] if first else [message for seq, message in page.items() if seq not in known]
+
+    def older(self, view: ConversationView) -> None:
+        """Messages before the ones known arrived; the window moves up to them."""
+        page = {message.seq: message for message in view.messages}
+        self._messages = dict(sorted((page | self._messages).items()))
+        self._remember_runs(view)
+        self._move(-WINDOW_STEP)
+
+    def _remember_runs(self, view: ConversationView) -> None:
+        self.runs |= {run.id: run for run in view.runs}
+
+    # -- the window
+
+    def shown(self) -> list[MessageView]:
+        """The messages to show, oldest first."""
+        seqs = list(self._messages)
+        start = self._start(seqs)
+        return [self._messages[seq] for seq in seqs[start : start + WINDOW_MAX]]
+
+    def _start(self, seqs: list[int]) -> int:
+        if self.following or self._top is None:
+            return max(0, len(seqs) - WINDOW_MAX + 10)
+        return next((index for index, seq in enumerate(seqs) if seq >= (self._top or 0)), 0)
+
+    def _move(self, by: int) -> None:
+        seqs = list(self._messages)
+        start = min(max(0, self._start(seqs) + by), max(0, len(seqs) - 1))
+        self.following = False
+        self._top = seqs[start] if seqs else None
+
+    def stay(self) -> None:
+        """The reader left the end: keep the window where it is."""
+        if self.following:
+            self._move(0)
+
+    def up(self) -> bool:
+        """Move the window to earlier messages. False when they must be fetched first (see `before`)."""
+        seqs = list(self._messages)
+        if self._start(seqs) == 0:
+            return False
+        self._move(-WINDOW_STEP)
+        return True
+
+    def down(self, now: datetime) -> None:
+        """Move the window to later messages; at the newest one, follow the end again."""
+        shown = self.shown()
+        if not shown or shown[-1].seq == self.last_seq:
+            self.follow(now)
+        else:
+            self._move(WINDOW_STEP)
+
+    def follow(self, now: datetime) -> None:
+        """Go to the end and stay there."""
+        self.following, self._top = True, None
+        self._mark(now)
+
+    # -- what the reader has and has not seen
+
+    def _mark(self, now: datetime) -> None:
+        if not self.following:
+            return
+        self._read = self.last_seq
+        for seq in self._messages:
+            if seq > self._seen:
+                self._shown_at.setdefault(seq, now)
+
+    def seen(self, now: datetime) -> int:
+        """The newest message the operator has had the time to notice."""
+        noticed = [seq for seq, at in self._shown_at.items() if at <= now - NOTICED_AFTER]
+        self._seen = max([self._seen, *noticed])
+        self._shown_at = {seq: at for seq, at in self._shown_at.items() if seq > self._seen}
+        return self._seen
+
+    def acknowledge(self) -> None:
+        """The operator was told of everything that is here."""
+        self._seen = max(self._seen, self.last_seq)
+
+    @property
+    def last_seq(self) -> int:
+        return next(reversed(self._messages), 0)
+
+    @property
+    def before(self) -> int | None:
+        """What to fetch earlier messages with; None when there are none, or too many are kept."""
+        if not self.hidden or len(self._messages) >= MESSAGES_MAX:
+            return None
+        return next(iter(self._messages), None)
+
+    @property
+    def hidden(self) -> int:
+        """Messages before the ones kept."""
+        if self.view is None or not self.view.messages:
+            return 0
+        page_start = self.view.messages[0].seq
+        return max(0, self.view.earlier - sum(seq < page_start for seq in self._messages))
+
+    @property
+    def above(self) -> int:
+        """Messages before the window, kept or not."""
+        return self.hidden + self._start(list(self._messages))
+
+    @property
+    def unread(self) -> int:
+        """Messages that arrived below the reader."""
+        return sum(seq > self._read for seq in self._messages)
+
+    def explained(self, message: MessageView) -> RunView | None:
+        """The run that made the message."""
+        return self.runs.get(message.run_id) if message.run_id else None

@@ -1,0 +1,328 @@
+"""How things are put into words: pure functions from what the wire brought to what the terminal shows.
+
+A state is always a symbol and a word; colour only repeats it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from fte.console import model
+from fte.console.model import Counts, Filter, Link, Phase, View
+from fte.console.safe import Part, SafeText, block, line
+from fte.domain.channels import Channel
+from fte.wire import Brief, ConversationView, MessageView, OperatorView, QueueItem, RunView
+
+Mark = Literal["urgent", "person", "turn", "mine", "held", "ai", "done"]
+
+CHANNEL_WORDS: Final[dict[Channel, str]] = {"email": "email", "whatsapp": "WhatsApp", "web_form": "web form"}
+VIEW_WORDS: Final[dict[View, str]] = {
+    "open": "open",
+    "needs_person": "needs a person",
+    "mine": "mine",
+    "resolved": "resolved",
+    "all": "all",
+}
+_STATES: Final[dict[Mark, str]] = {
+    "urgent": "▲ URGENT",
+    "person": "△ PERSON",
+    "turn": "● MY TURN",
+    "mine": "● MINE",
+    "held": "◆ ",
+    "ai": "○ AI",
+    "done": "✓ DONE",
+}
+LEGEND: Final = (
+    ("▲ URGENT", "needs a person, urgent"),
+    ("△ PERSON", "needs a person"),
+    ("● MY TURN", "yours, and the customer wrote last"),
+    ("● MINE", "yours, waiting for the customer"),
+    ("◆ name", "a colleague's"),
+    ("○ AI", "the AI answers"),
+    ("✓ DONE", "resolved"),
+)
+_DELIVERY: Final = {
+    "draft": "◌ draft",
+    "queued": "◌ queued",
+    "sending": "◌ sending",
+    "sent": "✓ sent",
+    "delivered": "✓ delivered",
+    "read": "✓ read",
+    "failed": "✗ FAILED",
+    "unknown": "? UNKNOWN: a person must check",
+    "superseded": "✗ superseded, not sent",
+    "cancelled": "✗ cancelled, not sent",
+}
+_MOODS: Final = ((0.3, "angry"), (0.45, "unhappy"), (0.6, "neutral"), (1.1, "pleased"))
+
+
+# ---------------------------------------------------------------- words
+
+
+def span(passed: timedelta) -> str:
+    """A length of time in at most four characters."""
+    seconds = max(0, int(passed.total_seconds()))
+    if seconds < 60:
+        return "now"
+    if seconds < 3600:
+        return f"{seconds // 60}m"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600}h"
+    return f"{min(seconds // 86400, 999)}d"
+
+
+def clock_time(at: datetime, now: datetime) -> str:
+    """A moment in the operator's time zone; the date is left out when it is today."""
+    there, here = at.astimezone(), now.astimezone()
+    if there.date() == here.date():
+        return there.strftime("%H:%M")
+    return there.strftime("%d %b %H:%M" if there.year == here.year else "%d %b %Y %H:%M")
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def mood(sentiment: float | None) -> str:
+    if sentiment is None:
+        return ""
+    word = next((word for below, word in _MOODS if sentiment < below), "pleased")
+    return f"{word} {sentiment:.2f}"
+
+
+def reason_words(reason: str | None) -> str:
+    return (reason or "").replace("_", " ")
+
+
+# ---------------------------------------------------------------- the queue
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A conversation as the queue shows it."""
+
+    key: UUID
+    mark: Mark
+    state: SafeText
+    wait: SafeText
+    channel: SafeText
+    number: SafeText
+    customer: SafeText
+    subject: SafeText
+    reason: SafeText
+    preview: SafeText
+
+
+def mark_of(item: QueueItem, me: str | None) -> Mark:
+    if item.status == "resolved":
+        return "done"
+    if model.needs_person(item):
+        return "urgent" if item.urgency == "high" else "person"
+    if item.owner == "ai":
+        return "ai"
+    if model.held_by(item, me):
+        return "turn" if item.unanswered else "mine"
+    return "held"
+
+
+def row(item: QueueItem, me: str | None, now: datetime) -> Row:
+    mark = mark_of(item, me)
+    holder = item.operator or "" if mark == "held" else ""
+    return Row(
+        key=item.conversation_id,
+        mark=mark,
+        state=line(_STATES[mark] + holder, 40),
+        wait=line(span(now - model.waiting_since(item))),
+        channel=line(CHANNEL_WORDS.get(item.channel, item.channel)),
+        number=line(f"#{item.number}"),
+        customer=line(item.customer or "unknown", 60),
+        subject=line(item.subject or "(no subject)", 160),
+        reason=line(reason_words(item.reason), 80),
+        preview=line(item.preview, 200),
+    )
+
+
+def above(rows: Sequence[Row]) -> SafeText:
+    """What to say of rows that are out of view at the top: how many of them need a person."""
+    waiting = sum(row.mark in ("urgent", "person") for row in rows)
+    return line(f"↑ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "")
+
+
+def counts_line(counts: Counts, view: View, typed: Filter, search: str) -> list[Part]:
+    """The left of the status line: what needs a person always comes first."""
+    waiting = counts.needs_person
+    first = f"▲ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "✓ nobody waits"
+    parts: list[Part] = [(first, "bold $text-error" if waiting else "$text-success")]
+    more = "+" if counts.more else ""
+    parts.append(f"  {VIEW_WORDS[view]}: {counts.shown}{more}")
+    if view != "mine" and counts.mine:
+        parts.append(f"  ● {counts.mine} mine")
+    if search:
+        parts.append((f"  found: {line(search, 30)}", "$text-warning"))
+    elif typed.words:
+        words = " ".join(typed.words)
+        parts.append((f"  filter: {'!' if typed.inverse else ''}{line(words, 30)}", "$text-warning"))
+    return parts
+
+
+def link_words(link: Link, paused: bool, waiting: int) -> tuple[str, str]:
+    """The state of the connection and its style."""
+    if link.phase is Phase.RECONNECTING:
+        return f"✗ RECONNECTING, try {link.attempt}", "bold $text-error"
+    if link.phase is Phase.CONNECTING:
+        return "◌ CONNECTING", "$text-warning"
+    if paused:
+        return f"‖ PAUSED{f', {waiting} new' if waiting else ''}", "bold $text-warning"
+    return "● LIVE", "$text-success"
+
+
+def trouble(link: Link, url: str, retry_key: str) -> list[Part]:
+    """The sentence under the status line while the daemon is away."""
+    return [
+        (f"Not connected to {line(url, 80)}: {line(link.why, 200)} ", "bold"),
+        f"What you see may be out of date. Trying again by itself; {retry_key} tries now.",
+    ]
+
+
+# ---------------------------------------------------------------- a conversation
+
+
+def headline(view: ConversationView) -> list[Part]:
+    item = view.item
+    contact = view.customer_email or view.customer_phone or ""
+    identity = "✓ verified" if view.verified else "? not verified"
+    return [
+        (f"#{item.number} ", "$foreground 60%"),
+        (line(item.customer or "unknown", 60), "bold"),
+        f"  {CHANNEL_WORDS.get(item.channel, item.channel)}  ",
+        (line(contact, 80), "$foreground 60%"),
+        f"  {identity}  ",
+        (line(item.subject or "(no subject)", 160), "bold"),
+    ]
+
+
+def holder(view: ConversationView, me: str | None, take_over: str, release: str) -> list[Part]:
+    """Who speaks for us in this conversation."""
+    item, epoch = view.item, f"  epoch {view.epoch}"
+    facts = f"  {item.priority} {line(item.category.replace('_', ' '))}"
+    facts += f"  {mood(item.sentiment)}" if item.sentiment is not None else ""
+    match mark_of(item, me):
+        case "done":
+            who = ("✓ DONE: resolved", "$text-success")
+        case "urgent" | "person":
+            who = (f"△ NEEDS A PERSON: {take_over} takes over", "bold $text-error")
+        case "turn":
+            who = ("● YOU hold it, and the customer waits for you", "bold $text-warning")
+        case "mine":
+            who = (f"● YOU hold it; {release} hands it back to the AI", "bold $text-primary")
+        case "held":
+            who = (f"◆ {line(item.operator or 'a colleague', 60)} holds it", "bold $text-accent")
+        case "ai":
+            answering = " and is answering now" if item.unanswered else ""
+            who = (f"○ The AI answers{answering}; {take_over} takes over", "")
+    return [who, (epoch + facts, "$foreground 60%")]
+
+
+def brief_lines(brief: Brief) -> list[Part]:
+    """The hand-over brief, most needed first."""
+    urgency = line(brief.urgency, 20)
+    parts: list[Part] = [
+        ("Why: ", "bold"),
+        f"{line(reason_words(brief.reason))} ({urgency})   ",
+        ("Mood: ", "bold"),
+        line(brief.mood or "not known"),
+        ("\nAsked: ", "bold"),
+        block(brief.asked, 2_000).strip(),
+    ]
+    if brief.tried:
+        parts += [("\nTried: ", "bold"), "; ".join(line(step) for step in brief.tried)]
+    if brief.sources:
+        parts += [("\nSources: ", "bold"), ", ".join(line(source) for source in brief.sources)]
+    return parts
+
+
+Kind = Literal["customer", "agent", "operator", "note", "system"]
+
+
+def kind_of(message: MessageView) -> Kind:
+    return "note" if message.direction == "note" else message.role
+
+
+def message_head(message: MessageView, item: QueueItem, run: RunView | None, now: datetime) -> list[Part]:
+    """The line over a message: who, when, how it fared."""
+    author = line(message.author, 60)
+    match kind_of(message):
+        case "customer":
+            who = (f"▸ {author or line(item.customer, 60)}", "bold")
+        case "agent":
+            who = ("○ AI", "bold $text-secondary")
+        case "operator":
+            who = (f"● {author}", "bold $text-primary")
+        case "note":
+            who = (f"✎ NOTE by {author}, not sent", "bold $text-warning")
+        case "system":
+            who = ("∙ system", "bold $foreground 60%")
+    parts: list[Part] = [who, (f"  {clock_time(message.created_at, now)}", "$foreground 60%")]
+    if message.channel != item.channel:
+        parts.append((f"  {CHANNEL_WORDS.get(message.channel, message.channel)}", "$foreground 60%"))
+    if message.direction == "outbound" and message.delivery_status:
+        parts.append(_delivery(message.delivery_status))
+    if message.direction == "inbound" and message.sentiment is not None and message.sentiment < 0.45:
+        parts.append((f"  {mood(message.sentiment)}", "$text-warning"))
+    if run is not None:
+        parts.append((f"  {_run_summary(run)}", "$foreground 60%"))
+    return parts
+
+
+def _delivery(status: str) -> Part:
+    bad = status in ("failed", "unknown")
+    return (f"  {_DELIVERY.get(status, line(status, 30))}", "bold $text-error" if bad else "$foreground 60%")
+
+
+def _run_summary(run: RunView) -> str:
+    best = max((passage.score for passage in run.passages), default=None)
+    sources = plural(len(run.passages), "source") + (f" (best {best:.2f})" if best is not None else "")
+    return f"{sources}, {plural(len(run.tools), 'tool')}"
+
+
+def message_body(message: MessageView) -> SafeText:
+    return SafeText(block(message.content).strip("\n")) or SafeText("(empty)")
+
+
+def run_lines(run: RunView) -> list[Part]:
+    """Why the AI said what it said."""
+    parts: list[Part] = [
+        (f"{line(run.outcome, 40)}", "bold"),
+        f"  attempt {run.attempt}  {run.latency_ms:,} ms",
+        f"  {run.input_tokens:,} + {run.output_tokens:,} tokens\n",
+        (f"{line(run.model, 80)}, instructions {line(run.instructions_version, 40)}\n", "$foreground 60%"),
+    ]
+    if run.error:
+        parts += [("\n✗ Error\n", "bold $text-error"), block(run.error, 2_000), "\n"]
+    parts.append((f"\nSources ({len(run.passages)})\n", "bold"))
+    for passage in run.passages:
+        parts += [
+            f"  {passage.score:.2f}  {line(passage.title)}",
+            (f"  {line(passage.source)}\n", "$foreground 60%"),
+            f"        {line(passage.excerpt, 300)}\n",
+        ]
+    parts.append((f"\nTools ({len(run.tools)})\n", "bold"))
+    for tool in run.tools:
+        arguments = ", ".join(
+            f"{line(name, 40)}={line(repr(value), 200)}" for name, value in tool.arguments.items()
+        )
+        parts += [
+            f"  {line(tool.name, 60)}({arguments})\n",
+            (f"        {line(tool.result, 300)}\n", "$foreground 60%"),
+        ]
+    parts.append((f"\nChecks ({len(run.verdicts)})\n", "bold"))
+    parts += [f"  {line(verdict)}\n" for verdict in run.verdicts]
+    return parts
+
+
+def who_am_i(me: OperatorView | None, read_only: bool) -> str:
+    if me is None:
+        return ""
+    return f"{line(me.name, 24)}{' (read-only)' if read_only else ''}"

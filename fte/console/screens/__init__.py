@@ -1,0 +1,1 @@
+"""What fills the terminal: the queue, a conversation, and the dialogs over them."""

@@ -1,0 +1,89 @@
+"""What all screens share: the status line, the key bar, and one way from a key to an action."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+
+from fte.console import keys, present
+from fte.console.keys import Context, Situation
+from fte.console.model import Phase
+from fte.console.widgets.key_bar import KeyBar
+from fte.console.widgets.plain import Plain
+from fte.console.widgets.status_bar import StatusBar
+
+if TYPE_CHECKING:
+    from fte.console.app import Console
+
+
+class ConsoleScreen(Screen[None]):
+    """A screen whose actions come from the table in `keys`: action `x` is done by the method `do_x`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("everywhere")
+    context: ClassVar[Context] = "queue"
+    parts: ClassVar[Sequence[type[Widget]]] = (StatusBar, Plain, KeyBar)
+    """What must be there for the screen to be painted."""
+
+    @property
+    def console(self) -> "Console":
+        return cast("Console", self.app)
+
+    def situation(self) -> Situation:
+        """What decides now which actions are possible."""
+        raise NotImplementedError
+
+    @property
+    def is_whole(self) -> bool:
+        """False before the screen is composed, and again as soon as it is being torn down."""
+        return self.is_mounted and all(self.query(part) for part in self.parts)
+
+    @property
+    def active_context(self) -> Context:
+        return self.context
+
+    def action_perform(self, id: str) -> None:
+        """Do the action, or say why it cannot be done."""
+        refusal = keys.action(id).why_not(self.situation())
+        if refusal is None:
+            getattr(self, f"do_{id}")()
+        else:
+            self.console.say(refusal, "warning")
+
+    @on(KeyBar.Chosen)
+    def _chosen(self, event: KeyBar.Chosen) -> None:
+        self.action_perform(event.id)
+
+    def do_help(self) -> None:
+        from fte.console.screens.help import HelpScreen
+
+        self.console.push_screen(HelpScreen(self.active_context, self.situation()))
+
+    def do_palette(self) -> None:
+        self.console.action_command_palette()
+
+    def do_retry(self) -> None:
+        self.console.reconnect()
+
+    def paint_frame(self) -> None:
+        """Bring the status line and the key bar up to date."""
+        if not self.is_whole:
+            return
+        console = self.console
+        queue, link = console.queue, console.link
+        left = (
+            present.counts_line(queue.counts(), queue.view, queue.filter, queue.search)
+            if queue.loaded
+            else ["…"]
+        )
+        words = present.link_words(link, console.paused, console.held_back)
+        name = present.who_am_i(console.operator, console.read_only)
+        self.query_one(StatusBar).show(left, [words, (f"  {name}", "$foreground 60%") if name else ""])
+        self.set_class(link.phase is Phase.RECONNECTING, "-disconnected")
+        self.query_one("#trouble", Plain).show(*present.trouble(link, console.url, keys.key_of("retry")))
+        self.paint_keys()
+
+    def paint_keys(self) -> None:
+        self.query_one(KeyBar).show_actions(self.active_context, self.situation())

@@ -1,0 +1,523 @@
+"""One conversation: read it, take over, answer, note, hand back, resolve."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Final
+from uuid import UUID
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.events import Click
+from textual.widgets import TextArea
+
+from fte.console import keys, present
+from fte.console.drafts import Draft, Kind, Sending
+from fte.console.errors import OutcomeUnknown
+from fte.console.keys import Context, Situation
+from fte.console.model import Conversation, holder_of
+from fte.console.safe import Part, content, line
+from fte.console.screens.base import ConsoleScreen
+from fte.console.screens.dialogs import ReasonScreen, TraceScreen
+from fte.console.widgets.composer import Composer
+from fte.console.widgets.key_bar import KeyBar
+from fte.console.widgets.plain import Plain
+from fte.console.widgets.status_bar import StatusBar
+from fte.console.widgets.transcript import Entry, Transcript
+from fte.domain.errors import Conflict, FteError, NotFound, Rejected
+from fte.domain.ids import new_id
+from fte.domain.operators import Action
+from fte.wire import ActionDone, ActionRequest, ConversationView, MessageView, RunView
+
+REFRESH_PAUSE: Final = 0.25
+"""Seconds between two fetches of the conversation that events caused."""
+_WORDS: Final[dict[Action, str]] = {
+    "take_over": "the takeover",
+    "reply": "your reply",
+    "note": "your note",
+    "release": "handing it back",
+    "resolve": "resolving it",
+}
+_DONE: Final[dict[Action, str]] = {
+    "take_over": "You hold it now. The AI is silent.",
+    "reply": "Reply handed over for delivery.",
+    "note": "Note added.",
+    "release": "Handed back to the AI.",
+    "resolve": "Resolved.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An action with the key that makes it happen once, however often it is asked for."""
+
+    action: Action
+    request: ActionRequest
+    key: UUID
+
+
+class ConversationScreen(ConsoleScreen):
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("conversation")
+    AUTO_FOCUS = "Transcript"
+    CSS_PATH = "conversation.tcss"
+    context = "conversation"
+
+    def __init__(self, conversation: UUID) -> None:
+        super().__init__()
+        self.conversation = conversation
+        self.talk = Conversation()
+        self._stale = asyncio.Event()
+        self._busy: Attempt | None = None
+        self._unknown: Attempt | None = None
+        self._discard_armed = False
+        self._painting = asyncio.Lock()
+        self._fetching = asyncio.Lock()
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar()
+        yield Plain(id="trouble")
+        yield Plain("Loading the conversation…", id="headline")
+        yield Plain(id="holder")
+        with VerticalScroll(id="brief", can_focus=False):
+            yield Plain()
+        yield Plain(id="earlier")
+        yield Transcript()
+        yield Plain(id="unread")
+        yield Composer()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.query_one("#brief").border_title = "Hand-over brief"
+        self.paint_frame()
+        self.run_worker(self._keep_fresh(), group="conversation", exit_on_error=False)
+
+    @property
+    def composer(self) -> Composer:
+        return self.query_one(Composer)
+
+    @property
+    def transcript(self) -> Transcript:
+        return self.query_one(Transcript)
+
+    @property
+    def active_context(self) -> Context:
+        return "compose" if self.is_mounted and self.composer.is_open else "conversation"
+
+    def situation(self) -> Situation:
+        view = self.talk.view
+        return self.console.situation(
+            item=view.item if view else None,
+            busy=_WORDS[self._busy.action] if self._busy else "",
+            unknown=_WORDS[self._unknown.action] if self._unknown else "",
+            earlier=bool(self.talk.above),
+            runs=any(self.talk.explained(message) for message in self.talk.shown()),
+            brief=view is not None and view.brief is not None,
+        )
+
+    # -- fetching
+
+    def stale(self) -> None:
+        """Something happened in this conversation: fetch it soon."""
+        self._stale.set()
+
+    async def _keep_fresh(self) -> None:
+        attempt = 0
+        while True:
+            self._stale.clear()
+            try:
+                await self._fetch()
+                attempt = 0
+                self._offer_unsent()
+                await asyncio.sleep(REFRESH_PAUSE)
+                await self._stale.wait()
+            except NotFound as error:
+                self.console.say(error.message, "warning")
+                if self.talk.view is None:
+                    self.dismiss()
+                    return
+                await self._stale.wait()
+            except FteError as error:
+                attempt += 1
+                if attempt == 1 and self.talk.view is None:
+                    self.query_one("#headline", Plain).show(f"Not loaded: {error.message} Trying again…")
+                await (await self.console.connected()).pause(attempt)
+
+    async def _fetch(self) -> None:
+        async with self._fetching:
+            client = await self.console.connected()
+            view = await client.conversation(self.conversation)
+            fresh = self.talk.newest(view, self.console.now())
+            self._tell_arrived([message for message in fresh if message.role == "customer"])
+            await self.paint()
+
+    def _tell_arrived(self, arrived: list[MessageView]) -> None:
+        if arrived and self.composer.is_open and self._busy is None:
+            self.composer.tell(("▲ While you write: ", "bold"), *_quotes(arrived))
+
+    async def _load_earlier(self) -> None:
+        before = self.talk.before
+        if before is None:
+            self.console.say("No earlier messages can be loaded.")
+            return
+        try:
+            client = await self.console.connected()
+            self.talk.older(await client.conversation(self.conversation, before))
+        except FteError as error:
+            self.console.say(f"Earlier messages could not be loaded: {error.message}", "warning")
+        await self.paint()
+
+    # -- painting
+
+    async def paint(self) -> None:
+        """Show what the model holds; only what differs is touched."""
+        async with self._painting:
+            view = self.talk.view
+            if view is None or not self.is_mounted:
+                return
+            self._paint_head(view)
+            await self.transcript.show(self._entries(view), self.talk.following)
+            self._paint_edges()
+            self.paint_frame()
+
+    def _paint_head(self, view: ConversationView) -> None:
+        me = self.console.queue.me
+        self.query_one("#headline", Plain).show(*present.headline(view))
+        if self._unknown is not None:
+            words = f"? Not known whether {_WORDS[self._unknown.action]} took effect"
+            advice = f"; {keys.key_of('retry')} asks again"
+            self.query_one("#holder", Plain).show((words + advice, "bold $text-warning"))
+        else:
+            words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
+            self.query_one("#holder", Plain).show(*words_)
+        brief = self.query_one("#brief")
+        brief.set_class(view.brief is not None, "-there")
+        if view.brief is not None:
+            brief.query_one(Plain).show(*present.brief_lines(view.brief))
+
+    def _entries(self, view: ConversationView) -> list[Entry]:
+        return [self._entry(message, view) for message in self.talk.shown()]
+
+    def _entry(self, message: MessageView, view: ConversationView) -> Entry:
+        run = self.talk.explained(message)
+        head = present.message_head(message, view.item, run, self.console.now())
+        return Entry(
+            message.seq, present.kind_of(message), content(*head, "\n", present.message_body(message))
+        )
+
+    def _paint_edges(self) -> None:
+        above, unread = self.talk.above, self.talk.unread
+        earlier, news = self.query_one("#earlier", Plain), self.query_one("#unread", Plain)
+        earlier.set_class(above > 0, "-there")
+        earlier.show(f"↑ {present.plural(above, 'earlier message')}: {keys.key_of('earlier')} shows them")
+        news.set_class(unread > 0, "-there")
+        news.show(f"↓ {present.plural(unread, 'new message')}: {keys.key_of('newest')} goes there")
+
+    # -- reading
+
+    @on(Transcript.LeftEnd)
+    def _left_end(self) -> None:
+        self.talk.stay()
+
+    @on(Transcript.ReachedEnd)
+    def _reached_end(self) -> None:
+        if self.talk.following:
+            return
+        self.talk.down(self.console.now())
+        self.call_later(self.paint)
+
+    def do_newest(self) -> None:
+        self.talk.follow(self.console.now())
+        self.call_later(self.paint)
+
+    def do_earlier(self) -> None:
+        if self.talk.up():
+            self.call_later(self.paint)
+        else:
+            self.run_worker(self._load_earlier(), group="earlier", exclusive=True, exit_on_error=False)
+
+    @on(Click, "#earlier")
+    def _earlier_clicked(self) -> None:
+        self.action_perform("earlier")
+
+    @on(Click, "#unread")
+    def _unread_clicked(self) -> None:
+        self.do_newest()
+
+    def do_brief(self) -> None:
+        self.query_one("#brief").toggle_class("-folded")
+
+    def do_trace(self) -> None:
+        runs = self._runs()
+        visible = set(self.transcript.visible_seqs())
+        seen = [index for index, (seq, _, _) in enumerate(runs) if seq in visible]
+        self._show_trace(runs, seen[-1] if seen else len(runs) - 1)
+
+    @on(Transcript.Picked)
+    def _picked(self, event: Transcript.Picked) -> None:
+        runs = self._runs()
+        index = next((index for index, (seq, _, _) in enumerate(runs) if seq == event.seq), None)
+        if index is not None:
+            self._show_trace(runs, index)
+
+    def _runs(self) -> list[tuple[int, str, RunView]]:
+        now = self.console.now()
+        shown = [(message, self.talk.explained(message)) for message in self.talk.shown()]
+        return [(m.seq, present.clock_time(m.created_at, now), run) for m, run in shown if run is not None]
+
+    def _show_trace(self, runs: list[tuple[int, str, RunView]], index: int) -> None:
+        self.console.push_screen(TraceScreen([(when, run) for _, when, run in runs], index))
+
+    def do_back(self) -> None:
+        self.dismiss()
+
+    # -- acting
+
+    def do_take_over(self) -> None:
+        self._begin("take_over")
+
+    def do_release(self) -> None:
+        holder, question = self._holder(), "Hand the conversation back to the AI?"
+        if holder not in (None, self.console.queue.me):
+            question = f"{holder} holds it. Take it from {holder} and hand it back to the AI?"
+        dialog = ReasonScreen(question, "Hand back", required=False)
+        self.console.push_screen(dialog, partial(self._release, holder))
+
+    def _holder(self) -> str | None:
+        return holder_of(self.talk.view.item) if self.talk.view else None
+
+    def _release(self, holder: str | None, reason: str | None) -> None:
+        if reason is None:
+            return
+        if self._holder() != holder:
+            self.console.say("It has changed hands since; look again, then decide.", "warning")
+        else:
+            self._begin("release", reason=reason or None)
+
+    def do_resolve(self) -> None:
+        question = "Resolve the conversation? A new message of the customer opens it again."
+        self.console.push_screen(ReasonScreen(question, "Resolve", required=True), self._resolve)
+
+    def _resolve(self, reason: str | None) -> None:
+        if reason is not None:
+            self._begin("resolve", reason=reason)
+
+    def _begin(self, action: Action, *, text: str | None = None, reason: str | None = None) -> None:
+        refusal = keys.action(action).why_not(self.situation())
+        if refusal is not None or self.talk.view is None:
+            self.console.say(refusal or "The conversation is still being loaded.", "warning")
+            return
+        seen = self.talk.seen(self.console.now())
+        request = ActionRequest(seen=seen, epoch=self.talk.view.epoch, text=text, reason=reason)
+        self._start(Attempt(action, request, new_id()))
+
+    def _start(self, attempt: Attempt) -> None:
+        self._busy, self._unknown = attempt, None
+        self._remember(attempt)
+        if attempt.action in ("reply", "note"):
+            self.composer.freeze(True)
+            self.composer.tell("◌ Sending…")
+        self.call_later(self.paint)
+        # It belongs to the application: leaving the screen must not cancel what is on its way.
+        self.console.run_worker(self._carry_out(attempt), group="actions", exit_on_error=False)
+
+    async def _carry_out(self, attempt: Attempt) -> None:
+        try:
+            client = await self.console.connected()
+            done = await client.act(self.conversation, attempt.action, attempt.request, attempt.key)
+        except OutcomeUnknown as error:
+            self._busy, self._unknown = None, attempt
+            self._say_unknown(attempt, error)
+        except FteError as error:
+            self._busy = None
+            await self._refused(attempt, error)
+        else:
+            self._busy = None
+            self._succeeded(attempt, done)
+        if self.is_attached:
+            self.stale()
+            await self.paint()
+        self.console.queue.touch(self.conversation)
+        self.console.refresh_queue()
+
+    def _say_unknown(self, attempt: Attempt, error: FteError) -> None:
+        retry = keys.key_of("retry")
+        words = f"It is not known whether {_WORDS[attempt.action]} took effect: {error.message}"
+        advice = f"{retry} asks again; it never acts twice."
+        self.console.say(f"{words} {advice}", "error")
+        if attempt.action in ("reply", "note") and self._writing(attempt):
+            self.composer.tell((f"? {words} ", "bold"), advice)
+
+    def _succeeded(self, attempt: Attempt, done: ActionDone) -> None:
+        self.console.say(_DONE[attempt.action])
+        if done.in_flight:
+            already = present.plural(len(done.in_flight), "answer")
+            words = f"{already} of the AI had left before you took over and may still reach the customer."
+            self.console.say(words, "warning")
+        if attempt.action in ("reply", "note"):
+            self.console.drafts.drop(self.conversation, _kind(attempt))
+            if self._writing(attempt):
+                self._close_composer()
+                self.talk.follow(self.console.now())
+
+    async def _refused(self, attempt: Attempt, error: FteError) -> None:
+        words = _sentence(error)
+        if attempt.action not in ("reply", "note"):
+            self.console.say(words, "warning")
+            return
+        self._keep(Draft(_kind(attempt), attempt.request.text or ""))
+        if not self._writing(attempt):
+            self.console.say(f"Not sent, kept as a draft: {words}", "error")
+            return
+        self.composer.freeze(False)
+        if isinstance(error, Conflict):
+            await self._show_what_arrived(attempt, words)
+        else:
+            self.composer.tell(("✗ Not sent. ", "bold"), words)
+
+    async def _show_what_arrived(self, attempt: Attempt, words: str) -> None:
+        try:
+            await self._fetch()
+        except FteError:
+            self.composer.tell(("✗ Not sent. ", "bold"), words)
+            return
+        self.talk.follow(self.console.now())
+        arrived = [m for m in self.talk.shown() if m.seq > attempt.request.seen and m.role == "customer"]
+        self.talk.acknowledge()
+        advice = f" Your text is kept; read this, then {keys.key_of('send')} sends it."
+        self.composer.tell(
+            ("✗ Not sent. ", "bold"), words, *(["\n", *_quotes(arrived)] if arrived else []), advice
+        )
+
+    def do_retry(self) -> None:
+        if self._unknown is not None and self._busy is None:
+            self._start(self._unknown)
+        else:
+            super().do_retry()
+
+    # -- writing
+
+    def do_reply(self) -> None:
+        self._write("reply")
+
+    def do_note(self) -> None:
+        self._write("note")
+
+    def _write(self, kind: Kind) -> None:
+        draft = self.console.drafts.load(self.conversation, kind)
+        item = self.talk.view.item if self.talk.view else None
+        to = (
+            f"Reply to {line(item.customer, 40)} by {present.CHANNEL_WORDS[item.channel]}"
+            if item
+            else "Reply"
+        )
+        heading = to if kind == "reply" else "Note for colleagues, never sent to the customer"
+        self.composer.open(kind, heading, draft.text if draft else "")
+        if draft and draft.sending is None:
+            self.composer.tell("Your draft, as you left it.")
+        self.call_after_refresh(self.paint)
+
+    def _offer_unsent(self) -> None:
+        """Bring back what was being sent when the console ended: with its key, so it is sent once."""
+        if self._busy or self._unknown or self.talk.view is None or self.composer.is_open:
+            return
+        kinds: tuple[Kind, Kind] = ("reply", "note")
+        for kind in kinds:
+            draft = self.console.drafts.load(self.conversation, kind)
+            if draft is not None and draft.sending is not None:
+                sending = draft.sending
+                request = ActionRequest(seen=sending.seen, epoch=sending.epoch, text=draft.text)
+                self._unknown = Attempt(kind, request, sending.key)
+                self._write(kind)
+                self.composer.freeze(True)
+                self._say_unknown(self._unknown, OutcomeUnknown("the console ended while it was being sent."))
+                return
+
+    def do_send(self) -> None:
+        composer = self.composer
+        if self._unknown is not None and self._busy is None:
+            self._start(self._unknown)
+            return
+        try:
+            text = ActionRequest(seen=0, epoch=0, text=composer.text).required_text()
+        except Rejected as error:
+            composer.tell(("✗ ", "bold"), _sentence(error))
+            return
+        self._begin(composer.kind, text=text)
+
+    def do_leave(self) -> None:
+        self._store()
+        kept = bool(self.composer.text.strip())
+        self._close_composer()
+        if kept:
+            self.console.say("The draft is kept.")
+        self.call_later(self.paint)
+
+    def do_discard(self) -> None:
+        if self._busy is not None:
+            self.console.say("It is being sent; wait for the answer.", "warning")
+        elif not self._discard_armed and self.composer.text.strip():
+            self._discard_armed = True
+            lost = " It may have been sent all the same." if self._unknown else ""
+            self.composer.tell(
+                (f"Throw this text away?{lost} {keys.key_of('discard')} again does it.", "bold")
+            )
+        else:
+            self.console.drafts.drop(self.conversation, self.composer.kind)
+            self._unknown = None
+            self._close_composer()
+            self.call_later(self.paint)
+
+    def _close_composer(self) -> None:
+        self._discard_armed = False
+        self.composer.close()
+        self.transcript.focus()
+
+    @on(TextArea.Changed)
+    def _changed(self) -> None:
+        self._discard_armed = False
+        self.composer.count()
+        self._store()
+
+    def _store(self) -> None:
+        if self._unknown is None and self._busy is None:
+            self._keep(Draft(self.composer.kind, self.composer.text))
+
+    def _remember(self, attempt: Attempt) -> None:
+        if attempt.action in ("reply", "note"):
+            request = attempt.request
+            sending = Sending(attempt.key, request.seen, request.epoch)
+            self._keep(Draft(_kind(attempt), request.text or "", sending))
+
+    def _keep(self, draft: Draft) -> None:
+        try:
+            self.console.drafts.save(self.conversation, draft)
+        except OSError as error:
+            self.composer.tell(
+                ("✗ The draft cannot be stored: ", "bold"), line(error.strerror or "disk error")
+            )
+
+    def _writing(self, attempt: Attempt) -> bool:
+        return self.is_attached and self.composer.is_open and self.composer.kind == attempt.action
+
+    def paint_keys(self) -> None:
+        self.set_class(self.composer.is_open, "-composing")
+        super().paint_keys()
+
+
+def _kind(attempt: Attempt) -> Kind:
+    return "note" if attempt.action == "note" else "reply"
+
+
+def _quotes(messages: list[MessageView]) -> list[Part]:
+    return [f"{line(message.author, 40)}: “{line(message.content, 200)}” " for message in messages[-3:]]
+
+
+def _sentence(error: FteError) -> str:
+    parts = [error.message]
+    if isinstance(error, Rejected) and error.fields:
+        parts = list(error.fields.values())
+    if error.remedy:
+        parts.append(error.remedy)
+    return " ".join(parts)

@@ -1,0 +1,99 @@
+"""Small questions before an action, and the trace of an answer."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input
+
+from fte.console import present
+from fte.console.safe import content
+from fte.console.widgets.plain import Plain
+from fte.domain.conversations import REASON_MAX
+from fte.wire import RunView
+
+
+class ReasonScreen(ModalScreen[str | None]):
+    """Asks for a reason and a yes. Enter goes on to the button, so a stray enter confirms nothing."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("ctrl+j,f5,ctrl+enter", "confirm", "confirm", priority=True),
+    ]
+
+    def __init__(self, question: str, verb: str, *, required: bool, text: str = "") -> None:
+        super().__init__()
+        self._question, self._verb, self._required, self._text = question, verb, required, text
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Plain((self._question, "bold"))
+            hint = "Why? Colleagues read it." if self._required else "Why? (may stay empty)"
+            yield Input(self._text, placeholder=hint, max_length=REASON_MAX)
+            yield Plain(classes="problem")
+            with Horizontal(classes="buttons"):
+                yield Button(content("Cancel (esc)"), id="no")
+                yield Button(content(f"{self._verb} (ctrl+j)"), id="yes", variant="primary")
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one("#yes", Button).focus()
+
+    @on(Button.Pressed, "#no")
+    def _no(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#yes")
+    def action_confirm(self) -> None:
+        reason = self.query_one(Input).value.strip()
+        if self._required and not reason:
+            self.query_one(".problem", Plain).show("A word on why, please: colleagues read it later.")
+            self.query_one(Input).focus()
+            return
+        self.dismiss(reason)
+
+
+class TraceScreen(ModalScreen[None]):
+    """Why the AI said what it said."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,t", "dismiss(None)", "close"),
+        Binding("left,h", "turn(-1)", "older"),
+        Binding("right,l", "turn(1)", "newer"),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+    ]
+    AUTO_FOCUS = ".body"
+
+    def __init__(self, runs: Sequence[tuple[str, RunView]], index: int) -> None:
+        super().__init__()
+        self._runs, self._index = runs, index
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog large"):
+            yield Plain(id="trace-title")
+            with VerticalScroll(classes="body"):
+                yield Plain(id="trace-body")
+            yield Plain(("← older answer   → newer answer   j k scroll   esc close", "$foreground 60%"))
+
+    def on_mount(self) -> None:
+        self.action_turn(0)
+
+    def action_turn(self, by: int) -> None:
+        self._index = min(max(0, self._index + by), len(self._runs) - 1)
+        when, run = self._runs[self._index]
+        place = f"  {self._index + 1} of {len(self._runs)}"
+        self.query_one("#trace-title", Plain).show(
+            (f"○ Answer of {when}", "bold"), (place, "$foreground 60%")
+        )
+        self.query_one("#trace-body", Plain).show(*present.run_lines(run))
+        self.query_one(".body", VerticalScroll).scroll_home(animate=False)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(".body", VerticalScroll).scroll_relative(y=by, animate=False)

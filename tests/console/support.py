@@ -1,0 +1,558 @@
+"""A small desk that speaks the operator API over real HTTP, for the console's tests to play with.
+
+It holds conversations in memory, applies the API's rules to actions, keeps the log of events the stream is
+read from, and can be told to misbehave: cut streams, lose answers, refuse tokens, go away. `python -m
+tests.console.support` serves it on port 8765 for a look by hand.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from fte import wire
+from fte.domain.events import CONVERSATIONS, ESCALATIONS
+from fte.domain.ids import new_id
+from fte.wire import Brief, ConversationView, MessageView, PassageView, QueueItem, RunView, ToolCallView
+
+TOKEN = "a-token-that-opens-the-desk"
+START = datetime(2026, 3, 14, 2, 0, tzinfo=UTC)
+PAGE = 50
+
+
+def number(value: int) -> UUID:
+    return UUID(int=value)
+
+
+@dataclass
+class Talk:
+    """One conversation of the desk."""
+
+    item: QueueItem
+    epoch: int = 1
+    brief: Brief | None = None
+    messages: list[MessageView] = field(default_factory=list)
+    runs: list[RunView] = field(default_factory=list)
+    email: str | None = "ada@example.org"
+
+
+class Desk:
+    """The daemon's side: state, rules, log, and faults to switch on."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.operator = wire.OperatorView(id=number(1), name="Dana", role="agent")
+        self.talks: dict[UUID, Talk] = {}
+        self.log: list[wire.Envelope] = []
+        self.floor = 0
+        self.news = asyncio.Condition()
+        self.requests: list[tuple[str, str]] = []
+        self.performed: list[tuple[str, wire.ActionRequest]] = []
+        self.keys: dict[str, bytes] = {}
+        self.streams = 0
+        self.token = TOKEN
+        self.lose_answers = 0
+        self.answer_with: Response | None = None
+        self._cut = asyncio.Event()
+
+    # -- life at the desk
+
+    def add(self, serial: int, customer: str = "Ada Lovelace", **facts: Any) -> UUID:
+        """A conversation with one message of the customer."""
+        key, text = number(1000 + serial), facts.pop("text", "Where is my invoice?")
+        base: dict[str, Any] = {
+            "conversation_id": key,
+            "number": serial,
+            "customer": customer,
+            "channel": "email",
+            "subject": "Invoice",
+            "category": "billing",
+            "priority": "medium",
+            "ticket_status": "open",
+            "status": "open",
+            "owner": "ai",
+            "operator": None,
+            "reason": None,
+            "urgency": None,
+            "sentiment": 0.5,
+            "last_seq": 0,
+            "last_role": "customer",
+            "unanswered": True,
+            "started_at": self.now,
+            "last_message_at": self.now,
+            "escalated_at": None,
+            "preview": "",
+        }
+        brief = facts.pop("brief", None)
+        self.talks[key] = Talk(QueueItem(**(base | facts)), brief=brief)
+        self.say(key, text, quietly=True)
+        return key
+
+    def escalated(self, serial: int, customer: str = "Ada Lovelace", **facts: Any) -> UUID:
+        """A conversation that was handed over and waits for somebody."""
+        facts = {
+            "status": "escalated",
+            "ticket_status": "escalated",
+            "owner": "human",
+            "reason": "refund_request",
+            "urgency": "normal",
+            "escalated_at": self.now,
+            "sentiment": 0.21,
+            "brief": brief(),
+        } | facts
+        return self.add(serial, customer, **facts)
+
+    def change(self, key: UUID, **facts: Any) -> None:
+        talk = self.talks[key]
+        talk.item = msgspec.structs.replace(talk.item, **facts)
+
+    def say(
+        self, key: UUID, text: str, role: Any = "customer", author: str = "", quietly: bool = False
+    ) -> MessageView:
+        """A message is added, and announced."""
+        talk = self.talks[key]
+        direction: Any = {"customer": "inbound", "note": "note"}.get(role, "outbound")
+        seq = talk.item.last_seq + 1
+        message = MessageView(
+            id=number(5_000_000 + talk.item.number * 10_000 + seq),
+            seq=seq,
+            channel=talk.item.channel,
+            direction=direction,
+            role="operator" if role == "note" else role,
+            author=author or (talk.item.customer if role == "customer" else "AI"),
+            content=text,
+            sentiment=0.5 if role == "customer" else None,
+            delivery_status="sent" if direction == "outbound" else None,
+            outcome=None,
+            run_id=None,
+            created_at=self.now,
+        )
+        if role == "agent":
+            run = a_run(seq)
+            talk.runs.append(run)
+            message = msgspec.structs.replace(message, run_id=run.id)
+        talk.messages.append(message)
+        unanswered = True if role == "customer" else (talk.item.unanswered if role == "note" else False)
+        self.change(
+            key,
+            last_seq=seq,
+            last_role=message.role,
+            last_message_at=self.now,
+            unanswered=unanswered,
+            preview=text[:200],
+        )
+        if not quietly:
+            kind = {"customer": "message.received", "note": "note.added"}.get(role, "reply.sent")
+            self.announce(key, kind)
+        return message
+
+    def escalate(self, key: UUID, reason: str = "refund_request", urgency: str = "high") -> None:
+        self.change(
+            key,
+            status="escalated",
+            owner="human",
+            operator=None,
+            reason=reason,
+            urgency=urgency,
+            escalated_at=self.now,
+        )
+        self.talks[key].brief = brief()
+        self.talks[key].epoch += 1
+        self.announce(key, "conversation.escalated")
+        self.announce(key, "escalation.raised", ESCALATIONS)
+
+    def announce(self, key: UUID, kind: str, topic: str = CONVERSATIONS) -> wire.Envelope:
+        talk = self.talks[key]
+        item = talk.item
+        payload = {
+            "conversation_id": str(key),
+            "seq": item.last_seq,
+            "channel": item.channel,
+            "owner": item.owner,
+            "epoch": talk.epoch,
+            "status": item.status,
+            "number": item.number,
+            "reason": item.reason,
+            "urgency": item.urgency,
+        }
+        event = wire.Envelope(id=new_id(), topic=topic, key=str(key), type=kind, at=self.now, payload=payload)
+        self.publish(event)
+        return event
+
+    def publish(self, event: wire.Envelope) -> None:
+        self.log.append(event)
+        self._wake()
+
+    def _wake(self) -> None:
+        async def wake() -> None:
+            async with self.news:
+                self.news.notify_all()
+
+        with contextlib.suppress(RuntimeError):
+            task = asyncio.get_running_loop().create_task(wake())
+            task.add_done_callback(lambda done: done.exception())
+
+    def cut(self) -> None:
+        """End every open stream."""
+        self._cut.set()
+        self._cut = asyncio.Event()
+        self._wake()
+
+    def forget(self) -> None:
+        """Events are no longer kept: older cursors get a reset."""
+        self.floor = len(self.log)
+
+    # -- the API
+
+    def app(self) -> Starlette:
+        conversation = "/operator/conversations/{id:uuid}"
+        return Starlette(
+            routes=[
+                Route("/operator/me", self._me),
+                Route("/operator/queue", self._queue),
+                Route("/operator/stream", self._stream),
+                Route(conversation, self._conversation),
+                Route(conversation + "/{action}", self._act, methods=["POST"]),
+            ]
+        )
+
+    def _refused(self, request: Request) -> Response | None:
+        self.requests.append((request.method, request.url.path))
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return problem(401, "This token is not known.", remedy="Ask an admin for a new one.")
+        return self.answer_with
+
+    async def _me(self, request: Request) -> Response:
+        return self._refused(request) or answer(self.operator)
+
+    async def _queue(self, request: Request) -> Response:
+        refused = self._refused(request)
+        if refused:
+            return refused
+        query = request.query_params
+        items = [talk.item for talk in self.talks.values()]
+        waiting = sum(waits(item) for item in items)
+        cursor = str(len(self.log))
+        if "ids" in query:
+            wanted = set(query["ids"].split(","))
+            items = [item for item in items if str(item.conversation_id) in wanted]
+        else:
+            items = [item for item in items if in_view(item, query.get("view", "open"), self.operator.name)]
+            items = [item for item in items if self._found(item, query.get("q", ""))]
+        return answer(
+            wire.QueuePage(items=items[: int(query.get("limit", 200))], needs_person=waiting, cursor=cursor)
+        )
+
+    def _found(self, item: QueueItem, text: str) -> bool:
+        words = [item.customer, item.subject, *(m.content for m in self.talks[item.conversation_id].messages)]
+        return text.casefold() in " ".join(words).casefold()
+
+    async def _conversation(self, request: Request) -> Response:
+        refused = self._refused(request)
+        talk = self.talks.get(request.path_params["id"])
+        if refused or talk is None:
+            return refused or problem(404, "There is no such conversation.")
+        before = int(request.query_params.get("before", 1 << 40))
+        there = [message for message in talk.messages if message.seq < before]
+        page = there[-PAGE:]
+        view = ConversationView(
+            item=talk.item,
+            epoch=talk.epoch,
+            verified=True,
+            customer_email=talk.email,
+            customer_phone=None,
+            brief=talk.brief,
+            messages=page,
+            earlier=len(there) - len(page),
+            runs=[run for run in talk.runs if any(m.run_id == run.id for m in page)],
+            cursor=str(len(self.log)),
+        )
+        return answer(view)
+
+    async def _act(self, request: Request) -> Any:
+        refused = self._refused(request)
+        talk = self.talks.get(request.path_params["id"])
+        if refused or talk is None:
+            return refused or problem(404, "There is no such conversation.")
+        key = request.headers["Idempotency-Key"]
+        body = wire.decode(await request.body(), wire.ActionRequest)
+        if key not in self.keys:
+            done = self._perform(talk, request.path_params["action"], body)
+            if isinstance(done, Response):
+                return done
+            self.keys[key] = wire.encode(done)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            return Broken()
+        return Response(self.keys[key], media_type="application/json")
+
+    def _perform(self, talk: Talk, action: str, body: wire.ActionRequest) -> wire.ActionDone | Response:
+        item, key, me = talk.item, talk.item.conversation_id, self.operator.name
+        if body.epoch != talk.epoch:
+            who = f"It was taken over by {item.operator}." if item.operator else "It changed hands."
+            return problem(409, who)
+        in_flight: list[UUID] = []
+        if action == "take_over" and item.operator not in (None, me):
+            return problem(409, f"{item.operator} has taken over this conversation.")
+        if action == "take_over":
+            talk.epoch += 1
+            self.change(key, owner="human", operator=me, status="open")
+            in_flight = [m.id for m in talk.messages if m.delivery_status == "sending"]
+            kind = "conversation.taken_over"
+        elif action == "note":
+            self.say(key, body.text or "", "note", me)
+            kind = ""
+        elif item.operator != me and not (
+            action == "release" and self.operator.role in ("lead", "admin") and item.operator
+        ):
+            return problem(409, "You do not hold this conversation.", remedy="Take it over first.")
+        elif action == "reply":
+            newest = max((m.seq for m in talk.messages if m.role == "customer"), default=0)
+            if newest > body.seen:
+                return problem(409, "The customer wrote something you have not seen.")
+            self.say(key, body.text or "", "operator", me)
+            kind = ""
+        elif action == "release":
+            talk.epoch += 1
+            self.change(key, owner="ai", operator=None, status="open")
+            kind = "conversation.released"
+        else:
+            talk.epoch += 1
+            self.change(key, status="resolved", ticket_status="resolved", unanswered=False)
+            kind = "conversation.resolved"
+        self.performed.append((action, body))
+        if kind:
+            self.announce(key, kind)
+        now = talk.item
+        return wire.ActionDone(
+            conversation_id=key,
+            epoch=talk.epoch,
+            last_seq=now.last_seq,
+            owner=now.owner,
+            status=now.status,
+            in_flight=in_flight,
+        )
+
+    async def _stream(self, request: Request) -> Response:
+        refused = self._refused(request)
+        if refused:
+            return refused
+        topics = set(request.query_params["topics"].split(","))
+        position = int(request.query_params.get("cursor") or len(self.log))
+        return StreamingResponse(self._events(position, topics), media_type="text/event-stream")
+
+    async def _events(self, position: int, topics: set[str]) -> AsyncIterator[bytes]:
+        cut = self._cut
+        self.streams += 1
+        try:
+            kind = "reset" if position < self.floor else "ready"
+            position = max(position, self.floor)
+            yield sse("notice", "", wire.encode({"kind": kind, "cursor": str(position)}))
+            while not cut.is_set():
+                while position < len(self.log):
+                    event = self.log[position]
+                    position += 1
+                    if event.topic in topics:
+                        yield sse("event", str(position), wire.encode(event))
+                async with self.news:
+                    if position >= len(self.log) and not cut.is_set():
+                        await self.news.wait()
+        finally:
+            self.streams -= 1
+
+
+class Broken(Response):
+    """An answer that breaks off: what a connection lost after the commit looks like."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+        raise ConnectionAbortedError
+
+
+def sse(kind: str, id_: str, data: bytes) -> bytes:
+    identity = f"id: {id_}\n" if id_ else ""
+    return f"event: {kind}\n{identity}data: ".encode() + data + b"\n\n"
+
+
+def answer(value: Any) -> Response:
+    return Response(wire.encode(value), media_type="application/json")
+
+
+def problem(status: int, error: str, **more: Any) -> Response:
+    return Response(wire.encode(wire.Problem(error=error, **more)), status, media_type="application/json")
+
+
+def waits(item: QueueItem) -> bool:
+    return item.status == "escalated" and item.operator is None
+
+
+def in_view(item: QueueItem, view: str, me: str) -> bool:
+    return {
+        "open": item.status != "resolved",
+        "needs_person": waits(item),
+        "mine": item.operator == me and item.status != "resolved",
+        "resolved": item.status == "resolved",
+        "all": True,
+    }[view]
+
+
+def brief() -> Brief:
+    return Brief(
+        asked="Charged twice for March; wants the second payment back today.",
+        tried=["Looked up the invoice", "Searched the refund policy"],
+        sources=["Refunds and chargebacks", "Billing calendar"],
+        mood="angry, mentions a chargeback",
+        reason="refund_request",
+        urgency="high",
+    )
+
+
+def a_run(seq: int) -> RunView:
+    return RunView(
+        id=number(9_000_000 + seq),
+        attempt=1,
+        outcome="accepted",
+        model="offline",
+        instructions_version="1",
+        passages=[
+            PassageView(
+                title="Billing calendar",
+                source="billing.md",
+                score=0.82,
+                excerpt="Invoices are sent on the 1st.",
+            )
+        ],
+        tools=[ToolCallView(name="search_knowledge_base", arguments={"query": "invoice"}, result="1 hit")],
+        verdicts=["within limits"],
+        input_tokens=812,
+        output_tokens=96,
+        latency_ms=740,
+        error=None,
+        created_at=START,
+    )
+
+
+def busy(desk: Desk) -> None:
+    """A night with something of everything."""
+
+    def ago(minutes: int) -> datetime:
+        return START - timedelta(minutes=minutes)
+
+    desk.now = ago(42)
+    key = desk.escalated(1042, "Ada Lovelace", urgency="high", subject="Charged twice", channel="whatsapp")
+    desk.say(
+        key, "I can see the payment of 1 March, and a second one of the same amount.", "agent", quietly=True
+    )
+    desk.say(key, "Then give it back. Today, or I call my bank.", quietly=True)
+    desk.now = ago(7)
+    desk.escalated(
+        1051, "Bo Diddley", subject="Wants a person", reason="asked_for_a_person", text="human please"
+    )
+    desk.now = ago(90)
+    desk.escalated(
+        1037, "Chloé Nguyễn", subject="Data request", reason="legal_privacy_request", channel="web_form"
+    )
+    desk.now = ago(15)
+    desk.add(
+        1044, "Dmitri Шостакович", owner="human", operator="Dana", subject="Cannot log in since the update"
+    )
+    desk.now = ago(20)
+    desk.add(1045, "李雷", owner="human", operator="Sam", subject="退款 refund", unanswered=False)
+    for serial in range(1060, 1082):
+        desk.now = ago(serial - 1058)
+        key = desk.add(
+            serial, f"Customer {serial}", subject=f"Question {serial} about exports", channel="email"
+        )
+        if serial % 3:
+            desk.say(key, "You find the export under Settings, Data.", "agent", quietly=True)
+    desk.now = START
+
+
+@contextlib.asynccontextmanager
+async def serving(desk: Desk, port: int = 0) -> AsyncIterator[str]:
+    """Serve the desk in this loop; yields its URL."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+    config = uvicorn.Config(
+        desk.app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1, ws="none"
+    )
+    server = Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        desk.cut()
+        await server.end()
+        await task
+        listening.close()
+
+
+class Server(uvicorn.Server):
+    """Ends as soon as it is told to and its answers are complete, not at the next tick of a clock."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self._told.wait()
+
+    async def end(self) -> None:
+        async with asyncio.timeout(10):
+            while self.server_state.tasks:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        self._told.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in self.servers:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+async def _by_hand() -> None:
+    desk = Desk()
+    busy(desk)
+    delta = datetime.now(UTC) - START
+    for talk in desk.talks.values():
+        item = talk.item
+        at = item.escalated_at + delta if item.escalated_at else None
+        talk.item = msgspec.structs.replace(
+            item, last_message_at=item.last_message_at + delta, escalated_at=at
+        )
+        talk.messages = [msgspec.structs.replace(m, created_at=m.created_at + delta) for m in talk.messages]
+    async with serving(desk, 8765) as url:
+        print(url, flush=True)
+        serial = 2000
+        while True:
+            await asyncio.sleep(6)
+            desk.now, serial = datetime.now(UTC), serial + 1
+            desk.say(number(1000 + 1042), f"Are you there? ({serial})")
+            key = desk.add(serial, f"New customer {serial}")
+            desk.announce(key, "message.received")
+            if serial % 3 == 0:
+                desk.escalate(key)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_by_hand())

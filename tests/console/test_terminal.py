@@ -1,0 +1,223 @@
+"""The real program in a real terminal: what it writes there, and what it leaves behind."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import sys
+import termios
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fte import wire
+from tests.console.support import TOKEN, Desk, busy, problem, serving
+
+RUN = "import typer; from fte.cli.console import console; typer.run(console)"
+DEADLINE = 20.0
+PAYLOADS = (
+    "\x1b]52;c;cHduZWQ=\x07",
+    "\x1b]0;pwned\x07",
+    "\x1b[31;99mEVIL",
+    "\x9b31;99m",
+    "\x90qEVIL\x9c",
+    "\u202egnp.exe",
+    "\u2066evil\u2069",
+    "\x00",
+    "\x1bPEVIL\x1b\\",
+)
+HOSTILE = "".join(PAYLOADS) + "[@click=app.quit]x[/] [/oops] [red \r\n end"
+
+
+@dataclass
+class Terminal:
+    """A pseudo-terminal with a program in it; keeps every byte that came out."""
+
+    process: asyncio.subprocess.Process
+    master: int
+    before: list[object]
+    slave: int
+    output: bytearray = field(default_factory=bytearray)
+    mark: int = 0
+
+    async def shows(self, text: str) -> None:
+        """Wait until the text comes out, after what was waited for before."""
+        wanted = text.encode()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while (place := self.output.find(wanted, self.mark)) < 0:
+                    assert self.process.returncode is None, self.output[-2000:].decode(errors="replace")
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(
+                f"never: {text}\n{self.output[self.mark :][-1500:].decode(errors='replace')}"
+            ) from None
+        self.mark = place + len(wanted)
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(DEADLINE):
+            return await self.process.wait()
+
+    def restored(self) -> bool:
+        return termios.tcgetattr(self.slave) == self.before
+
+
+@contextlib.asynccontextmanager
+async def terminal(
+    url: str,
+    folder: Path,
+    *options: str,
+    size: tuple[int, int] = (80, 24),
+    extra: dict[str, str] | None = None,
+) -> AsyncIterator[Terminal]:
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+    before = termios.tcgetattr(slave)
+    env = os.environ | {
+        "TERM": "xterm-256color",
+        "FTE_URL": url,
+        "FTE_TOKEN": TOKEN,
+        "XDG_STATE_HOME": str(folder),
+        "FTE_DATA_DIR": str(folder / "data"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        RUN,
+        *options,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=env | (extra or {}),
+        start_new_session=True,
+    )
+    here = Terminal(process, master, before, slave)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(master, lambda: here.output.extend(_read(master)))
+    try:
+        yield here
+    finally:
+        loop.remove_reader(master)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(master)
+        os.close(slave)
+
+
+def _read(master: int) -> bytes:
+    try:
+        return os.read(master, 65536)
+    except OSError:
+        return b""
+
+
+@pytest.mark.process
+async def test_no_customer_can_write_to_the_operators_terminal(desk: Desk, tmp_path: Path) -> None:
+    brief = wire.Brief(
+        asked=HOSTILE, tried=[HOSTILE], sources=[HOSTILE], mood=HOSTILE, reason=HOSTILE, urgency=HOSTILE
+    )
+    key = desk.escalated(1, HOSTILE, subject=HOSTILE, reason=HOSTILE, text=HOSTILE, brief=brief)
+    desk.talks[key].email = HOSTILE
+    desk.say(key, HOSTILE, "agent", author=HOSTILE, quietly=True)
+    passage = wire.PassageView(title=HOSTILE, source=HOSTILE, score=0.5, excerpt=HOSTILE)
+    tool = wire.ToolCallView(name=HOSTILE, arguments={HOSTILE: HOSTILE}, result=HOSTILE)
+    desk.talks[key].runs[0] = msgspec.structs.replace(
+        desk.talks[key].runs[0],
+        passages=[passage],
+        tools=[tool],
+        verdicts=[HOSTILE],
+        error=HOSTILE,
+        outcome=HOSTILE,
+    )
+    async with serving(desk) as url, terminal(url, tmp_path) as here:
+        await here.shows("PERSON")
+        await here.shows("LIVE")
+        here.press("\r")
+        await here.shows("Hand-over brief")
+        here.press("t")
+        await here.shows("Answer of")
+        here.press("q")
+        here.press("o")
+        await here.shows("YOU hold it")
+        here.press("r")
+        await here.shows("of 10,000")
+        desk.say(key, HOSTILE)
+        await here.shows("While you write")
+        desk.answer_with = problem(422, HOSTILE, fields={"text": HOSTILE}, remedy=HOSTILE)
+        here.press("hello\n")
+        await here.shows("Not sent.")
+        desk.answer_with = None
+        desk.escalate(key, reason=HOSTILE)
+        await here.shows("needs a person")
+        here.press("\x11")
+        assert await here.ended() == 0
+        output = bytes(here.output)
+        for payload in PAYLOADS:
+            assert payload.encode() not in output, payload
+        assert b"\xc2\x9b" not in output
+        assert here.restored()
+
+
+@pytest.mark.process
+async def test_start_to_quit_leaves_the_terminal_as_it_was(desk: Desk, tmp_path: Path) -> None:
+    busy(desk)
+    async with serving(desk) as url, terminal(url, tmp_path, size=(140, 40), extra={"NO_COLOR": "1"}) as here:
+        await here.shows("Chloé Nguyễn")
+        await here.shows("LIVE")
+        here.press("q")
+        assert await here.ended() == 0
+        assert here.output.rfind(b"\x1b[?1049l") > here.output.rfind(b"\x1b[?1049h")
+        assert here.output.rfind(b"\x1b[?25h") > here.output.rfind(b"\x1b[?25l")
+        assert here.restored()
+
+
+@pytest.mark.process
+async def test_a_wrong_token_ends_with_a_sentence_on_the_restored_terminal(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.token = "another"
+    async with serving(desk) as url, terminal(url, tmp_path) as here:
+        await here.shows("\x1b[?1049l")
+        await here.shows("This token is not known.")
+        assert await here.ended() == 1
+        assert b"Traceback" not in here.output
+        assert here.restored()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("extra", "options", "says"),
+    [
+        ({"FTE_TOKEN": ""}, [], "There is no operator token."),
+        ({"FTE_TOKEN": "two words"}, [], "is not an operator token"),
+        ({}, ["--url", "nonsense"], "is not a URL"),
+        ({}, ["--token-file", "/nowhere"], "cannot be read"),
+        ({"TERM": "dumb"}, [], "TERM=dumb"),
+    ],
+)
+async def test_what_is_wrong_at_the_start_is_said_before_the_screen_changes(
+    desk: Desk, tmp_path: Path, extra: dict[str, str], options: list[str], says: str
+) -> None:
+    async with terminal("http://127.0.0.1:9", tmp_path, *options, size=(200, 24), extra=extra) as here:
+        assert await here.ended() == 1
+        await asyncio.sleep(0)
+        text = bytes(here.output) + _drain(here)
+        assert "Error: " in text.decode()
+        assert says.encode() in text
+        assert b"Traceback" not in text
+        assert b"\x1b[?1049h" not in text
+
+
+def _drain(here: Terminal) -> bytes:
+    os.set_blocking(here.master, False)
+    return _read(here.master)
