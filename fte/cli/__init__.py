@@ -1,0 +1,49 @@
+"""The `fte` command. Every group of commands is a module; what is heavy is imported inside the commands."""
+
+from typing import Annotated
+
+import typer
+
+from fte import __version__
+from fte.cli import demo, kb, operator
+from fte.cli._command import Command, Group
+from fte.cli.console import console
+from fte.cli.migrate import migrate
+from fte.cli.up import up
+
+app = typer.Typer(
+    cls=Group,
+    name="fte",
+    help="Customer Success FTE: an AI support employee that knows when to hand over to a person.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fte {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None: ...
+
+
+app.command(cls=Command)(up)
+app.command(cls=Command)(console)
+app.command(cls=Command)(migrate)
+app.command(cls=Command)(demo.demo)
+app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete.")
+app.add_typer(operator.app, name="operator", help="People who work with the console: add, list, revoke.")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
