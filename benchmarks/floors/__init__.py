@@ -1,0 +1,1 @@
+"""The floors: the least programs that do the same work."""
