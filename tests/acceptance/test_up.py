@@ -1,6 +1,7 @@
 """The real `fte up` over HTTP: the whole way of a conversation, kill -9 in the middle, and plain errors."""
 
 import asyncio
+import json
 import os
 import stat
 import subprocess
@@ -167,6 +168,26 @@ async def test_secrets_are_the_owners_alone(fte: Fte) -> None:
     fte.stop()
     await fte.up()
     assert fte.token == before
+
+
+async def test_garbage_at_the_port_is_refused_and_logged_in_our_form(fte: Fte) -> None:
+    await fte.up()
+    for garbage in (
+        bytes(range(256)),
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nX: \0\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", fte.port)
+        writer.write(garbage)
+        async with asyncio.timeout(20):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 4")
+        writer.close()
+    fte.stop()
+    announced, *lines = [line for line in fte.log.read_text().splitlines() if line]
+    assert announced.startswith("Customer Success FTE is up")
+    logged = [json.loads(line) for line in lines]
+    assert "uvicorn.error" in {line.get("logger") for line in logged}
+    assert all({"event", "level", "timestamp"} <= set(line) for line in logged)
 
 
 async def test_a_port_that_is_taken_is_named_with_the_remedy(fte: Fte) -> None:
