@@ -37,7 +37,7 @@ STEPS_MAX: Final = 8
 """Model calls of a run."""
 TOKENS_MAX: Final = 2_000
 """Tokens of one model step."""
-ALIKE: Final = 16
+ALIKE: Final = 64
 """Copies of the SDK's agent that the runs are spread over."""
 RULES: Final = "rules"
 """The model a trace names when the rules alone decided."""

@@ -26,6 +26,8 @@ POLL: Final = 1.0
 """Seconds after which due turns are looked for without a doorbell."""
 CLAIM_MAX: Final = 50
 """Turns taken at once."""
+GATHER: Final = 0.03
+"""Seconds in which a nearly full worker lets several turns end before it takes as many new ones at once."""
 DRAIN: Final = 8.0
 """Seconds running turns are given when the worker is told to stop; then they are put back."""
 
@@ -98,6 +100,8 @@ class Worker:
 
     async def _claim_some(self) -> float:
         """Take what is due and start on it. Returns the seconds to wait before looking again."""
+        if self._concurrency - len(self._running) < min(CLAIM_MAX, self._concurrency // 4):
+            await asyncio.sleep(GATHER)
         free = self._concurrency - len(self._running)
         if free <= 0:
             return POLL

@@ -191,14 +191,8 @@ async def _accept(
         state,
         claim.turn,
         epoch,
-    )
-    await connection.execute(
-        _sql.settle,
-        claim.conversation,
-        claim.turn,
         claim.ticket,
         claim.answers_seq,
-        epoch,
         outcome.category,
         outcome.priority,
         "escalated" if escalation else "answered",

@@ -57,23 +57,21 @@ with said as (
     insert into messages (id, conversation_id, seq, channel, direction, role, content, run_id, tokens_used,
                           latency_ms, tool_calls, delivery_status)
     values ($1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10)
-)
-insert into replies (message_id, turn_id, epoch, state) values ($1, $11, $12, $10)
-
--- name: settle
-with talk as (
-    update conversations set last_seq = last_seq + 1, answered_seq = greatest(answered_seq, $4), epoch = $5,
+), delivery as (
+    insert into replies (message_id, turn_id, epoch, state) values ($1, $11, $12, $10)
+), talk as (
+    update conversations set last_seq = $3, answered_seq = greatest(answered_seq, $14), epoch = $12,
                              last_message_at = now()
-     where id = $1
+     where id = $2
 ), owed as (
-    update turns set state = 'done', finished_at = now(), lease_holder = null, lease_until = null where id = $2
+    update turns set state = 'done', finished_at = now(), lease_holder = null, lease_until = null where id = $11
 ), shown as (
     update tickets set status = 'waiting_customer', updated_at = now(),
-                       category = coalesce($6, category), priority = coalesce($7, priority)
-     where id = $3
+                       category = coalesce($15, category), priority = coalesce($16, priority)
+     where id = $13
 )
-update messages set outcome = $8
- where conversation_id = $1 and direction = 'inbound' and seq <= $4 and outcome is null
+update messages set outcome = $17
+ where conversation_id = $2 and direction = 'inbound' and seq <= $14 and outcome is null
 
 -- name: escalate
 with talk as (
