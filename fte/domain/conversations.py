@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 from uuid import UUID
 
 from fte.domain.errors import Conflict, Refused
@@ -12,7 +12,6 @@ from fte.domain.operators import RELEASES_FOR_OTHERS, OperatorRole
 
 Owner = Literal["ai", "human"]
 ConversationStatus = Literal["open", "escalated", "resolved"]
-CONVERSATION_STATUSES: Final[tuple[ConversationStatus, ...]] = get_args(ConversationStatus)
 Direction = Literal["inbound", "outbound", "note"]
 Role = Literal["customer", "agent", "operator", "system"]
 

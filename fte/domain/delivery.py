@@ -1,14 +1,12 @@
 """The life of what we say: from a queued reply to a message the customer has."""
 
-from typing import Final, Literal
+from typing import Literal
 
 from fte.domain.channels import Channel
 
 DeliveryState = Literal[
     "draft", "queued", "sending", "sent", "delivered", "read", "failed", "unknown", "superseded", "cancelled"
 ]
-
-SEEN_BY_CUSTOMER: Final[frozenset[DeliveryState]] = frozenset({"sent", "delivered", "read"})
 
 
 def first_state(channel: Channel) -> DeliveryState:

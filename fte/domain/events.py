@@ -29,4 +29,3 @@ OPERATOR_TOPICS: Final = (ESCALATIONS, METRICS, CONVERSATIONS)
 """What the operator stream may carry."""
 
 PROCESSORS: Final = "fte-message-processor"
-COLLECTORS: Final = "fte-metrics-collector"
