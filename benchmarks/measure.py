@@ -58,6 +58,12 @@ def median(samples: Sequence[float]) -> float:
     return statistics.median(samples)
 
 
+def middle(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The pair whose ratio is the middle one of all. Raises StatisticsError for no pairs."""
+    ratio = statistics.median_high(first / second for first, second in pairs)
+    return next(pair for pair in pairs if pair[0] / pair[1] == ratio)
+
+
 def steady_rate(finished: Sequence[float], concurrency: int) -> float:
     """Finishes per second while as many as `concurrency` were under way all the time.
 

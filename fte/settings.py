@@ -85,8 +85,8 @@ class Settings:
         metadata={"env": "FTE_EMBED_ORIGINS", "help": "Sites that may embed the form, separated by spaces."},
     )
     worker_concurrency: int = field(
-        default=200,
-        metadata={"env": "FTE_WORKER_CONCURRENCY", "help": "Turns answered at the same time.", "min": 1},
+        default=400,
+        metadata={"env": "FTE_WORKER_CONCURRENCY", "help": "Turns under way at the same time.", "min": 1},
     )
     model: str = field(
         default="",

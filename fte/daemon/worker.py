@@ -26,8 +26,12 @@ POLL: Final = 1.0
 """Seconds after which due turns are looked for without a doorbell."""
 CLAIM_MAX: Final = 50
 """Turns taken at once."""
-GATHER: Final = 0.03
-"""Seconds in which a nearly full worker lets several turns end before it takes as many new ones at once."""
+CALM: Final = 32
+"""Turns under way up to which a worker takes new ones without looking whether it keeps up."""
+GLANCE: Final = 0.02
+"""Seconds a busy worker waits before it takes new turns; how much longer the wait really takes shows its load."""
+LATE: Final = 0.04
+"""Seconds by which a timer may be late. Later, and the worker has enough to do: more turns would only slow the others."""
 DRAIN: Final = 8.0
 """Seconds running turns are given when the worker is told to stop; then they are put back."""
 
@@ -100,8 +104,8 @@ class Worker:
 
     async def _claim_some(self) -> float:
         """Take what is due and start on it. Returns the seconds to wait before looking again."""
-        if self._concurrency - len(self._running) < min(CLAIM_MAX, self._concurrency // 4):
-            await asyncio.sleep(GATHER)
+        while len(self._running) >= CALM and await _lateness() > LATE:
+            pass
         free = self._concurrency - len(self._running)
         if free <= 0:
             return POLL
@@ -157,3 +161,11 @@ class Worker:
             task.cancel()
         with contextlib.suppress(Unavailable):
             await turns.give_back(self._pool, self._me)
+
+
+async def _lateness() -> float:
+    """How late, in seconds, this process gets round to what is due: what is ready to run is before it in the line."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + GLANCE
+    await asyncio.sleep(GLANCE)
+    return loop.time() - due
