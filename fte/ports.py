@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol
 
+from fte.domain import channels
+from fte.domain.delivery import Outgoing
 from fte.wire import Envelope
 
 Handler = Callable[[Envelope], Awaitable[None]]
@@ -41,3 +43,28 @@ class Embedder(Protocol):
     dimensions: int
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]: ...
+
+
+KeepDraft = Callable[[str], Awaitable[None]]
+
+
+class Channel(Protocol):
+    """A way to a customer, through a provider."""
+
+    name: channels.Channel
+
+    async def send(self, reply: Outgoing, keep_draft: KeepDraft) -> str:
+        """Hand a reply to the provider, once. Returns the provider's id of it.
+
+        A provider's draft, where there is one, is kept before it is sent; a reply that comes with `draft_id` sends
+        that draft. Raises Unavailable when the provider certainly did not take it and may later; Rejected, naming
+        the cause, when it never will; InDoubt when it may have taken it. Anything else counts as InDoubt.
+        """
+        ...
+
+    async def find(self, reply: Outgoing) -> str | None:
+        """The provider's id of a reply whose sending was cut off; None when the provider certainly does not have it.
+
+        Raises InDoubt when the provider cannot tell, Unavailable when it cannot be asked now.
+        """
+        ...

@@ -103,6 +103,99 @@ class Settings:
     model_timeout: float = field(
         default=20.0, metadata={"env": "FTE_MODEL_TIMEOUT", "help": "Seconds one model call may take."}
     )
+    gmail_account: str = field(
+        default="",
+        metadata={"env": "FTE_GMAIL_ACCOUNT", "help": "Mailbox customers write to; empty: no email channel."},
+    )
+    gmail_client_file: Path | None = field(
+        default=None,
+        metadata={
+            "env": "FTE_GMAIL_CLIENT_FILE",
+            "help": "OAuth client of the mailbox, the JSON file Google gives.",
+        },
+    )
+    gmail_token_file: Path | None = field(
+        default=None,
+        metadata={
+            "env": "FTE_GMAIL_TOKEN_FILE",
+            "help": "Where `fte gmail auth` keeps the mailbox's token; empty: in the data folder.",
+        },
+    )
+    gmail_topic: str = field(
+        default="",
+        metadata={
+            "env": "FTE_GMAIL_TOPIC",
+            "help": "Pub/Sub topic Gmail announces mail on (projects/…/topics/…); empty: only polling.",
+        },
+    )
+    gmail_push_audience: str = field(
+        default="",
+        metadata={
+            "env": "FTE_GMAIL_PUSH_AUDIENCE",
+            "help": "Audience of the push subscription's token; empty: FTE_PUBLIC_URL with /webhooks/gmail.",
+        },
+    )
+    gmail_push_account: str = field(
+        default="",
+        metadata={
+            "env": "FTE_GMAIL_PUSH_ACCOUNT",
+            "help": "Service account whose pushes are believed; empty: none are.",
+        },
+    )
+    gmail_poll: float = field(
+        default=120.0,
+        metadata={
+            "env": "FTE_GMAIL_POLL",
+            "help": "Seconds after which mail is looked for without a push.",
+            "min": 1,
+        },
+    )
+    gmail_api_url: str = field(
+        default="https://gmail.googleapis.com",
+        metadata={"env": "FTE_GMAIL_API_URL", "help": "Gmail's API; another one only for trials."},
+    )
+    google_certs_url: str = field(
+        default="https://www.googleapis.com/oauth2/v3/certs",
+        metadata={"env": "FTE_GOOGLE_CERTS_URL", "help": "Google's signing keys; others only for trials."},
+    )
+    twilio_account_sid: str = field(
+        default="",
+        metadata={"env": "TWILIO_ACCOUNT_SID", "help": "Twilio account; empty: no WhatsApp channel."},
+    )
+    twilio_auth_token: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "env": "TWILIO_AUTH_TOKEN",
+            "help": "Its token; requests are checked with it.",
+            "secret": True,
+        },
+    )
+    twilio_whatsapp_number: str = field(
+        default="",
+        metadata={
+            "env": "TWILIO_WHATSAPP_NUMBER",
+            "help": "Our WhatsApp number, as in whatsapp:+14155238886.",
+        },
+    )
+    twilio_signature: str = field(
+        default="sha1",
+        metadata={
+            "env": "FTE_TWILIO_SIGNATURE",
+            "help": "How Twilio signs for this account, sha1 or sha256; the other one is refused.",
+        },
+    )
+    twilio_api_url: str = field(
+        default="https://api.twilio.com",
+        metadata={"env": "FTE_TWILIO_API_URL", "help": "Twilio's API; another one only for trials."},
+    )
+    whatsapp_template: str = field(
+        default="",
+        metadata={
+            "env": "FTE_WHATSAPP_TEMPLATE",
+            "help": "ContentSid of the template sent when the 24-hour window is closed; empty: a person is asked.",
+        },
+    )
     log_retention_days: int = field(
         default=14,
         metadata={"env": "FTE_LOG_RETENTION_DAYS", "help": "Days events are kept in the log.", "min": 1},

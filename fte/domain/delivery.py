@@ -1,14 +1,60 @@
 """The life of what we say: from a queued reply to a message the customer has."""
 
-from typing import Literal
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
 
 from fte.domain.channels import Channel
+from fte.domain.conversations import Role
 
 DeliveryState = Literal[
     "draft", "queued", "sending", "sent", "delivered", "read", "failed", "unknown", "superseded", "cancelled"
 ]
+ReplyKind = Literal["answer", "notice", "code"]
+"""An answer in the conversation, a notice by mail that there is one, or a code that proves an address."""
+
+_RANK: Final[dict[DeliveryState, int]] = {"sent": 1, "failed": 2, "delivered": 3, "read": 4}
+"""What a provider may report, by how much it settles: a message that was read cannot have failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One reply, or part of one, with all a channel needs to hand it to its provider.
+
+    `account` is our mailbox or number; `recipient` an address or number in the channel's normal form. `envelope` is
+    that of the customer's newest message on the channel, as the channel stored it at intake. `window_until` is when
+    the provider stops taking free text (None: it always does). `began_at` is when sending was first tried.
+    `ticket_id` is the public one.
+    """
+
+    reply_id: UUID
+    message_id: UUID
+    conversation_id: UUID
+    kind: ReplyKind
+    channel: Channel
+    account: str
+    recipient: str
+    recipient_name: str
+    role: Role
+    operator_name: str
+    text: str
+    part: int
+    subject: str
+    reference: str
+    ticket_id: str
+    envelope: dict[str, Any] = field(default_factory=dict)
+    window_until: datetime | None = None
+    draft_id: str | None = None
+    attempts: int = 1
+    began_at: datetime
 
 
 def first_state(channel: Channel) -> DeliveryState:
     """A reply on the web form is delivered by being stored: the ticket page shows it. Others wait for the sender."""
     return "sent" if channel == "web_form" else "queued"
+
+
+def settled(reports: set[str]) -> DeliveryState:
+    """The state a set of provider's reports amounts to, whatever their order; `sent` when they say nothing."""
+    return max((state for state in _RANK if state in reports), key=_RANK.__getitem__, default="sent")

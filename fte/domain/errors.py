@@ -8,7 +8,8 @@
     │   └── TooMany       … because of a limit: wait `retry_after` seconds
     ├── NotFound      there is no such thing, or it is not yours to see
     ├── Conflict      the world moved on: look again, then decide
-    └── Unavailable   not your fault: try again later
+    ├── Unavailable   not your fault: nothing was done, try again later
+    └── InDoubt       it may have been done or not: ask before doing it again
 
 Handlers catch the bases. The docstring of a class is its default message.
 """
@@ -69,3 +70,7 @@ class Conflict(FteError):
 
 class Unavailable(FteError):
     """The service cannot do this right now: try again in a moment."""
+
+
+class InDoubt(FteError):
+    """It is not known whether this was done."""

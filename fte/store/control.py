@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from fte.domain.channels import Channel
 from fte.domain.conversations import (
     Actor,
     Control,
@@ -25,7 +26,7 @@ from fte.domain.text import storable
 from fte.pg import queries
 from fte.pg.log import Event, emit
 from fte.pg.pool import Connection, Pool
-from fte.store.turns import control_of, open_turn
+from fte.store.turns import control_of, open_turn, reply_parts
 from fte.wire import JSON, ActionDone
 
 _sql = queries.load(__file__)
@@ -38,7 +39,7 @@ class _Case:
     connection: Connection
     conversation: UUID
     ticket: UUID
-    channel: str
+    channel: Channel
     control: Control
     actor: Actor
 
@@ -171,10 +172,17 @@ async def _take_over(case: _Case) -> _Done:
 
 async def _reply(case: _Case, text: str) -> _Done:
     check_reply(case.control, case.actor)
-    state = first_state(case.channel)  # type: ignore[arg-type]
+    state = first_state(case.channel)
     message, seq = await _say(case, "outbound", text, state)
     await case.connection.execute(
-        _sql.answered, case.conversation, case.ticket, message, case.control.epoch, state
+        _sql.answered,
+        case.conversation,
+        case.ticket,
+        message,
+        case.control.epoch,
+        state,
+        case.channel,
+        *reply_parts(case.channel, text),
     )
     done = case.done("reply.sent" if state == "sent" else "reply.queued", message=message, last_seq=seq)
     if case.channel in OUTBOUND:

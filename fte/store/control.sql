@@ -60,7 +60,9 @@ with talk as (
 ), shown as (
     update tickets set status = 'waiting_customer', updated_at = now() where id = $2
 )
-insert into replies (message_id, epoch, state) values ($3, $4, $5)
+insert into replies (id, message_id, part, epoch, state, channel, body)
+select r.id, $3, r.ordinal - 1, $4, $5, $6, r.body
+  from unnest($7::uuid[], $8::text[]) with ordinality as r (id, body, ordinal)
 
 -- name: release
 with talk as (

@@ -1,7 +1,7 @@
 """Intake: a message of a customer becomes durable, with everything that follows from it, in one transaction."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -12,9 +12,37 @@ from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line, storable
 from fte.domain.tickets import Category, Priority
 from fte.pg import queries
-from fte.pg.pool import Pool
+from fte.pg.pool import Connection, Pool
+from fte.wire import JSON
 
 _sql = queries.load(__file__)
+
+
+Disposition = Literal["machine", "bounce", "own", "colleague", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that came with a message: stored, still to be fetched from `source`, or refused for `reason`.
+
+    `size` is in bytes, None when it is not known yet.
+    """
+
+    name: str
+    media_type: str
+    size: int | None
+    state: Literal["stored", "pending", "refused"]
+    reason: str | None = None
+    source: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailReference:
+    """What a later mail may refer to this one by: a Gmail thread, or a Message-ID."""
+
+    kind: Literal["thread", "message"]
+    value: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +51,10 @@ class InboundMessage:
 
     `provider_id` is unique within (channel, account): a second delivery of the same id changes nothing.
     `verified` says the identifier was proven by the channel, not just claimed. `into_ticket` names the ticket
-    whose conversation the message continues, when the channel knows it.
+    whose conversation the message continues, when the channel knows it; `linked_to` a conversation it refers to
+    without being part of it. `envelope` is what the channel needs to answer this message, opaque to all others.
+    `sent_at` is the provider's time; None means now. A message with a reason to `suppress` is stored and shown,
+    and nobody owes it an answer. `raw` is kept when the body is not all that came.
     """
 
     channel: Channel
@@ -38,6 +69,13 @@ class InboundMessage:
     category: Category = "general"
     priority: Priority = "medium"
     into_ticket: UUID | None = None
+    linked_to: UUID | None = None
+    envelope: JSON = field(default_factory=dict)
+    sent_at: datetime | None = None
+    suppress: str | None = None
+    raw: bytes | None = field(default=None, repr=False)
+    attachments: tuple[Attachment, ...] = ()
+    references: tuple[MailReference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +95,37 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
     When it returns, the message is durable. Raises Unavailable when the database is away; the caller cannot know
     then whether the message was stored, and delivering it again is safe.
     """
+    if message.attachments or message.references:
+        async with pool.transaction() as connection:
+            received = await _take_in(connection, secret, message)
+            if not received.duplicate:
+                await _add(connection, message, received)
+            return received
+    return await _take_in(pool, secret, message)
+
+
+async def _take_in(database: Pool | Connection, secret: bytes, message: InboundMessage) -> Received:
     body = storable(message.body)
     ticket = message.into_ticket or new_id()
     ticket_id = public_ticket_id(secret, ticket)
     style = STYLES[message.channel]
-    row: Any = await pool.fetchrow(
+    as_it_came = message.body.encode("utf-8", "surrogatepass") if body != message.body else None
+    row: Any = await database.fetchrow(
         _sql.intake,
         message.channel,
         message.account,
         message.provider_id,
-        message.body.encode("utf-8", "surrogatepass") if body != message.body else None,
+        message.raw or as_it_came,
         message.identifier_type,
         message.identifier,
         message.verified,
         one_line(message.name),
         message.into_ticket,
+        message.linked_to,
+        message.identifier,
+        message.envelope,
+        message.sent_at,
+        message.suppress,
         new_id(),
         new_id(),
         ticket,
@@ -90,3 +144,40 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
     if row["o_ticket"] != ticket:
         ticket_id = public_ticket_id(secret, row["o_ticket"])
     return Received(row["o_duplicate"], row["o_conversation"], row["o_ticket"], row["o_message"], ticket_id)
+
+
+async def _add(connection: Connection, message: InboundMessage, received: Received) -> None:
+    for ordinal, attachment in enumerate(message.attachments):
+        await connection.execute(
+            _sql.attach,
+            new_id(),
+            received.message,
+            ordinal,
+            one_line(attachment.name),
+            attachment.media_type,
+            attachment.size,
+            attachment.state,
+            attachment.reason,
+            attachment.source,
+            attachment.content,
+        )
+    kinds = [reference.kind for reference in message.references]
+    values = [reference.value for reference in message.references]
+    await connection.execute(_sql.refer, message.account, received.ticket, kinds, values)
+
+
+async def set_aside(
+    database: Pool | Connection,
+    channel: Channel,
+    account: str,
+    provider_id: str,
+    disposition: Disposition,
+    reason: str,
+    *,
+    ticket: UUID | None = None,
+    raw: bytes | None = None,
+) -> None:
+    """Note that something the provider delivered is not a customer's message, so that it is looked at once."""
+    await database.execute(
+        _sql.set_aside, channel, account, provider_id, ticket, disposition, one_line(reason), raw
+    )

@@ -1,4 +1,18 @@
 -- name: intake
 select o_duplicate, o_conversation, o_ticket, o_message
-  from intake($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-              $21::interval, $22::interval, $23)
+  from intake($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+              $25, $26::interval, $27::interval, $28)
+
+-- name: attach
+insert into attachments (id, message_id, ordinal, name, media_type, size, state, reason, source, content)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: refer
+insert into mail_references (account, kind, value, ticket_id)
+select $1, kind, value, $2 from unnest($3::text[], $4::text[]) as r (kind, value)
+on conflict do nothing
+
+-- name: set_aside
+insert into inbound (channel, account, provider_id, ticket_id, disposition, reason, raw)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict do nothing

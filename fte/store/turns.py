@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from fte.domain.channels import Channel
 from fte.domain.conversations import Control
 from fte.domain.delivery import first_state
 from fte.domain.events import CONVERSATIONS, ESCALATIONS, METRICS, OUTBOUND, TICKETS_INCOMING
@@ -196,6 +197,7 @@ async def _accept(
         outcome.category,
         outcome.priority,
         "escalated" if escalation else "answered",
+        *reply_parts(channel, outcome.reply),
     )
     if escalation:
         await connection.execute(
@@ -217,6 +219,11 @@ async def _accept(
     if more:
         await open_turn(connection, claim.conversation, claim.ticket, channel)
     await emit(connection, _events(claim, outcome, message, control.last_seq + 1, epoch, state))
+
+
+def reply_parts(channel: Channel, text: str) -> tuple[list[UUID], list[str | None]]:
+    """Ids and texts of the replies a message is sent as; None stands for the message's whole text."""
+    return [new_id()], [None]
 
 
 def _events(claim: Claim, outcome: Outcome, message: UUID, seq: int, epoch: int, state: str) -> list[Event]:

@@ -132,6 +132,8 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
                 None,
                 None,
                 "answered",
+                [new_id()],
+                [None],
             ),
             {"conversations_pkey", "turns_pkey", "tickets_pkey", MESSAGE_INDEX},
         ),
@@ -143,7 +145,7 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
         "take over": (
             control._sql.take_over,
             (A_CONVERSATION, new_id(), AN_OPERATOR, 1, "escalated"),
-            {"conversations_pkey", "turns_open", MESSAGE_INDEX, "replies_pkey"},
+            {"conversations_pkey", "turns_open", MESSAGE_INDEX, "replies_part"},
         ),
         "pick open": (pick, ("open", AN_OPERATOR, None, 200), {people, recent}),
         "pick resolved": (pick, ("resolved", AN_OPERATOR, None, 200), {resolved}),
