@@ -126,3 +126,18 @@ with said as (
     update tickets set status = 'waiting_customer', updated_at = now() where id = $8
 )
 update conversations set last_seq = $3, answered_seq = last_inbound_seq, last_message_at = now() where id = $2
+
+-- name: send_again
+with undelivered as (
+    select m.id from messages m
+     where m.conversation_id = $1 and m.direction = 'outbound' and m.delivery_status in ('failed', 'unknown')
+     order by m.seq desc limit 1
+), shown as (
+    update messages m set delivery_status = 'queued' from undelivered u where m.id = u.id
+)
+update replies r
+   set state = 'queued', error = null, draft_id = null, provider_id = null, attempts = 0, epoch = $2,
+       due_at = now(), queued_at = now(), updated_at = now()
+  from undelivered u
+ where r.message_id = u.id and r.kind = 'answer' and r.state in ('failed', 'unknown', 'cancelled')
+returning r.message_id, r.channel

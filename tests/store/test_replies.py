@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fte.domain.delivery import WINDOW_CLOSED, settled
+from fte.domain.errors import Conflict
 from fte.domain.ids import new_id
 from fte.domain.turns import Outcome, Trace, Verdict
 from fte.pg.pool import Pool
@@ -163,3 +164,22 @@ async def test_a_claim_leaves_alone_what_a_takeover_is_about_to_withdraw(pool: P
         await connection.execute(control._sql.lock, received.conversation)
         assert await replies.claim(pool, SECRET, new_id(), ["email"], 1, 30) == []
     assert len(await replies.claim(pool, SECRET, new_id(), ["email"], 1, 30)) == 1
+
+
+async def test_a_person_sends_again_what_did_not_arrive(pool: Pool) -> None:
+    claim = await in_flight(pool, "email")
+    await replies.park(pool, claim, "the line went dead", 60)
+    conversation = claim.reply.conversation_id
+    sam = await hire(pool, "Sam")
+    with pytest.raises(Conflict):
+        await control.send_again(pool, str(new_id()), conversation, seeing(sam, 2, 1))
+    done = await control.take_over(pool, str(new_id()), conversation, sam)
+    key = str(new_id())
+    for _ in range(2):
+        await control.send_again(pool, key, conversation, seeing(sam, 2, done.epoch))
+    assert await states(pool) == ["queued"]
+    (again,) = await replies.claim(pool, SECRET, new_id(), ["email"], 1, 30)
+    assert again.reply.reply_id == claim.reply.reply_id
+    await replies.accepted(pool, again.reply, "g2")
+    with pytest.raises(Conflict, match="on its way"):
+        await control.send_again(pool, str(new_id()), conversation, seeing(sam, 2, done.epoch))
