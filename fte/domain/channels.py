@@ -27,7 +27,9 @@ class Style:
 
 STYLES: Final[dict[Channel, Style]] = {
     "email": Style("formal", 500, None, quiet=2.0, quiet_limit=20.0, topic="email"),
-    "whatsapp": Style("conversational", None, 300, quiet=3.0, quiet_limit=20.0, topic="whatsapp", part_max=1_500),
+    "whatsapp": Style(
+        "conversational", None, 300, quiet=3.0, quiet_limit=20.0, topic="whatsapp", part_max=1_500
+    ),
     "web_form": Style("semi-formal", 300, None, quiet=0.0, quiet_limit=10.0, topic="webform"),
 }
 

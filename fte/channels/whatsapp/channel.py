@@ -8,6 +8,7 @@ taken is never sent again by itself.
 | name not resolved, connection or TLS refused, deadline before that | Unavailable | sent again later                |
 | 429, or code 20429, 14107, 30001, 63017, 63018, 63038              | Unavailable | sent again later                |
 | 401, or code 20003 and its like; our own number is wrong           | Unavailable | the channel is unhealthy        |
+| 63016 at once: the window closed earlier than we knew               | -           | the template, as if we had known |
 | any other 4xx: opted out, bad number, too long, window closed      | Rejected    | failed, with cause and remedy   |
 | deadline or connection lost once the request's headers were out    | InDoubt     | `find`, else a person           |
 | 5xx: a gateway answers it for requests that arrived, too           | InDoubt     | `find`, else a person           |
@@ -25,7 +26,7 @@ import structlog
 
 from fte.channels.whatsapp.account import PREFIX, Account
 from fte.channels.whatsapp.client import Listed, TwilioClient
-from fte.channels.whatsapp.refusals import WINDOW_CLOSED, ChannelDown, explained
+from fte.channels.whatsapp.refusals import CLOSED, NEVER, ChannelDown, WindowClosed, explained
 from fte.domain import channels
 from fte.domain.delivery import Outgoing
 from fte.domain.errors import FteError, InDoubt, Rejected, Unavailable
@@ -82,22 +83,24 @@ class WhatsappChannel:
 
         Outside the 24-hour window the configured template is sent instead; Rejected when there is none.
         """
-        closed = self._window_closed(reply, self._now())
-        content = self._template(reply) if closed else {"body": reply.text}
         try:
-            sid = await self._client.create(
-                {
-                    "to": PREFIX + reply.recipient,
-                    "from_": self._account.address,
-                    "status_callback": f"{self._account.status_url}?{urlencode({'reply': reply.reply_id})}",
-                    **content,
-                }
-            )
+            sid = await self._create(reply)
         except ChannelDown as error:
             await self._note(error.message)
             raise
         await self._note(None)
         return sid
+
+    async def _create(self, reply: Outgoing) -> str:
+        addressed = {
+            "to": PREFIX + reply.recipient,
+            "from_": self._account.address,
+            "status_callback": f"{self._account.status_url}?{urlencode({'reply': reply.reply_id})}",
+        }
+        if not self._window_closed(reply, self._now()):
+            with contextlib.suppress(WindowClosed):
+                return await self._client.create({**addressed, "body": reply.text})
+        return await self._client.create({**addressed, **self._template(reply)})
 
     async def find(self, reply: Outgoing) -> str | None:
         """The sid of the one message that can only be this reply.
@@ -120,19 +123,16 @@ class WhatsappChannel:
 
     @staticmethod
     def _window_closed(reply: Outgoing, at: datetime) -> bool:
-        return reply.window_until is not None and at >= reply.window_until - WINDOW_MARGIN
+        return reply.window_until is not None and at + WINDOW_MARGIN >= reply.window_until
 
     def _template(self, reply: Outgoing) -> dict[str, Any]:
         """Variables of a template hold one line each (https://www.twilio.com/docs/content/using-variables)."""
         text = one_line(reply.text)
         if not self._account.template:
-            raise Rejected(
-                explained(WINDOW_CLOSED),
-                remedy="Set FTE_WHATSAPP_TEMPLATE, or wait until the customer writes again.",
-            )
+            raise Rejected(explained(CLOSED), remedy=NEVER[CLOSED][1])
         if len(text) > TEMPLATE_TEXT_MAX:
             raise Rejected(
-                f"The 24-hour window is closed, and a template carries at most {TEMPLATE_TEXT_MAX} characters.",
+                f"The 24-hour window is closed, and a template carries {TEMPLATE_TEXT_MAX} characters: write it shorter.",
                 remedy="Write it shorter, or wait until the customer writes again.",
             )
         variables = {"1": one_line(reply.reference), "2": text}

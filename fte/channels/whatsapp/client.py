@@ -46,6 +46,8 @@ class Listed:
     text: str
     inbound: bool
     status: str
+    error: int | None
+    error_message: str
     media: int
     created_at: datetime
 
@@ -80,7 +82,7 @@ class TwilioClient:
     async def between(self, sender: str, recipient: str, limit: int) -> list[Listed]:
         """The newest messages from one address to another, newest first."""
         found = self._client.messages.list_async(from_=sender, to=recipient, limit=limit, page_size=limit)
-        return [_listed(message) for message in await _reading(found, LIST_TIMEOUT)]
+        return [_listed(message) for message in await _reading(found, CALL_TIMEOUT)]
 
     async def since(
         self, after: datetime, before: datetime, limit: int, *, sender: str = "", recipient: str = ""
@@ -195,6 +197,8 @@ def _listed(message: Any) -> Listed:
         text=str(message.body or ""),
         inbound=message.direction == "inbound",
         status=str(message.status or ""),
+        error=message.error_code or None,
+        error_message=str(message.error_message or ""),
         media=int(message.num_media or 0),
         created_at=message.date_created or message.date_sent or datetime.now(UTC),
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 from fte.channels.whatsapp import media
 from fte.channels.whatsapp.account import Account, number_of
+from fte.channels.whatsapp.client import Listed
 from fte.domain.errors import Malformed
 from fte.domain.text import one_line
 
@@ -133,6 +134,30 @@ def _files(form: Form, account: Account) -> tuple[media.File, ...]:
         type_ = form.get(f"MediaContentType{index}", "")
         found.append(media.described(account, source, type_, index + 1))
     return tuple(found)
+
+
+# ---------------------------------------------------------------- as Twilio lists it
+
+
+def from_list(message: Listed, files: Sequence[tuple[str, str]], account: Account) -> Incoming | None:
+    """A listed message, which says less than a webhook: no name, no place. None when it is not from a number."""
+    sender = number_of(message.sender)
+    if sender is None:
+        return None
+    found = tuple(media.described(account, url, type_, index) for index, (url, type_) in enumerate(files, 1))
+    lines = [*(f"[{file.kind}]" for file in found), message.text]
+    text = "\n".join(line for line in lines if line)
+    return Incoming(sid=message.sid, sender=sender, name="", text=text, media=found)
+
+
+def status_of(message: Listed) -> StatusReport | None:
+    """What became of a listed message of ours; None when that is not said."""
+    if not _STATUS.fullmatch(message.status):
+        return None
+    status = _SAME_AS.get(message.status, message.status)
+    return StatusReport(
+        sid=message.sid, status=status, code=message.error, message=message.error_message[:DETAIL_MAX]
+    )
 
 
 # ---------------------------------------------------------------- in words

@@ -13,7 +13,11 @@ class ChannelDown(Unavailable):
     """Twilio takes nothing from this account or number until somebody puts that right."""
 
 
-WINDOW_CLOSED: Final = 63016
+class WindowClosed(Rejected):
+    """Free text is not taken outside the 24-hour window."""
+
+
+CLOSED: Final = 63016
 
 _CHECK_CREDENTIALS: Final = "Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."
 _CHECK_NUMBER: Final = "Check TWILIO_WHATSAPP_NUMBER; it must be a WhatsApp sender of this account."
@@ -62,7 +66,7 @@ NEVER: Final = {
     63005: ("WhatsApp does not accept the content", "Write it differently."),
     63013: ("the message breaks WhatsApp's policies", "Write it differently."),
     63015: ("the customer has not joined the sandbox", "They must send the sandbox's join code first."),
-    WINDOW_CLOSED: (
+    CLOSED: (
         "the 24-hour window is closed",
         "Only a template can be sent until the customer writes again: set FTE_WHATSAPP_TEMPLATE.",
     ),
@@ -96,7 +100,8 @@ def of_creation(status: int, code: int | None, message: str) -> FteError:
         return Unavailable(explained(code, message))
     if status >= 500 or status < 400:
         return InDoubt(f"Twilio answered {status}; it may have taken the message.")
-    return Rejected(explained(code, message), remedy=NEVER.get(code or 0, ("", None))[1])
+    kind = WindowClosed if code == CLOSED else Rejected
+    return kind(explained(code, message), remedy=NEVER.get(code or 0, ("", None))[1])
 
 
 def of_reading(status: int, code: int | None, message: str) -> FteError:
