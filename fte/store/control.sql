@@ -60,8 +60,8 @@ with talk as (
 ), shown as (
     update tickets set status = 'waiting_customer', updated_at = now() where id = $2
 )
-insert into replies (id, message_id, part, epoch, state, channel, body)
-select r.id, $3, r.ordinal - 1, $4, $5, $6, r.body
+insert into replies (id, message_id, conversation_id, part, epoch, state, channel, body)
+select r.id, $3, $1, r.ordinal - 1, $4, $5, $6, r.body
   from unnest($7::uuid[], $8::text[]) with ordinality as r (id, body, ordinal)
 
 -- name: release
@@ -91,3 +91,23 @@ with talk as (
      where conversation_id = $1 and direction = 'inbound' and outcome is null
 )
 update tickets set status = 'resolved', resolved_at = now(), updated_at = now(), resolution_notes = $4 where id = $2
+
+-- name: from_elsewhere
+insert into inbound (channel, account, provider_id, ticket_id, disposition, sent_at)
+select $1, $2, $3, k.id, 'colleague', $5
+  from tickets k where k.conversation_id = $4
+ order by k.created_at desc limit 1
+on conflict do nothing
+returning ticket_id
+
+-- name: say_elsewhere
+with said as (
+    insert into messages (id, conversation_id, seq, channel, direction, role, content, delivery_status, channel_message_id)
+    values ($1, $2, $3, $4, 'outbound', 'operator', $5, 'sent', $6)
+), delivery as (
+    insert into replies (id, message_id, conversation_id, epoch, state, channel, provider_id)
+    values ($1, $1, $2, $7, 'sent', $4, $6)
+), shown as (
+    update tickets set status = 'waiting_customer', updated_at = now() where id = $8
+)
+update conversations set last_seq = $3, answered_seq = last_inbound_seq, last_message_at = now() where id = $2

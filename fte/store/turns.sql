@@ -58,8 +58,8 @@ with said as (
                           latency_ms, tool_calls, delivery_status)
     values ($1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10)
 ), delivery as (
-    insert into replies (id, message_id, turn_id, part, epoch, state, channel, body)
-    select r.id, $1, $11, r.ordinal - 1, $12, $10, $4, r.body
+    insert into replies (id, message_id, conversation_id, turn_id, part, epoch, state, channel, body)
+    select r.id, $1, $2, $11, r.ordinal - 1, $12, $10, $4, r.body
       from unnest($18::uuid[], $19::text[]) with ordinality as r (id, body, ordinal)
 ), talk as (
     update conversations set last_seq = $3, answered_seq = greatest(answered_seq, $14), epoch = $12,
