@@ -150,7 +150,7 @@ def read_token(path: Path) -> "Credentials":
             raise DeadToken(f"Others may read the mailbox's token; run `chmod 600 {path}`.")
         try:
             found = json.load(file)
-            return Credentials(
+            return Credentials(  # type: ignore[no-untyped-call]
                 None,
                 refresh_token=found["refresh_token"],
                 client_id=found["client_id"],
@@ -169,7 +169,7 @@ def _refresh(credentials: "Credentials") -> None:
 
     http = httplib2.Http(timeout=REFRESH_TIMEOUT)
     try:
-        credentials.refresh(Request(http))
+        credentials.refresh(Request(http))  # type: ignore[no-untyped-call]
     except RefreshError as error:
         if error.retryable:
             raise Unavailable("Google cannot renew the mailbox's token right now.") from None
@@ -232,12 +232,17 @@ class GmailClient:
         }
         return Page(tuple(mails.values()), found.get("nextPageToken"), int(found["historyId"]))
 
-    async def matching(self, query: str, page: str | None = None, most: int = PAGE) -> Page:
-        """Mails that match a query of Gmail's search, outside spam and trash."""
+    async def matching(
+        self, query: str, page: str | None = None, most: int = PAGE, *, timeout: float | None = None
+    ) -> Page:
+        """Mails that match a query of Gmail's search, outside spam and trash. Pages come newest first."""
         found = await self._call(
-            lambda users: users.messages().list(userId="me", q=query, maxResults=most, pageToken=page)
+            lambda users: users.messages().list(userId="me", q=query, maxResults=most, pageToken=page),
+            timeout=timeout,
         )
-        return Page(tuple(_ref(mail) for mail in reversed(found.get("messages", []))), found.get("nextPageToken"))
+        return Page(
+            tuple(_ref(mail) for mail in reversed(found.get("messages", []))), found.get("nextPageToken")
+        )
 
     async def summary(self, mail: str) -> Summary:
         fields = "id,threadId,labelIds,internalDate,sizeEstimate"
@@ -251,6 +256,17 @@ class GmailClient:
             _time(found.get("internalDate", "0")),
             int(found.get("sizeEstimate", 0)),
         )
+
+    async def header(self, mail: str, name: str, *, timeout: float | None = None) -> str | None:
+        """One header of a mail, undecoded."""
+        found = await self._call(
+            lambda users: users.messages().get(
+                userId="me", id=mail, format="metadata", metadataHeaders=[name]
+            ),
+            timeout=timeout,
+        )
+        headers = found.get("payload", {}).get("headers", ())
+        return next((h["value"] for h in headers if h["name"].lower() == name.lower()), None)
 
     async def original(self, mail: str) -> bytes:
         """The mail as it came, by RFC 5322."""
@@ -276,16 +292,20 @@ class GmailClient:
         found = await self._call(lambda users: users.drafts().send(userId="me", body=body), timeout=timeout)
         return str(found["id"])
 
-    async def draft_exists(self, draft: str) -> bool:
+    async def draft_exists(self, draft: str, *, timeout: float | None = None) -> bool:
         try:
-            await self._call(lambda users: users.drafts().get(userId="me", id=draft, format="minimal"))
+            await self._call(
+                lambda users: users.drafts().get(userId="me", id=draft, format="minimal"), timeout=timeout
+            )
         except NotFound:
             return False
         return True
 
-    async def drafts(self, query: str) -> list[str]:
-        """The drafts that match a query."""
-        found = await self._call(lambda users: users.drafts().list(userId="me", q=query, maxResults=10))
+    async def drafts(self, query: str, *, timeout: float | None = None) -> list[str]:
+        """The drafts that match a query, ten at most."""
+        found = await self._call(
+            lambda users: users.drafts().list(userId="me", q=query, maxResults=10), timeout=timeout
+        )
         return [str(draft["id"]) for draft in found.get("drafts", [])]
 
     async def _call(self, build: Callable[[Any], Any], *, timeout: float | None = None) -> dict[str, Any]:
@@ -365,7 +385,8 @@ def _refusal(status: int, content: bytes, headers: Mapping[str, str]) -> Excepti
         return DeadToken("The mailbox's token does not allow enough.")
     if status == 403 or "failedPrecondition" in reasons:
         return Unavailable(
-            f"Gmail refuses: {message[:200]}", remedy="Check that the Gmail API is enabled in the Google project."
+            f"Gmail refuses: {message[:200]}",
+            remedy="Check that the Gmail API is enabled in the Google project.",
         )
     if status >= 500 or status == 408:
         return Broken(f"Gmail failed with {status}.")

@@ -59,7 +59,9 @@ class SigningKeys:
                 if self._wanted(key_id):
                     await self._fetch()
         if self._age > KEYS_STALE:
-            raise Unavailable("Google's signing keys cannot be fetched.", remedy="Check FTE_GOOGLE_CERTS_URL.")
+            raise Unavailable(
+                "Google's signing keys cannot be fetched.", remedy="Check FTE_GOOGLE_CERTS_URL."
+            )
         return self._keys.get(key_id)
 
     @property
