@@ -13,6 +13,7 @@ from fte.channels.gmail.channel import REPLY_HEADER
 from fte.channels.gmail.client import GmailClient, Ref, Summary
 from fte.channels.gmail.mime import Mail
 from fte.domain.errors import FteError, NotFound
+from fte.domain.identity import identity_key
 from fte.pg.pool import Pool
 from fte.store import control, mail_threads, replies
 from fte.store.intake import Attachment, Disposition, InboundMessage, MailReference, set_aside, take_in
@@ -101,7 +102,7 @@ class MailSorter:
 
     async def _from_colleague(self, summary: Summary, mail: Mail) -> None:
         thread = await self._referred(summary, mail)
-        receivers = {address.email for address in (*mail.to, *mail.cc)}
+        receivers = {_key(address.email) for address in (*mail.to, *mail.cc)}
         if thread is None or not receivers & thread.participants:
             await self._aside(summary.id, "colleague", "to nobody we are in conversation with")
             return
@@ -150,7 +151,7 @@ class MailSorter:
         address = mail.sender.email
         verified = authenticity.authenticated(mail)
         thread, proven = await self._thread(summary, mail, verified)
-        continued = thread is not None and proven and address in thread.participants
+        continued = thread is not None and proven and _key(address) in thread.participants
         message = InboundMessage(
             channel="email",
             account=self._account,
@@ -198,7 +199,7 @@ class MailSorter:
 
     async def _brake(self, address: str, mail: Mail) -> str | None:
         """Why this mail gets no automatic answer: no detection of machines is complete."""
-        so_far = await mail_threads.answered(self._pool, address, mail.subject, mail.text)
+        so_far = await mail_threads.answered(self._pool, _key(address), mail.subject, mail.text)
         if so_far.repeated >= REPEATS_MAX:
             return f"the same mail came {so_far.repeated} times before"
         if so_far.answers >= ANSWERS_PER_HOUR:
@@ -236,6 +237,10 @@ class MailSorter:
     ) -> None:
         await set_aside(self._pool, "email", self._account, mail, disposition, reason, ticket=ticket, raw=raw)
         _log.info("mail set aside", mail=mail, disposition=disposition)
+
+
+def _key(address: str) -> str:
+    return identity_key("email", address)
 
 
 def _attachment(file: mime.Attached) -> Attachment:

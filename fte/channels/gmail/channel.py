@@ -74,9 +74,13 @@ class GmailChannel:
             return await self._client.create_draft(content, None, timeout=DRAFT_TIMEOUT)
 
     async def _left_behind(self, reply: Outgoing) -> str | None:
-        """The draft of an earlier try whose id was lost."""
-        drafts = await self._client.drafts(f"rfc822msgid:{self._message_id(reply)}", timeout=LOOK_TIMEOUT)
-        return drafts[0] if drafts else None
+        """The draft of an earlier try whose id was lost: sent by hand, it would reach the customer twice."""
+        query = f"rfc822msgid:{self._message_id(reply)}"
+        for draft in await self._client.drafts(query, timeout=LOOK_TIMEOUT):
+            named = await self._client.draft_header(draft, REPLY_HEADER, timeout=LOOK_TIMEOUT)
+            if named == str(reply.reply_id):
+                return draft
+        return None
 
     async def _sent(self, reply: Outgoing) -> str:
         """The mail a draft that is gone has become. Raises InDoubt when Gmail does not show it (yet)."""

@@ -265,8 +265,7 @@ class GmailClient:
             ),
             timeout=timeout,
         )
-        headers = found.get("payload", {}).get("headers", ())
-        return next((h["value"] for h in headers if h["name"].lower() == name.lower()), None)
+        return _header(found, name)
 
     async def original(self, mail: str) -> bytes:
         """The mail as it came, by RFC 5322."""
@@ -300,6 +299,16 @@ class GmailClient:
         except NotFound:
             return False
         return True
+
+    async def draft_header(self, draft: str, name: str, *, timeout: float | None = None) -> str | None:
+        """One header of a draft, undecoded; None also when the draft is gone."""
+        try:
+            found = await self._call(
+                lambda users: users.drafts().get(userId="me", id=draft, format="metadata"), timeout=timeout
+            )
+        except NotFound:
+            return None
+        return _header(found.get("message", {}), name)
 
     async def drafts(self, query: str, *, timeout: float | None = None) -> list[str]:
         """The drafts that match a query, ten at most."""
@@ -412,6 +421,11 @@ def _retry_after(headers: Mapping[str, str], message: str) -> float:
         until = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
         seconds = max(seconds, (until - datetime.now(UTC)).total_seconds())
     return min(seconds, RETRY_AFTER_MAX)
+
+
+def _header(mail: Mapping[str, Any], name: str) -> str | None:
+    headers = mail.get("payload", {}).get("headers", ())
+    return next((str(h["value"]) for h in headers if h["name"].lower() == name.lower()), None)
 
 
 def _ref(mail: Mapping[str, Any]) -> Ref:
