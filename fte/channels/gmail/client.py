@@ -27,10 +27,6 @@ from fte.domain.errors import NotFound, Rejected, Unavailable
 if TYPE_CHECKING:
     from google.oauth2.credentials import Credentials
 
-SCOPES: Final = ("https://www.googleapis.com/auth/gmail.modify",)
-"""What the token must allow. Reading mail, drafts and sending are each a narrower scope of their own, but none of
-those also covers the history and watching; `modify` does, and cannot delete for good."""
-
 THREADS: Final = 4
 """Calls under way at once."""
 SOCKET_TIMEOUT: Final = 10.0

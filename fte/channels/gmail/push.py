@@ -73,12 +73,12 @@ class SigningKeys:
         return wanted and self._clock() >= self._next_fetch
 
     async def _fetch(self) -> None:
-        self._next_fetch = self._clock() + RETRY_PAUSE
         try:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 self._keys = _parsed(await _download(self._url))
-        except (TimeoutError, httpx.HTTPError, ValueError):
-            return  # what is known stays known until it is stale
+        except (TimeoutError, httpx.HTTPError, ValueError):  # what is known stays known until it is stale
+            self._next_fetch = self._clock() + RETRY_PAUSE
+            return
         self._fetched_at = self._clock()
         self._next_fetch = self._clock() + REFETCH_PAUSE
 
