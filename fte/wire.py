@@ -84,7 +84,9 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     sentiment: float | None
     delivery_status: str | None
+    delivery_error: str | None = None
     outcome: str | None
+    reason: str | None = None
     run_id: UUID | None
     created_at: datetime
 

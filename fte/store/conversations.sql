@@ -59,7 +59,10 @@ select * from (
     select m.id, m.seq, m.channel, m.direction, m.role,
            case m.role when 'customer' then coalesce(nullif(cu.name, ''), cu.email, cu.phone, 'Customer')
                        when 'operator' then coalesce(o.name, 'Operator') when 'agent' then 'AI' else 'System' end as author,
-           m.content, m.sentiment::float8 as sentiment, m.delivery_status, m.outcome, m.run_id, m.created_at
+           m.content, m.sentiment::float8 as sentiment, m.delivery_status, m.outcome, m.reason, m.run_id, m.created_at,
+           case when m.delivery_status in ('queued', 'failed', 'unknown')
+                then (select r.error from replies r where r.message_id = m.id and r.error is not null
+                       order by r.kind, r.part limit 1) end as delivery_error
       from messages m
       join conversations c on c.id = m.conversation_id
       join customers cu on cu.id = c.customer_id
