@@ -65,6 +65,16 @@ comment on column mailboxes.history_id is 'everything up to here is stored; neve
 comment on column mailboxes.held_until is 'until then only its holder reads it; without a holder: nobody does';
 comment on column mailboxes.mail_tries is 'how often in a row that mail was begun: one that kills whoever reads it is passed over';
 
+-- ---------------------------------------------------------------- WhatsApp
+
+create table whatsapp_numbers (
+    account       text primary key,
+    read_until    timestamptz not null default now(),
+    next_read_at  timestamptz not null default now()
+);
+comment on column whatsapp_numbers.read_until is 'messages up to here were compared with the provider''s list; never moves back';
+comment on column whatsapp_numbers.next_read_at is 'when the list is read next, by whoever comes first';
+
 create table channel_health (
     channel     channel not null,
     account     text not null,
