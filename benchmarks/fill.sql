@@ -62,8 +62,8 @@ select m.channel, 'form', m.channel_message_id, m.id, replace(m.conversation_id:
        m.created_at
   from messages m where m.direction = 'inbound';
 
-insert into replies (id, message_id, turn_id, epoch, state, channel, updated_at)
-select m.id, m.id, pg_temp.key(4, ('x' || right(m.run_id::text, 12))::bit(48)::bigint), 0, 'sent', m.channel, m.created_at
+insert into replies (id, message_id, conversation_id, turn_id, epoch, state, channel, updated_at)
+select m.id, m.id, m.conversation_id, pg_temp.key(4, ('x' || right(m.run_id::text, 12))::bit(48)::bigint), 0, 'sent', m.channel, m.created_at
   from messages m where m.direction = 'outbound';
 
 -- Six events for each message and its answer; those of the newest third are still kept.

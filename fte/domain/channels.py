@@ -13,6 +13,7 @@ class Style:
 
     `max_words` and `max_characters` bound an AI answer (None: no such limit). `quiet` and `quiet_limit` are
     seconds: how long a turn waits for another fragment of the same thought, and how long it waits at most.
+    `part_max` is the number of characters after which a text goes out as several messages (None: never).
     """
 
     tone: str
@@ -21,11 +22,14 @@ class Style:
     quiet: float
     quiet_limit: float
     topic: str
+    part_max: int | None = None
 
 
 STYLES: Final[dict[Channel, Style]] = {
     "email": Style("formal", 500, None, quiet=2.0, quiet_limit=20.0, topic="email"),
-    "whatsapp": Style("conversational", None, 300, quiet=3.0, quiet_limit=20.0, topic="whatsapp"),
+    "whatsapp": Style(
+        "conversational", None, 300, quiet=3.0, quiet_limit=20.0, topic="whatsapp", part_max=1_500
+    ),
     "web_form": Style("semi-formal", 300, None, quiet=0.0, quiet_limit=10.0, topic="webform"),
 }
 

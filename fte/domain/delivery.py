@@ -7,12 +7,19 @@ from uuid import UUID
 
 from fte.domain.channels import Channel
 from fte.domain.conversations import Role
+from fte.domain.retry import pause
 
 DeliveryState = Literal[
     "draft", "queued", "sending", "sent", "delivered", "read", "failed", "unknown", "superseded", "cancelled"
 ]
 ReplyKind = Literal["answer", "notice", "code"]
 """An answer in the conversation, a notice by mail that there is one, or a code that proves an address."""
+
+PATIENCE: Final = 6 * 3600.0
+"""Seconds a reply may wait for its provider to come back; then a person is told."""
+
+WINDOW_CLOSED: Final = "63016"
+"""What a failed report names when free text was sent outside WhatsApp's 24-hour window (a Twilio error code)."""
 
 _RANK: Final[dict[DeliveryState, int]] = {"sent": 1, "failed": 2, "delivered": 3, "read": 4}
 """What a provider may report, by how much it settles: a message that was read cannot have failed."""
@@ -48,11 +55,20 @@ class Outgoing:
     draft_id: str | None = None
     attempts: int = 1
     began_at: datetime
+    queued_for: float = 0.0
+    """Seconds since it was first to be sent."""
 
 
 def first_state(channel: Channel) -> DeliveryState:
     """A reply on the web form is delivered by being stored: the ticket page shows it. Others wait for the sender."""
     return "sent" if channel == "web_form" else "queued"
+
+
+def retry_in(attempts: int, queued_for: float, *, chance: float | None = None) -> float | None:
+    """Seconds until a provider that did not take a reply is tried again; None when the customer has waited too long."""
+    if queued_for > PATIENCE:
+        return None
+    return pause(attempts, first=1.0, longest=300.0, chance=chance)
 
 
 def settled(reports: set[str]) -> DeliveryState:

@@ -29,3 +29,4 @@ OPERATOR_TOPICS: Final = (ESCALATIONS, METRICS, CONVERSATIONS)
 """What the operator stream may carry."""
 
 PROCESSORS: Final = "fte-message-processor"
+SENDERS: Final = "fte-sender"

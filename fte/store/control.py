@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +119,74 @@ async def resolve(pool: Pool, key: str, conversation: UUID, actor: Actor, reason
     return await _act(pool, key, "resolve", conversation, actor, {"reason": reason}, apply)
 
 
+async def send_again(pool: Pool, key: str, conversation: UUID, actor: Actor) -> ActionDone:
+    """Send the newest message that did not arrive, or of which nobody knows, once more: a person has decided it.
+
+    Raises Conflict when they do not hold the conversation, have not seen everything, or nothing is undelivered.
+    """
+    return await _act(pool, key, "send_again", conversation, actor, {}, _send_again)
+
+
+async def reply_from_elsewhere(
+    pool: Pool,
+    *,
+    channel: Channel,
+    account: str,
+    provider_id: str,
+    conversation: UUID,
+    text: str,
+    sent_at: datetime | None = None,
+) -> bool:
+    """A colleague answered from another client: their words are shown, and they count as a takeover.
+
+    Nobody here holds the conversation then, so anybody may go on. False when this message was known already.
+    """
+    async with pool.transaction() as connection:
+        if await connection.fetchval(_sql.lock, conversation) is None:
+            raise NotFound("There is no such conversation.")
+        ticket: UUID | None = await connection.fetchval(
+            _sql.from_elsewhere, channel, account, provider_id, conversation, sent_at or datetime.now(UTC)
+        )
+        if ticket is None:
+            return False
+        row: Any = await connection.fetchrow(_sql.facts, conversation)
+        control = control_of(row)
+        epoch = control.epoch
+        if control.owner == "ai":
+            epoch += 1
+            await connection.execute(_sql.lock_turn, conversation)
+            await connection.fetch(_sql.take_over, conversation, ticket, None, epoch, "escalated")
+        message = new_id()
+        await connection.execute(
+            _sql.say_elsewhere,
+            message,
+            conversation,
+            control.last_seq + 1,
+            channel,
+            storable(text),
+            provider_id,
+            epoch,
+            ticket,
+        )
+        fact: JSON = {
+            "conversation_id": conversation,
+            "ticket_id": ticket,
+            "message_id": message,
+            "channel": channel,
+            "role": "operator",
+            "owner": "human",
+            "epoch": epoch,
+            "status": "escalated" if control.owner == "ai" else control.status,
+            "seq": control.last_seq + 1,
+        }
+        key = str(conversation)
+        events = [Event(CONVERSATIONS, key, "reply.sent", fact)]
+        if control.owner == "ai":
+            events.insert(0, Event(CONVERSATIONS, key, "conversation.taken_over", fact))
+        await emit(connection, events)
+    return True
+
+
 async def _act(
     pool: Pool,
     key: str,
@@ -188,6 +257,19 @@ async def _reply(case: _Case, text: str) -> _Done:
     if case.channel in OUTBOUND:
         queued = done.events[0]
         done.events.append(Event(OUTBOUND[case.channel], queued.key, queued.type, queued.payload))
+    return done
+
+
+async def _send_again(case: _Case) -> _Done:
+    check_reply(case.control, case.actor)
+    rows = await case.connection.fetch(_sql.send_again, case.conversation, case.control.epoch)
+    if not rows:
+        raise Conflict("Every message of this conversation is delivered or on its way.")
+    done = case.done("reply.queued", message=rows[0]["message_id"])
+    channel = rows[0]["channel"]
+    if channel in OUTBOUND:
+        queued = done.events[0]
+        done.events.append(Event(OUTBOUND[channel], queued.key, queued.type, queued.payload))
     return done
 
 

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from fte.domain.channels import Channel
+from fte.domain.channels import STYLES, Channel
 from fte.domain.conversations import Control
 from fte.domain.delivery import first_state
 from fte.domain.events import CONVERSATIONS, ESCALATIONS, METRICS, OUTBOUND, TICKETS_INCOMING
 from fte.domain.ids import new_id
 from fte.domain.retry import pause
+from fte.domain.split import split
 from fte.domain.turns import HISTORY_MAX, Assignment, Line, Outcome, Trace, Verdict, judge
 from fte.pg import queries
 from fte.pg.log import Event, emit
@@ -223,7 +224,11 @@ async def _accept(
 
 def reply_parts(channel: Channel, text: str) -> tuple[list[UUID], list[str | None]]:
     """Ids and texts of the replies a message is sent as; None stands for the message's whole text."""
-    return [new_id()], [None]
+    limit = STYLES[channel].part_max
+    parts = split(text, limit) if limit else []
+    if len(parts) < 2:
+        return [new_id()], [None]
+    return [new_id() for _ in parts], list(parts)
 
 
 def _events(claim: Claim, outcome: Outcome, message: UUID, seq: int, epoch: int, state: str) -> list[Event]:

@@ -57,9 +57,23 @@ create table mailboxes (
     synced_at         timestamptz,
     watch_expires_at  timestamptz,
     holder            uuid,
-    held_until        timestamptz
+    held_until        timestamptz,
+    mail              text,
+    mail_tries        integer not null default 0
 );
 comment on column mailboxes.history_id is 'everything up to here is stored; never moves back';
+comment on column mailboxes.held_until is 'until then only its holder reads it; without a holder: nobody does';
+comment on column mailboxes.mail_tries is 'how often in a row that mail was begun: one that kills whoever reads it is passed over';
+
+-- ---------------------------------------------------------------- WhatsApp
+
+create table whatsapp_numbers (
+    account       text primary key,
+    read_until    timestamptz not null default now(),
+    next_read_at  timestamptz not null default now()
+);
+comment on column whatsapp_numbers.read_until is 'messages up to here were compared with the provider''s list; never moves back';
+comment on column whatsapp_numbers.next_read_at is 'when the list is read next, by whoever comes first';
 
 create table channel_health (
     channel     channel not null,
@@ -76,29 +90,35 @@ create table channel_health (
 alter table replies
     add column id uuid,
     add column kind text not null default 'answer' check (kind in ('answer', 'notice', 'code')),
+    add column conversation_id uuid references conversations,
     add column channel channel,
-    add column account text,
     add column recipient text,
     add column body text,
     add column lease_holder uuid,
     add column draft_id text,
     add column error text,
-    add column accepted_at timestamptz;
-update replies r set id = r.message_id, channel = m.channel from messages m where m.id = r.message_id;
+    add column queued_at timestamptz not null default now(),
+    add column began_at timestamptz;
+update replies r set id = r.message_id, channel = m.channel, conversation_id = m.conversation_id
+  from messages m where m.id = r.message_id;
 alter table replies
     drop constraint replies_pkey,
     drop constraint replies_turn_id_part_key,
     alter column id set not null,
     alter column channel set not null,
+    alter column conversation_id set not null,
     add primary key (id);
 create unique index replies_part on replies (message_id, kind, part);
 create unique index replies_turn on replies (turn_id, part) where kind = 'answer';
 create unique index replies_provider on replies (channel, provider_id) where provider_id is not null;
 create index replies_leased on replies (lease_until) where state = 'sending';
-create index replies_parked on replies (updated_at) where state = 'unknown';
+create index replies_parked on replies (due_at) where state = 'unknown';
+create index replies_before on replies (conversation_id) where state in ('queued', 'sending') and kind = 'answer';
 comment on column replies.kind is 'an answer; a notice by mail that there is one; a code that proves an address';
 comment on column replies.recipient is 'fixed recipient of a notice or code; an answer goes to whom the conversation is with';
 comment on column replies.body is 'the text of this part; null: the whole message';
+comment on column replies.began_at is 'when the newest try to send it began';
+comment on column replies.error is 'what went wrong last';
 comment on column replies.draft_id is 'the provider''s draft, made before sending: it can be sent once';
 comment on column replies.lease_until is 'while sending: whoever sends has until then, afterwards the provider is asked';
 
