@@ -247,6 +247,11 @@ class Settings:
         return self.data_dir / "operator.token"
 
     @property
+    def gmail_token_path(self) -> Path:
+        """Where the mailbox's token is kept."""
+        return self.gmail_token_file or self.data_dir / "gmail-token.json"
+
+    @property
     def secret_file(self) -> Path:
         return self.data_dir / "secret.key"
 

@@ -16,6 +16,8 @@ import structlog
 from starlette.applications import Starlette
 
 from fte.bus.log import LogBus
+from fte.daemon import providers
+from fte.daemon.gmail_webhook import GmailWebhook
 from fte.daemon.health import Health
 from fte.daemon.http import application, bind, serve
 from fte.daemon.operator_api import OperatorApi
@@ -23,6 +25,8 @@ from fte.daemon.stream import Stream
 from fte.daemon.support import Support
 from fte.daemon.support import routes as support_routes
 from fte.daemon.sweeper import Sweeper
+from fte.daemon.whatsapp import account_of
+from fte.daemon.whatsapp_webhooks import Webhooks
 from fte.domain.errors import FteError, Rejected
 from fte.pg import schema
 from fte.pg.embedded import EmbeddedServer
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
     from fte.agent.company import Company
 
-Role = Literal["http", "worker", "sweeper"]
+Role = Literal["http", "worker", "sender", "mailbox", "sweeper"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 LOCAL_OPERATOR: Final = "local"
@@ -113,6 +117,11 @@ class Daemon:
                 started.append(tasks.create_task(sweeper.run()))
             if "worker" in roles:
                 started.append(tasks.create_task(self._work()))
+            if "sender" in roles and providers.configured(self.settings):
+                started.append(tasks.create_task(self._send()))
+            if "mailbox" in roles:
+                for work in providers.inboxes(self.settings, self.secret, self.pool, self.hints):
+                    started.append(tasks.create_task(work))
             on_ready()
             await self.stop.wait()
             for task in started:
@@ -124,9 +133,35 @@ class Daemon:
         support = Support(
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
         )
+        mail = GmailWebhook(self.pool, self.settings, self.hints.ring)
+        whatsapp = account_of(self.settings)
         return application(
-            [*support_routes(support), *api.routes(), *stream.routes(), *Health(self.pool).routes()]
+            [
+                *support_routes(support),
+                *mail.routes(),
+                *(Webhooks(self.pool, self.secret, whatsapp, self.hints.ring).routes() if whatsapp else []),
+                *api.routes(),
+                *stream.routes(),
+                *Health(self.pool, providers.configured(self.settings)).routes(),
+            ]
         )
+
+    async def _send(self) -> None:
+        from fte.daemon.sender import Sender
+
+        # Connections of its own: see `_work`.
+        pool = await Pool.open(self.url, size=self.settings.database_pool)
+        async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(pool.close)
+            await Sender(
+                pool,
+                LogBus(pool, self.hints),
+                self.hints,
+                self.secret,
+                providers.channels(self.settings, self.secret, pool, closing),
+                company=self.settings.company,
+                public_url=self.settings.public_url or self.settings.local_url,
+            ).run()
 
     async def _work(self) -> None:
         # The agent's libraries take seconds to load; forms are accepted meanwhile.

@@ -131,12 +131,17 @@ async def _resolve(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionR
     return await control.resolve(pool, key, id_, actor, asked.checked_reason())
 
 
+async def _send_again(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.send_again(pool, key, id_, actor)
+
+
 _ACTIONS: Final[dict[Action, Apply]] = {
     "take_over": _take_over,
     "reply": _reply,
     "note": _note,
     "release": _release,
     "resolve": _resolve,
+    "send_again": _send_again,
 }
 
 

@@ -3,15 +3,18 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
 
 from fte.domain import delivery
 from fte.domain.channels import Channel
+from fte.domain.delivery import Outgoing
 from fte.domain.errors import InDoubt, Rejected, Unavailable
 from fte.domain.events import OUTBOUND, SENDERS
 from fte.domain.ids import new_id
+from fte.domain.notices import notice_subject, notice_text
 from fte.domain.retry import pause
 from fte.pg.hints import Hints, heard
 from fte.pg.pool import Pool
@@ -56,12 +59,17 @@ class Sender:
         hints: Hints,
         secret: bytes,
         providers: Mapping[Channel, Provider],
+        *,
+        company: str,
+        public_url: str,
     ) -> None:
         self._pool = pool
         self._bus = bus
         self._hints = hints
         self._secret = secret
         self._providers = providers
+        self._company = company
+        self._public_url = public_url.rstrip("/")
         self._me = new_id()
         self._running: set[asyncio.Task[None]] = set()
         self._bell = asyncio.Event()
@@ -136,7 +144,7 @@ class Sender:
         self._hints.ring()
 
     async def _send(self, claim: Claim, claimed_at: float) -> None:
-        reply = claim.reply
+        reply = self._worded(claim.reply)
         if now() - claimed_at > BEGIN_BY:
             return
         provider = self._providers[reply.channel]
@@ -154,6 +162,14 @@ class Sender:
         else:
             await replies.accepted(self._pool, reply, provider_id)
             self._tell(claim, "sent")
+
+    def _worded(self, reply: Outgoing) -> Outgoing:
+        """A notice holds nothing of the conversation; its words are made here."""
+        if reply.kind != "notice":
+            return reply
+        url = f"{self._public_url}/support/ticket/{reply.ticket_id}"
+        text = notice_text(self._company, reply.reference, url)
+        return replace(reply, text=text, subject=notice_subject(reply.reference), recipient_name="")
 
     def _draft_keeper(self, claim: Claim) -> KeepDraft:
         async def keep(draft_id: str) -> None:

@@ -119,6 +119,14 @@ async def resolve(pool: Pool, key: str, conversation: UUID, actor: Actor, reason
     return await _act(pool, key, "resolve", conversation, actor, {"reason": reason}, apply)
 
 
+async def send_again(pool: Pool, key: str, conversation: UUID, actor: Actor) -> ActionDone:
+    """Send the newest message that did not arrive, or of which nobody knows, once more: a person has decided it.
+
+    Raises Conflict when they do not hold the conversation, have not seen everything, or nothing is undelivered.
+    """
+    return await _act(pool, key, "send_again", conversation, actor, {}, _send_again)
+
+
 async def reply_from_elsewhere(
     pool: Pool,
     *,
@@ -249,6 +257,19 @@ async def _reply(case: _Case, text: str) -> _Done:
     if case.channel in OUTBOUND:
         queued = done.events[0]
         done.events.append(Event(OUTBOUND[case.channel], queued.key, queued.type, queued.payload))
+    return done
+
+
+async def _send_again(case: _Case) -> _Done:
+    check_reply(case.control, case.actor)
+    rows = await case.connection.fetch(_sql.send_again, case.conversation, case.control.epoch)
+    if not rows:
+        raise Conflict("Every message of this conversation is delivered or on its way.")
+    done = case.done("reply.queued", message=rows[0]["message_id"])
+    channel = rows[0]["channel"]
+    if channel in OUTBOUND:
+        queued = done.events[0]
+        done.events.append(Event(OUTBOUND[channel], queued.key, queued.type, queued.payload))
     return done
 
 

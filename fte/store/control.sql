@@ -36,14 +36,14 @@ with talk as (
 ), withdrawn as (
     update replies r set state = 'superseded', updated_at = now()
       from messages m
-     where m.id = r.message_id and m.conversation_id = $1 and m.role = 'agent' and r.state in ('draft', 'queued')
+     where m.id = r.message_id and m.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state in ('draft', 'queued')
     returning r.message_id
 ), marked as (
     update messages set delivery_status = 'superseded' where id in (select message_id from withdrawn)
 )
 select r.message_id
   from replies r join messages m on m.id = r.message_id
- where m.conversation_id = $1 and m.role = 'agent' and r.state = 'sending'
+ where m.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state = 'sending'
 
 -- name: say
 with said as (
@@ -59,6 +59,21 @@ with talk as (
     update conversations set answered_seq = last_inbound_seq where id = $1
 ), shown as (
     update tickets set status = 'waiting_customer', updated_at = now() where id = $2
+), noted as (
+    -- The answer is on the ticket's page; where we have a mailbox, a mail says so, once per address and day.
+    insert into notices (address_hash, day)
+    select sha256(lower(w.sender)::bytea), current_date
+      from (select m.sender from messages m
+             where m.conversation_id = $1 and m.direction = 'inbound' and m.channel = 'web_form'
+             order by m.seq desc limit 1) w
+     where $6 = 'web_form' and w.sender is not null and exists (select from mailboxes)
+    on conflict do nothing
+    returning day
+), notice as (
+    insert into replies (id, message_id, conversation_id, kind, epoch, state, channel, recipient)
+    select gen_random_uuid(), $3, $1, 'notice', $4, 'queued', 'email', m.sender
+      from noted cross join lateral (select sender from messages
+             where conversation_id = $1 and direction = 'inbound' and channel = 'web_form' order by seq desc limit 1) m
 )
 insert into replies (id, message_id, conversation_id, part, epoch, state, channel, body)
 select r.id, $3, $1, r.ordinal - 1, $4, $5, $6, r.body
@@ -111,3 +126,18 @@ with said as (
     update tickets set status = 'waiting_customer', updated_at = now() where id = $8
 )
 update conversations set last_seq = $3, answered_seq = last_inbound_seq, last_message_at = now() where id = $2
+
+-- name: send_again
+with undelivered as (
+    select m.id from messages m
+     where m.conversation_id = $1 and m.direction = 'outbound' and m.delivery_status in ('failed', 'unknown')
+     order by m.seq desc limit 1
+), shown as (
+    update messages m set delivery_status = 'queued' from undelivered u where m.id = u.id
+)
+update replies r
+   set state = 'queued', error = null, draft_id = null, provider_id = null, attempts = 0, epoch = $2,
+       due_at = now(), queued_at = now(), updated_at = now()
+  from undelivered u
+ where r.message_id = u.id and r.kind = 'answer' and r.state in ('failed', 'unknown', 'cancelled')
+returning r.message_id, r.channel

@@ -41,6 +41,7 @@ async def claim(
     From here on a takeover names them as in flight; what an earlier takeover made void is never claimed.
     """
     await pool.execute(_sql.fence, limit)
+    await pool.execute(_sql.expire)
     taken = await pool.fetch(_sql.claim, limit, holder, lease, list(channels))
     return await _load(pool, secret, holder, [row["id"] for row in taken])
 
@@ -183,10 +184,11 @@ async def _apply_reports(connection: Connection, row: Any, provider_id: str) -> 
     reports = await connection.fetch(_sql.reports, row["channel"], provider_id)
     state = settled({report["status"] for report in reports})
     error = next((report["error"] for report in reports if report["status"] == "failed"), None)
+    known = row["error"] if row["error"] == WINDOW_CLOSED else None
     if state != "failed":
         if (state, provider_id) != (row["state"], row["provider_id"]):
-            await _set(connection, row, state, None, provider_id=provider_id)
-    elif error == WINDOW_CLOSED and row["error"] != WINDOW_CLOSED:
+            await _set(connection, row, state, known, provider_id=provider_id)
+    elif error == WINDOW_CLOSED and not known:
         # Never delivered, and as free text it never will be: the next try knows that the window is closed.
         await connection.execute(_sql.forget_provider, row["id"])
         await _set(connection, row, "queued", WINDOW_CLOSED)

@@ -17,6 +17,11 @@ select 'fte.conversations', conversation_id::text, 'delivery.changed',
                           'channel', channel, 'state', 'superseded')
   from void
 
+-- name: expire
+-- A code or notice that could not leave in a day says nothing any more.
+update replies set state = 'cancelled', updated_at = now()
+ where state = 'queued' and kind <> 'answer' and due_at <= now() and queued_at < now() - interval '1 day'
+
 -- name: claim
 -- The row locks make this and a takeover follow each other: whoever comes second sees what the first has done.
 with picked as (
@@ -43,12 +48,14 @@ with picked as (
 select id from taken
 
 -- name: claim_overdue
-with picked as (
-    (select id from replies
-      where state = 'sending' and lease_until < now() and channel = any ($4::text[]) limit $1 for update skip locked)
-    union all
-    (select id from replies
-      where state = 'unknown' and due_at < now() and channel = any ($4::text[]) limit $1 for update skip locked)
+with cut_off as (
+    select id from replies
+     where state = 'sending' and lease_until < now() and channel = any ($4::text[]) limit $1 for update skip locked
+), parked as (
+    select id from replies
+     where state = 'unknown' and due_at < now() and channel = any ($4::text[]) limit $1 for update skip locked
+), picked as (
+    select id from cut_off union all select id from parked
 )
 update replies r
    set lease_holder = $2, lease_until = now() + make_interval(secs => $3), due_at = now() + make_interval(secs => $3)
@@ -62,9 +69,10 @@ select r.id as reply_id, r.message_id, r.conversation_id, r.kind, r.channel, coa
        k.subject, k.number, k.id as ticket,
        case r.kind when 'answer' then coalesce(last.envelope, '{}') else '{}' end as envelope,
        case when r.channel = 'whatsapp'
-            then case when r.error = '63016' then '-infinity' else last.sent_at + interval '24 hours' end
+            then case when r.error = '63016' then to_timestamp(0) else last.sent_at + interval '24 hours' end
        end as window_until,
-       r.draft_id, r.attempts, r.began_at, extract(epoch from now() - r.queued_at)::float8 as queued_for, r.state, extract(epoch from now() - r.began_at)::float8 as since_began
+       r.draft_id, r.attempts, r.began_at, extract(epoch from now() - r.queued_at)::float8 as queued_for, r.state,
+       extract(epoch from now() - r.began_at)::float8 as since_began
   from replies r
   join messages m on m.id = r.message_id
   join conversations c on c.id = r.conversation_id

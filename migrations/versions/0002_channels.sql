@@ -57,9 +57,13 @@ create table mailboxes (
     synced_at         timestamptz,
     watch_expires_at  timestamptz,
     holder            uuid,
-    held_until        timestamptz
+    held_until        timestamptz,
+    mail              text,
+    mail_tries        integer not null default 0
 );
 comment on column mailboxes.history_id is 'everything up to here is stored; never moves back';
+comment on column mailboxes.held_until is 'until then only its holder reads it; without a holder: nobody does';
+comment on column mailboxes.mail_tries is 'how often in a row that mail was begun: one that kills whoever reads it is passed over';
 
 -- ---------------------------------------------------------------- WhatsApp
 
