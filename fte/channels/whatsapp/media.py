@@ -7,7 +7,6 @@ neither a name nor a literal leads into our own network.
 """
 
 import asyncio
-import base64
 import ipaddress
 import re
 import socket
@@ -163,7 +162,7 @@ class Fetcher:
 
     async def _follow(self, source: str, media_type: str) -> Content:
         request = self._client.build_request("GET", source)
-        request.headers["Authorization"] = _credentials(self._account)
+        request.headers["Authorization"] = self._account.credentials
         for _ in range(REDIRECTS_MAX + 1):
             response = await self._client.send(request, stream=True)
             try:
@@ -193,10 +192,6 @@ class Fetcher:
         return self._client.build_request(
             "GET", pinned, headers={"Host": target.host}, extensions={"sni_hostname": target.host}
         )
-
-
-def _credentials(account: Account) -> str:
-    return "Basic " + base64.b64encode(f"{account.sid}:{account.token}".encode()).decode()
 
 
 def _origin(url: "httpx.URL") -> tuple[str, str, int | None, bytes]:
