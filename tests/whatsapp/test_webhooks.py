@@ -8,7 +8,6 @@ import pytest
 
 from fte.daemon import whatsapp_webhooks
 from fte.domain.errors import Unavailable
-from tests.support import SECRET
 from tests.whatsapp.support import CUSTOMER, House, outgoing, queue_reply, sid, state_of
 
 ENDED = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
