@@ -36,6 +36,8 @@ class Situation:
     earlier: bool = False
     runs: bool = False
     brief: bool = False
+    undelivered: bool = False
+    """A message on the screen did not arrive, or nobody knows whether it did."""
     live: bool = False
 
 
@@ -128,6 +130,12 @@ def _resolve(situation: Situation) -> Refusal:
     if situation.item is not None and situation.item.status == "resolved":
         return "It is resolved already."
     return _holding("resolve", situation)
+
+
+def _send_again(situation: Situation) -> Refusal:
+    if not situation.undelivered:
+        return "Every message here is delivered or on its way."
+    return _holding("send_again", situation)
 
 
 def _row(situation: Situation) -> Refusal:
@@ -247,6 +255,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         help="Resolve: the matter is closed",
         bar=True,
         why_not=_resolve,
+    ),
+    Action(
+        id="send_again",
+        keys=("s",),
+        context="conversation",
+        label="send again",
+        help="Send again the newest message that did not arrive",
+        why_not=_send_again,
     ),
     Action(
         id="trace",

@@ -269,6 +269,10 @@ def message_head(message: MessageView, item: QueueItem, run: RunView | None, now
         parts.append((f"  {CHANNEL_WORDS.get(message.channel, message.channel)}", "$foreground 60%"))
     if message.direction == "outbound" and message.delivery_status:
         parts.append(_delivery(message.delivery_status))
+        if message.delivery_error:
+            parts.append((f"  {line(message.delivery_error, 160)}", "$text-error"))
+    if message.outcome == "suppressed" and message.reason:
+        parts.append((f"  not answered: {line(message.reason, 80)}", "$foreground 60%"))
     if message.direction == "inbound" and message.sentiment is not None and message.sentiment < 0.45:
         parts.append((f"  {mood(message.sentiment)}", "$text-warning"))
     if run is not None:

@@ -83,6 +83,8 @@ class MailSorter:
     async def _from_our_side(self, summary: Summary, mail: Mail) -> None:
         """A mail sent from the mailbox: by us, or by a colleague with Gmail."""
         if (reply := await self._own_reply(summary, mail)) is not None:
+            # Should nobody know any more whether it was sent: it was.
+            await replies.report(self._pool, "email", summary.id, "sent", None, reply)
             await self._set_aside_in(summary, mail, "own", f"reply {reply}", reply)
         elif await replies.is_ours(self._pool, "email", summary.id):
             await self._aside(summary.id, "own", "sent by us")

@@ -31,7 +31,7 @@ update mailboxes
 -- name: put_off
 -- Nobody holds it, but it is held: that is what keeps announcements from cutting the pause short.
 update mailboxes
-   set dirty = true, holder = null, held_until = now() + make_interval(secs => $3)
+   set dirty = true, holder = null, held_until = now() + make_interval(secs => $3), mail = null
  where account = $1 and holder = $2
 
 -- name: watch_due

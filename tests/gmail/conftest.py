@@ -8,7 +8,7 @@ import pytest
 from fte.demo.providers import SimulatedGmail
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from tests.gmail.support import US, Post, post
+from tests.gmail.support import US, Post, post, webhook
 
 
 @pytest.fixture
@@ -21,3 +21,10 @@ async def gmail() -> AsyncIterator[SimulatedGmail]:
 async def ours(gmail: SimulatedGmail, pool: Pool, hints: Hints, tmp_path: Path) -> AsyncIterator[Post]:
     async with post(gmail, pool, hints, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+async def site(gmail: SimulatedGmail, pool: Pool, hints: Hints) -> AsyncIterator[str]:
+    """The webhook's address."""
+    async with webhook(gmail, pool, hints) as address:
+        yield address

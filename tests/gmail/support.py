@@ -1,5 +1,6 @@
 """A mailbox of the simulated Gmail with our reader on it, and the real client in between."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from fte.channels.gmail.client import GmailClient
+from fte.daemon.gmail_webhook import GmailWebhook
+from fte.daemon.http import application, bind, serve
 from fte.daemon.mail_sorter import MailSorter
 from fte.daemon.mailbox import Mailbox
 from fte.demo.providers import SimulatedGmail
+from fte.demo.providers.gmail import PUSH_ACCOUNT
 from fte.demo.providers.mailbox import StoredMail
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
+from fte.settings import Settings
 from fte.store import mailboxes
 from tests.support import SECRET
 
@@ -77,3 +82,25 @@ async def post(
         yield ours
     finally:
         client.close()
+
+
+@contextlib.asynccontextmanager
+async def webhook(gmail: SimulatedGmail, pool: Pool, hints: Hints, account: str = US) -> AsyncIterator[str]:
+    """The webhook on a free port. Gives its address."""
+    stop, listening = asyncio.Event(), bind("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    settings = Settings(
+        gmail_account=account,
+        gmail_push_account=PUSH_ACCOUNT,
+        public_url=url,
+        google_certs_url=f"{gmail.url}/certs",
+    )
+    app = application(GmailWebhook(pool, settings, hints.ring).routes())
+    serving = asyncio.create_task(serve(app, listening, stop))
+    try:
+        yield url + "/webhooks/gmail"
+    finally:
+        stop.set()
+        async with asyncio.timeout(10):
+            await serving
+        listening.close()

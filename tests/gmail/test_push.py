@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import serialization
 from fte.channels.gmail import push
 from fte.channels.gmail.push import NotGoogle, PushVerifier, SigningKeys
 from fte.daemon.gmail_webhook import GmailWebhook
-from fte.daemon.http import application, bind, serve
 from fte.demo.providers import SimulatedGmail
 from fte.demo.providers.gmail import PUSH_ACCOUNT
 from fte.demo.providers.oauth import SigningKey, claims
@@ -208,26 +207,6 @@ async def test_a_hanging_key_server_has_a_deadline(
 
 
 # ---------------------------------------------------------------- the route
-
-
-@pytest.fixture
-async def site(gmail: SimulatedGmail, pool: Pool) -> AsyncIterator[str]:
-    """The webhook's address, pushed to by the simulated Gmail."""
-    stop, listening = asyncio.Event(), bind("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    settings = Settings(
-        gmail_account=US,
-        gmail_push_account=PUSH_ACCOUNT,
-        public_url=url,
-        google_certs_url=f"{gmail.url}/certs",
-    )
-    app = application(GmailWebhook(pool, settings, lambda: None).routes())
-    serving = asyncio.create_task(serve(app, listening, stop))
-    yield url + "/webhooks/gmail"
-    stop.set()
-    async with asyncio.timeout(10):
-        await serving
-    listening.close()
 
 
 def notice(address: str = US) -> dict[str, Any]:

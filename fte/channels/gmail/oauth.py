@@ -109,7 +109,7 @@ def code_in(answer: str, consent: Consent, *, bare: bool = False) -> str:
     Raises Rejected when consent was refused, or when the address belongs to another request.
     """
     answer = answer.strip()
-    if bare and answer and "=" not in answer and "?" not in answer:
+    if bare and answer and not {"=", "?", ":"} & set(answer):
         return answer
     found = {name: values[0] for name, values in parse_qs(urlsplit(answer).query).items()}
     if "error" in found:

@@ -39,6 +39,7 @@ _WORDS: Final[dict[Action, str]] = {
     "note": "your note",
     "release": "handing it back",
     "resolve": "resolving it",
+    "send_again": "sending it again",
 }
 _DONE: Final[dict[Action, str]] = {
     "take_over": "You hold it now. The AI is silent.",
@@ -46,6 +47,7 @@ _DONE: Final[dict[Action, str]] = {
     "note": "Note added.",
     "release": "Handed back to the AI.",
     "resolve": "Resolved.",
+    "send_again": "Handed over for delivery once more.",
 }
 
 
@@ -114,6 +116,7 @@ class ConversationScreen(ConsoleScreen):
             earlier=bool(self.talk.above),
             runs=any(self.talk.explained(message) for message in self.talk.shown()),
             brief=view is not None and view.brief is not None,
+            undelivered=any(m.delivery_status in ("failed", "unknown") for m in self.talk.shown()),
         )
 
     # -- fetching
@@ -303,6 +306,9 @@ class ConversationScreen(ConsoleScreen):
         if reason is not None:
             self._begin("resolve", reason=reason)
 
+    def do_send_again(self) -> None:
+        self._begin("send_again")
+
     def _begin(self, action: Action, *, text: str | None = None, reason: str | None = None) -> None:
         refusal = keys.action(action).why_not(self.situation())
         if refusal is not None or self.talk.view is None:
@@ -407,8 +413,9 @@ class ConversationScreen(ConsoleScreen):
     def _write(self, kind: Kind) -> None:
         draft = self.console.drafts.load(self.conversation, kind)
         item = self.talk.view.item if self.talk.view else None
+        heard_on = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
         to = (
-            f"Reply to {line(item.customer, 40)} by {present.CHANNEL_WORDS[item.channel]}"
+            f"Reply to {line(item.customer, 40)} by {present.CHANNEL_WORDS[next(heard_on, item.channel)]}"
             if item
             else "Reply"
         )
