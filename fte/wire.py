@@ -134,7 +134,10 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first."""
+    """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first.
+
+    `window_until` is when the channel an answer goes to stops taking free text (None: it always does).
+    """
 
     item: QueueItem
     epoch: int
@@ -147,6 +150,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     earlier: int
     runs: list[RunView]
     cursor: str
+    window_until: datetime | None = None
 
 
 class IdentifierView(msgspec.Struct, frozen=True, kw_only=True):

@@ -225,6 +225,17 @@ def holder(view: ConversationView, me: str | None, take_over: str, release: str)
     return [who, (epoch + facts, "$foreground 60%")]
 
 
+def window(view: ConversationView, now: datetime) -> list[Part]:
+    """How long the customer can still be written to freely, where that comes to an end."""
+    if view.window_until is None or view.item.status == "resolved":
+        return []
+    minutes = int((view.window_until - now).total_seconds() // 60)
+    if minutes < 0:
+        return [("  WhatsApp window closed: only a template can be sent", "bold $text-warning")]
+    left = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    return [(f"  WhatsApp window: {left} left", "$text-warning" if minutes < 120 else "$foreground 60%")]
+
+
 def brief_lines(brief: Brief) -> list[Part]:
     """The hand-over brief, most needed first."""
     urgency = line(brief.urgency, 20)

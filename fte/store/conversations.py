@@ -73,4 +73,5 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         earlier=messages[0].seq - 1 if messages else 0,
         runs=[msgspec.convert(dict(row) | row["trace"], RunView) for row in runs],
         cursor=cursor,
+        window_until=facts["window_until"],
     )

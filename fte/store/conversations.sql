@@ -50,7 +50,10 @@ select count(*) from conversations where owner = 'human' and status <> 'resolved
 
 -- name: facts
 select c.epoch, c.verified, c.customer_id, cu.email, cu.phone,
-       case when c.owner = 'human' then c.escalation_brief end as brief
+       case when c.owner = 'human' then c.escalation_brief end as brief,
+       (select case m.channel when 'whatsapp' then i.sent_at + interval '24 hours' end
+          from messages m join inbound i on i.message_id = m.id
+         where m.conversation_id = c.id and m.direction = 'inbound' order by m.seq desc limit 1) as window_until
   from conversations c join customers cu on cu.id = c.customer_id
  where c.id = $1
 

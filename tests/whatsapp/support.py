@@ -118,7 +118,15 @@ async def house(pool: Pool, hints: Hints, twilio: SimulatedTwilio, **settings: s
 @contextlib.asynccontextmanager
 async def sending(home: House, channel: WhatsappChannel) -> AsyncIterator[None]:
     """A sender at work on the channel."""
-    sender = Sender(home.pool, LogBus(home.pool, home.hints), home.hints, SECRET, {"whatsapp": channel})
+    sender = Sender(
+        home.pool,
+        LogBus(home.pool, home.hints),
+        home.hints,
+        SECRET,
+        {"whatsapp": channel},
+        company="Acme",
+        public_url=home.account.public_url,
+    )
     running = asyncio.create_task(sender.run())
     try:
         yield

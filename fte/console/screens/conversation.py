@@ -32,6 +32,8 @@ from fte.domain.operators import Action
 from fte.wire import ActionDone, ActionRequest, ConversationView, MessageView, RunView
 
 REFRESH_PAUSE: Final = 0.25
+TICK: Final = 15.0
+"""Seconds between two looks at the clock."""
 """Seconds between two fetches of the conversation that events caused."""
 _WORDS: Final[dict[Action, str]] = {
     "take_over": "the takeover",
@@ -93,6 +95,7 @@ class ConversationScreen(ConsoleScreen):
     def on_mount(self) -> None:
         self.query_one("#brief").border_title = "Hand-over brief"
         self.paint_frame()
+        self.set_interval(TICK, self._tick)
         self.run_worker(self._keep_fresh(), group="conversation", exit_on_error=False)
 
     @property
@@ -184,6 +187,11 @@ class ConversationScreen(ConsoleScreen):
             self._paint_edges()
             self.paint_frame()
 
+    def _tick(self) -> None:
+        """Time passes: the window's clock goes on."""
+        if self.talk.view is not None and self.talk.view.window_until is not None:
+            self._paint_head(self.talk.view)
+
     def _paint_head(self, view: ConversationView) -> None:
         me = self.console.queue.me
         self.query_one("#headline", Plain).show(*present.headline(view))
@@ -193,7 +201,7 @@ class ConversationScreen(ConsoleScreen):
             self.query_one("#holder", Plain).show((words + advice, "bold $text-warning"))
         else:
             words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
-            self.query_one("#holder", Plain).show(*words_)
+            self.query_one("#holder", Plain).show(*words_, *present.window(view, self.console.now()))
         brief = self.query_one("#brief")
         brief.set_class(view.brief is not None, "-there")
         if view.brief is not None:
