@@ -16,10 +16,10 @@ from tests.support import Actor, hire
 CASES = Path(__file__).with_name("cases.txt")
 RIGHT_MIN = 0.99
 TABLES = (
-    "link_codes customer_merges audit replies inbound turns messages tickets conversations customer_identifiers"
-    " customers"
-).split()
-EMPTY = f"with {', '.join(f'{table}_gone as (delete from {table})' for table in TABLES)} select 1"
+    "link_codes, customer_merges, audit, replies, inbound, turns, messages, tickets, conversations,"
+    " customer_identifiers, customers"
+)
+EMPTY = f"with {', '.join(f'{table}_gone as (delete from {table})' for table in TABLES.split(', '))} select 1"
 
 
 @dataclass(frozen=True)
