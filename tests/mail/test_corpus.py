@@ -43,7 +43,12 @@ def _text(mail: Mail, wanted: dict[str, Any]) -> Iterator[str]:
     for part in wanted["forwarded"] or []:
         if part not in mail.forwarded or part not in mail.text:
             yield f"forwarded: no {part!r} in {mail.forwarded!r}"
-    if wanted["forwarded"] is None and mail.forwarded and wanted["bounce"] is None and wanted["machine"] is None:
+    if (
+        wanted["forwarded"] is None
+        and mail.forwarded
+        and wanted["bounce"] is None
+        and wanted["machine"] is None
+    ):
         yield f"forwarded: {mail.forwarded!r}"
     for part in wanted.get("has", []):
         if part not in mail.text:

@@ -131,7 +131,9 @@ def _base64(data: bytes) -> bytes:
 # ---------------------------------------------------------------- headers
 
 _WORD: Final = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?\r\n]{0,4000})\?=")
-_BETWEEN_WORDS: Final = re.compile(r"(=\?[^?\s]{1,80}\?[bBqQ]\?[^?\s]*\?=)[ \t]+(?==\?[^?\s]{1,80}\?[bBqQ]\?)")
+_BETWEEN_WORDS: Final = re.compile(
+    r"(=\?[^?\s]{1,80}\?[bBqQ]\?[^?\s]*\?=)[ \t]+(?==\?[^?\s]{1,80}\?[bBqQ]\?)"
+)
 
 
 def header_text(value: str) -> str:
