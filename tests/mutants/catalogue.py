@@ -36,7 +36,8 @@ MUTANTS = (
         name="two-senders-one-reply",
         invariant="I4 never answered twice",
         path="fte/store/replies.py",
-        healthy='row["state"] not in _ON_ITS_WAY or row["lease_holder"] != claim.holder:\n            return False\n        await _set(',
+        healthy='row["state"] not in _ON_ITS_WAY or row["lease_holder"] != claim.holder:\n'
+        "            return False\n        await _set(",
         sick="False:\n            return False\n        await _set(",
         tests=("tests/store/test_replies.py",),
     ),
