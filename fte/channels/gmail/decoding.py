@@ -97,7 +97,8 @@ def _damaged(data: bytes, name: str) -> str:
 # ---------------------------------------------------------------- transfer encodings
 
 _SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n|\Z)|=\Z")
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]")
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 
 
 def transferred(data: bytes, encoding: str) -> bytes | None:
@@ -121,7 +122,7 @@ def _soft(broken: re.Match[bytes]) -> bytes:
 
 
 def _base64(data: bytes) -> bytes:
-    clean = _NOT_BASE64.sub(b"", data)
+    clean = data.translate(None, _NOT_BASE64)
     end = clean.find(b"=")
     clean = clean[:end] if end >= 0 else clean
     clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
