@@ -84,7 +84,9 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     sentiment: float | None
     delivery_status: str | None
+    delivery_error: str | None = None
     outcome: str | None
+    reason: str | None = None
     run_id: UUID | None
     created_at: datetime
 
@@ -132,11 +134,15 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first."""
+    """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first.
+
+    `window_until` is when the channel an answer goes to stops taking free text (None: it always does).
+    """
 
     item: QueueItem
     epoch: int
     verified: bool
+    customer_id: UUID | None = None
     customer_email: str | None
     customer_phone: str | None
     brief: Brief | None
@@ -144,6 +150,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     earlier: int
     runs: list[RunView]
     cursor: str
+    window_until: datetime | None = None
 
 
 class IdentifierView(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +165,8 @@ class ConversationSummary(msgspec.Struct, frozen=True, kw_only=True):
     status: ConversationStatus
     owner: Owner
     initial_channel: Channel
+    verified: bool
+    subject: str
     started_at: datetime
     last_message_at: datetime
 
@@ -172,6 +181,53 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     identifiers: list[IdentifierView]
     conversations: list[ConversationSummary]
+
+
+class MergeView(msgspec.Struct, frozen=True, kw_only=True):
+    """Two customers that were made one. `proof` is "code" or "operator"; `operator` who asked for it or did it."""
+
+    id: UUID
+    kept: UUID
+    kept_name: str
+    merged: UUID
+    merged_name: str
+    proof: str
+    operator: str | None
+    merged_at: datetime
+    undone_at: datetime | None
+
+
+class DuplicateView(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may be the same person. `why` is "same number", "same name" or "refers to it": hints, no proof."""
+
+    id: UUID
+    name: str
+    why: str
+    identifiers: list[IdentifierView]
+
+
+class CustomerPage(CustomerView, frozen=True, kw_only=True):
+    """A customer as operators see them. `proven` says that the name is that of somebody who proved an identifier."""
+
+    proven: bool
+    merges: list[MergeView]
+    duplicates: list[DuplicateView]
+
+
+class MergeDone(msgspec.Struct, frozen=True, kw_only=True):
+    """Two customers were made one, or two again: how much changed hands.
+
+    `mixed` counts conversations in which both wrote while they were one: they stay where they were, and are
+    continued by neither.
+    """
+
+    merge_id: UUID
+    kept: UUID
+    merged: UUID
+    identifiers: int
+    conversations: int
+    tickets: int
+    mixed: int = 0
 
 
 class ActionDone(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,6 +278,19 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if len(reason) > REASON_MAX:
             raise Rejected(fields={"reason": f"At most {REASON_MAX} characters; this has {len(reason)}."})
         return reason
+
+
+class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A customer is to prove that an address or number on another channel is theirs."""
+
+    channel: Literal["email", "whatsapp"]
+    address: str
+
+
+class MergeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`other` is the customer who becomes part of the one in the address."""
+
+    other: UUID
 
 
 class StreamNotice(msgspec.Struct, frozen=True, kw_only=True):

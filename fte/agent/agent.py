@@ -157,6 +157,7 @@ class SupportAgent:
             f"Channel: {assignment.channel}. The answer may have {format.room(assignment, self._company)} "
             f"{unit}.\n"
             f"Earlier messages in this conversation: {earlier}. Ticket category: {assignment.category}."
+            f"{_moved(assignment)}"
         )
         subject = fence(one_line(assignment.subject)[:300], "SUBJECT") + "\n" if assignment.subject else ""
         return [
@@ -237,6 +238,13 @@ def _ended(
     context: RunContextWrapper[RunContext], results: list[FunctionToolResult]
 ) -> ToolsToFinalOutputResult:
     return ToolsToFinalOutputResult(is_final_output=context.context.over, final_output="")
+
+
+def _moved(assignment: Assignment) -> str:
+    """The fact that the customer goes on elsewhere, for the model to acknowledge."""
+    if assignment.moved_from is None:
+        return ""
+    return f"\nBefore, the customer wrote on {assignment.moved_from}; this is the same person."
 
 
 def _mood(assignment: Assignment) -> float:

@@ -27,7 +27,7 @@ def finished(text: str, assignment: Assignment, company: Company) -> str:
     """The model's text as the customer gets it: greeting, signature, reference, the way to a person."""
     body = bare(text, assignment.channel)
     if assignment.channel == "whatsapp":
-        return _short(body, assignment.first_answer)
+        return _short(body, assignment.introduces)
     opening = f"{_greeting(assignment)}\n\n"
     if assignment.channel == "email":
         signature = f"Kind regards,\n{_sender(company)}\nTicket {assignment.reference}"
@@ -45,7 +45,7 @@ def room(assignment: Assignment, company: Company) -> int:
     """How much the model may write: words on e-mail and web form, characters on WhatsApp."""
     style = STYLES[assignment.channel]
     if style.max_characters is not None:
-        return style.max_characters - (len(_WHATSAPP_FIRST) + 2 if assignment.first_answer else 0)
+        return style.max_characters - (len(_WHATSAPP_FIRST) + 2 if assignment.introduces else 0)
     return (style.max_words or 300) - len(finished("", assignment, company).split())
 
 
@@ -71,7 +71,7 @@ def handover(reason: Reason, assignment: Assignment, company: Company) -> str:
 def clarification(assignment: Assignment, company: Company) -> str:
     """The question that answers an empty message."""
     if assignment.channel == "whatsapp":
-        return _short("Your message arrived without text. What can I help you with?", assignment.first_answer)
+        return _short("Your message arrived without text. What can I help you with?", assignment.introduces)
     return finished(
         "Your message arrived without any text. What would you like to know? "
         "Please describe what you want to do and what happens instead, and name the error code if there is "
@@ -113,8 +113,8 @@ _WHATSAPP_HANDOVER: Final[dict[Reason, str]] = {
 }
 
 
-def _short(body: str, first_answer: bool) -> str:
-    if first_answer:
+def _short(body: str, introduces: bool) -> str:
+    if introduces:
         return f"{body}\n\n{_WHATSAPP_FIRST}"
     fuller = f"{body}\n{_WHATSAPP_OFFER}"
     return fuller if len(fuller) <= 160 else body

@@ -26,6 +26,7 @@ _MESSAGE: Final = re.compile(_FENCED.format(label="CUSTOMER MESSAGE"), re.S)
 _PASSAGE: Final = re.compile(r"relevance (\d\.\d\d)\n" + _FENCED.format(label="PASSAGE"), re.S)
 _ROOM: Final = re.compile(r"Channel: (\w+)\. The answer may have (\d+) (words|characters)")
 _EARLIER: Final = re.compile(r"Earlier messages in this conversation: [1-9]")
+_MOVED: Final = re.compile(r"Before, the customer wrote on (\w+);")
 _CATEGORY: Final = re.compile(r"Ticket category: (\w+)\.")
 _WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _NUMBERED: Final = re.compile(r"^\s*\d+[.)]\s+(.*)$")
@@ -82,6 +83,7 @@ _CUT: Final = 480
 _POINTS_MIN: Final = 3.0
 _SCORE_SURE: Final = 0.75
 _WHATSAPP_PREFERRED: Final = 160
+_PLACES: Final = {"email": "by e-mail", "whatsapp": "on WhatsApp", "web_form": "on our support page"}
 _TITLE_MAX: Final = 50
 _SENTENCES_MAX: Final = 5
 
@@ -118,6 +120,7 @@ class _Task:
     channel: str = "email"
     room: int = 300
     earlier: bool = False
+    moved_from: str = ""
     category: str | None = None
     called: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
@@ -163,6 +166,8 @@ def _read_message(task: _Task, text: str) -> None:
     if match := _ROOM.search(facts):
         task.channel, task.room = match[1], int(match[2])
     task.earlier = bool(_EARLIER.search(facts))
+    if match := _MOVED.search(facts):
+        task.moved_from = _PLACES.get(match[1], "")
     if match := _CATEGORY.search(facts):
         task.category = match[1]
     subject, message = _SUBJECT.search(text), _MESSAGE.search(text)
@@ -292,7 +297,9 @@ def _answer(task: _Task, found: _Found, *, shorter: bool) -> str:
     if not pieces:
         return ""
     if task.channel == "whatsapp":
-        return _brief(pieces, found.title, task.room, shorter)
+        moved = f"This continues what you wrote {task.moved_from}. " if task.moved_from else ""
+        brief = _brief(pieces, found.title, task.room - len(moved), shorter)
+        return f"{moved}{brief}" if brief else ""
     best = max(pieces, key=lambda piece: piece.score)
     chosen = _around(pieces, best, 2 if shorter else _SENTENCES_MAX)
     if not shorter and (best.step or _STEPS_ASKED.search(task.question)):
@@ -325,8 +332,7 @@ def _with_steps(pieces: list[_Piece], chosen: list[_Piece]) -> list[_Piece]:
 
 
 def _page(task: _Task, found: _Found, chosen: list[_Piece]) -> str:
-    again = "Thank you for coming back to us. " if task.earlier else ""
-    head = f'{again}This is an automated answer from our help page "{found.title}":'
+    head = f'{_again(task)}This is an automated answer from our help page "{found.title}":'
     body = _laid_out(chosen)
     cut = len(found.content) >= _CUT and any(piece.step for piece in chosen)
     tail = "\n\nThe page may have further steps." if cut else ""
@@ -334,6 +340,13 @@ def _page(task: _Task, found: _Found, chosen: list[_Piece]) -> str:
         chosen = chosen[:-1]
         body = _laid_out(chosen)
     return f"{head}\n\n{body}{tail}" if chosen else ""
+
+
+def _again(task: _Task) -> str:
+    """Earlier contact, acknowledged."""
+    if task.moved_from:
+        return f"Thank you for coming back to us. This continues what you wrote {task.moved_from}. "
+    return "Thank you for coming back to us. " if task.earlier else ""
 
 
 def _laid_out(pieces: list[_Piece]) -> str:

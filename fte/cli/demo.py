@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from fte.cli._session import fail, plain_errors
+from fte.cli._session import fail, load_settings, plain_errors
 from fte.domain.errors import Rejected
 from fte.domain.text import printable
 
 if TYPE_CHECKING:
     from fte.demo.customers import Crowd, Said, Tally
     from fte.demo.daemon import RunningDemo
+    from fte.domain.channels import Channel
 
 HEADLESS_SECONDS: Final = 30.0
 PAUSE: Final = 1.2
 """Seconds between two new customers."""
+_NAMES: Final = {"email": "email", "whatsapp": "WhatsApp", "web_form": "web form"}
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 
 For = Annotated[
@@ -39,9 +41,10 @@ Port = Annotated[
 def demo(for_: For = None, headless: Headless = False, port: Port = None) -> None:
     """Show the whole product on this machine: no Docker, no keys, no network.
 
-    Starts a daemon with an embedded database in a temporary folder, loads the documents of a sample company, lets
-    simulated customers write through the web form, and opens the console on the live traffic. Without a terminal it
-    prints the conversations and a summary instead.
+    Starts a daemon with an embedded database in a temporary folder and simulated Gmail and WhatsApp beside it, loads
+    the documents of a sample company, lets simulated customers write by form, mail and WhatsApp, and opens the console
+    on the live traffic. Without a terminal it prints the conversations and a summary instead. Write to it yourself
+    with `fte simulate` in another terminal.
     """
     seconds = _seconds(for_)
     headless = headless or not (sys.stdin.isatty() and sys.stdout.isatty())
@@ -50,13 +53,19 @@ def demo(for_: For = None, headless: Headless = False, port: Port = None) -> Non
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal, too, must leave nothing running
         signal.signal(number, lambda *_: sys.exit(1))
     typer.echo(
-        "Starting the database, the daemon and the agent, and loading the sample company's documents …",
+        "Starting the database, the daemon, the agent and the simulated mail and WhatsApp, and loading the sample "
+        "company's documents …",
         err=True,
     )
-    with plain_errors(), daemon.running(port) as demo:
-        typer.echo(f"Up: {demo.url}/support is the form; customers are on their way.", err=True)
+    state_dir = load_settings().data_dir
+    with plain_errors(), daemon.running(port, state_dir) as demo:
+        typer.echo(
+            f"Up: {demo.url}/support is the form, {demo.mailbox} the mailbox, {demo.number} the WhatsApp number; "
+            "customers are on their way.",
+            err=True,
+        )
         if headless:
-            _print_conversations(demo.url, seconds or HEADLESS_SECONDS)
+            _print_conversations(demo, seconds or HEADLESS_SECONDS)
         else:
             _open_console(demo, seconds)
 
@@ -74,17 +83,17 @@ def _seconds(text: str | None) -> float | None:
     return seconds
 
 
-def _crowd(url: str, on_said: "Callable[[Said], None]") -> "Crowd":
+def _crowd(demo: "RunningDemo", on_said: "Callable[[Said], None]") -> "Crowd":
     from fte.demo.customers import Crowd, load
 
-    return Crowd(url, load(), pause=PAUSE, on_said=on_said)
+    return Crowd(demo.addresses(), load(), pause=PAUSE, on_said=on_said)
 
 
-def _print_conversations(url: str, seconds: float) -> None:
+def _print_conversations(demo: "RunningDemo", seconds: float) -> None:
     import asyncio
     import contextlib
 
-    crowd = _crowd(url, _print_line)
+    crowd = _crowd(demo, _print_line)
 
     async def for_a_while() -> None:
         with contextlib.suppress(TimeoutError):
@@ -96,13 +105,10 @@ def _print_conversations(url: str, seconds: float) -> None:
 
 
 def _print_line(said: "Said") -> None:
-    who = (
-        said.customer.name
-        if said.sender == "customer"
-        else f"    {'AI' if said.sender == 'agent' else 'Person'}"
-    )
-    mark = " [handed over]" if said.status == "escalated" and said.sender != "customer" else ""
-    typer.echo(f"{said.at:6.1f}s  {printable(who)}{mark}: {_shortened(said.text)}")
+    us = {"agent": "    AI", "operator": "    Person"}
+    who = us.get(said.sender, said.customer.name)
+    mark = " [handed over]" if said.handed_over else ""
+    typer.echo(f"{said.at:6.1f}s  {_NAMES[said.channel]:8}  {printable(who)}{mark}: {_shortened(said.text)}")
 
 
 def _shortened(text: str, limit: int = 300) -> str:
@@ -110,23 +116,30 @@ def _shortened(text: str, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def _print_summary(tally: "Tally") -> None:
-    waits = sorted(tally.waits)
+def _print_summary(tally: "dict[Channel, Tally]") -> None:
+    from fte.demo.customers import Tally
+
+    total = sum(tally.values(), Tally())
+    waits = sorted(total.waits)
     typer.echo("")
     typer.echo(
-        f"{tally.written} messages written, {tally.answered} answered, {tally.escalated} handed to a person"
+        f"{total.written} messages written, {total.answered} answered, {total.escalated} handed to a person"
     )
+    for channel, part in tally.items():
+        typer.echo(
+            f"  {_NAMES[channel]:8}  {part.written} written, {part.answered} answered, {part.escalated} handed over"
+        )
     if waits:
         typer.echo(f"time to an answer: median {waits[len(waits) // 2]:.1f} s, longest {waits[-1]:.1f} s")
-    if tally.refused:
-        typer.echo(f"{tally.refused} messages were refused")
+    if total.refused:
+        typer.echo(f"{total.refused} messages were refused")
 
 
 def _open_console(demo: "RunningDemo", seconds: float | None) -> None:
     import asyncio
     import threading
 
-    crowd = _crowd(demo.url, lambda said: None)
+    crowd = _crowd(demo, lambda said: None)
     threading.Thread(target=lambda: asyncio.run(crowd.run()), daemon=True, name="customers").start()
     from fte.console.app import Console
 

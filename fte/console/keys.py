@@ -36,6 +36,8 @@ class Situation:
     earlier: bool = False
     runs: bool = False
     brief: bool = False
+    undelivered: bool = False
+    """A message on the screen did not arrive, or nobody knows whether it did."""
     live: bool = False
 
 
@@ -130,8 +132,30 @@ def _resolve(situation: Situation) -> Refusal:
     return _holding("resolve", situation)
 
 
+def _send_again(situation: Situation) -> Refusal:
+    if not situation.undelivered:
+        return "Every message here is delivered or on its way."
+    return _holding("send_again", situation)
+
+
 def _row(situation: Situation) -> Refusal:
     return None if situation.rows else "The list is empty."
+
+
+def _customer(situation: Situation) -> Refusal:
+    return None if situation.item is not None else "The conversation is still being loaded."
+
+
+def merge_refusal(situation: Situation) -> Refusal:
+    """Why customers cannot be merged or parted here, None when they can."""
+    if situation.role == "agent" and not situation.read_only:
+        return "Merging is for a lead or an admin; ask one of them."
+    return _may("merge", situation)
+
+
+def link_refusal(situation: Situation) -> Refusal:
+    """Why no code can be sent from here, None when it can."""
+    return _may("link", situation)
 
 
 def _earlier(situation: Situation) -> Refusal:
@@ -249,6 +273,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         why_not=_resolve,
     ),
     Action(
+        id="send_again",
+        keys=("s",),
+        context="conversation",
+        label="send again",
+        help="Send again the newest message that did not arrive",
+        why_not=_send_again,
+    ),
+    Action(
         id="trace",
         keys=("t",),
         context="conversation",
@@ -264,6 +296,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="brief",
         help="Fold or unfold the hand-over brief",
         why_not=_brief,
+    ),
+    Action(
+        id="customer",
+        keys=("c",),
+        context="conversation",
+        label="customer",
+        help="The customer: what identifies them, earlier conversations, merging, proof of another address",
+        why_not=_customer,
     ),
     Action(
         id="earlier",

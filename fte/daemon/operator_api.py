@@ -17,9 +17,9 @@ from fte.domain.conversations import Actor
 from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
 from fte.domain.operators import Action, allowed
 from fte.pg.pool import Pool
-from fte.store import control, conversations, customers, operators
+from fte.store import control, conversations, customers, identity, merges, operators
 from fte.store.conversations import VIEWS
-from fte.wire import ActionDone, ActionRequest, OperatorView
+from fte.wire import ActionDone, ActionRequest, LinkRequest, MergeDone, MergeRequest, OperatorView
 
 KEY_MAX: Final = 100
 
@@ -42,6 +42,10 @@ class OperatorApi:
             Route("/operator/conversations/{id}", self._conversation),
             Route("/conversations/{id}", self._conversation),
             Route("/customers/lookup", self._customer),
+            Route("/operator/customers/{id}", self._customer_page),
+            Route("/operator/conversations/{id}/link", self._link, methods=["POST"]),
+            Route("/operator/customers/{id}/merge", self._merge, methods=["POST"]),
+            Route("/operator/merges/{id}/undo", self._unmerge, methods=["POST"]),
             *acts,
         ]
 
@@ -77,19 +81,42 @@ class OperatorApi:
             raise Malformed("Say whom to look for.", fields={"email": "or phone: one of them is needed"})
         return json_response(await customers.lookup(self.pool, email=email, phone=phone))
 
+    async def _customer_page(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        return json_response(await customers.one(self.pool, _id(request, "customer")))
+
+    async def _link(self, request: Request) -> Response:
+        operator = await self.operator(request, "link")
+        key = _key(request)
+        asked = wire.decode(await read_body(request.scope, request.receive), LinkRequest)
+        actor = _unseeing(operator)
+        conversation = _conversation_id(request)
+        done = await identity.request_link(self.pool, key, conversation, actor, asked.channel, asked.address)
+        return self._done(done)
+
+    async def _merge(self, request: Request) -> Response:
+        operator = await self.operator(request, "merge")
+        key = _key(request)
+        asked = wire.decode(await read_body(request.scope, request.receive), MergeRequest)
+        kept = _id(request, "customer")
+        return self._done(await merges.merge(self.pool, key, kept, asked.other, _unseeing(operator)))
+
+    async def _unmerge(self, request: Request) -> Response:
+        operator = await self.operator(request, "merge")
+        done = await merges.unmerge(self.pool, _key(request), _id(request, "merge"), _unseeing(operator))
+        return self._done(done)
+
+    def _done(self, done: ActionDone | MergeDone) -> Response:
+        self.on_change()
+        return json_response(done)
+
     async def _act(self, action: Action, request: Request) -> Response:
         operator = await self.operator(request, action)
-        key = request.headers.get("idempotency-key", "")
-        if not 1 <= len(key) <= KEY_MAX:
-            raise Rejected(
-                "The header Idempotency-Key is missing or too long.",
-                fields={"Idempotency-Key": "1-100 characters"},
-            )
+        key = _key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), ActionRequest)
         actor = Actor(operator.id, operator.name, operator.role, asked.seen, asked.epoch)
         done = await _ACTIONS[action](self.pool, key, _conversation_id(request), actor, asked)
-        self.on_change()
-        return json_response(done)
+        return self._done(done)
 
     async def operator(self, request: Request, action: Action) -> OperatorView:
         """Who is asking. Raises Unauthorized without a valid token, Refused when their role may not do this."""
@@ -145,11 +172,30 @@ _ACTIONS: Final[dict[Action, Apply]] = {
 }
 
 
+def _key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if not 1 <= len(key) <= KEY_MAX:
+        raise Rejected(
+            "The header Idempotency-Key is missing or too long.",
+            fields={"Idempotency-Key": "1-100 characters"},
+        )
+    return key
+
+
+def _unseeing(operator: OperatorView) -> Actor:
+    """Somebody whose action does not depend on what their screen shows."""
+    return Actor(operator.id, operator.name, operator.role, seen=0, epoch=0)
+
+
 def _conversation_id(request: Request) -> UUID:
+    return _id(request, "conversation")
+
+
+def _id(request: Request, what: str) -> UUID:
     try:
         return _uuid(request.path_params["id"], "id")
     except Rejected:
-        raise NotFound("There is no such conversation.") from None
+        raise NotFound(f"There is no such {what}.") from None
 
 
 def _uuid(text: Any, field: str) -> UUID:

@@ -10,7 +10,7 @@ from fte.domain.errors import Unavailable
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from fte.store import turns
+from fte.store import identity, turns
 
 EVERY: Final = 5.0
 PRUNE_EVERY: Final = 3600.0
@@ -38,6 +38,8 @@ class Sweeper:
         recovered = await turns.recover(self._pool)
         if recovered:
             _log.warning("turns recovered", count=len(recovered))
+            self._hints.ring()
+        if await identity.read_codes(self._pool):
             self._hints.ring()
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY

@@ -1,4 +1,4 @@
-"""The demonstration's daemon: a real `fte up` as a child process, in a folder of its own that goes with it."""
+"""The demonstration: simulated providers and a real `fte up` as a child, in a folder of its own that goes with it."""
 
 import contextlib
 import os
@@ -16,7 +16,9 @@ from typing import Final
 
 import httpx
 
-from fte.demo.customers import COMPANY, COMPANY_NAME
+from fte.demo.customers import COMPANY, COMPANY_NAME, Addresses
+from fte.demo.stage import providers
+from fte.demo.state import DemoState, announced
 from fte.domain.errors import Unavailable
 
 START_TIMEOUT: Final = 60.0
@@ -27,9 +29,31 @@ PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "
 
 @dataclass(frozen=True, slots=True)
 class RunningDemo:
+    """What runs. `mailbox` and `number` are what customers write to, beside the form at `url`."""
+
     url: str
     data_dir: Path
     environment: dict[str, str]
+    gmail_url: str
+    twilio_url: str
+
+    @property
+    def mailbox(self) -> str:
+        return self.environment["FTE_GMAIL_ACCOUNT"]
+
+    @property
+    def number(self) -> str:
+        return self.environment["TWILIO_WHATSAPP_NUMBER"].removeprefix("whatsapp:")
+
+    def addresses(self) -> Addresses:
+        """Where customers write to, with the local operator's token, which the daemon has left by now."""
+        token = self.data_dir / "operator.token"
+        return Addresses(
+            daemon=self.url,
+            gmail=self.gmail_url,
+            twilio=self.twilio_url,
+            token=token.read_text().strip() if token.exists() else "",
+        )
 
     def fte(self, *arguments: str) -> None:
         """Run another `fte` command against the demonstration. Raises Unavailable with its words when it fails."""
@@ -46,25 +70,44 @@ class RunningDemo:
 
 
 @contextlib.contextmanager
-def running(port: int | None) -> Iterator[RunningDemo]:
-    """Start the daemon and fill its knowledge base; stop it and remove its folder afterwards.
+def running(port: int | None, state_dir: Path) -> Iterator[RunningDemo]:
+    """Start the providers and the daemon and fill its knowledge base; stop all and remove the folder afterwards.
 
-    Raises Unavailable when it does not come up.
+    While it runs, `state_dir` holds a file by which `fte simulate` finds it. Raises Unavailable when something does
+    not come up.
     """
     folder = Path(tempfile.mkdtemp(prefix="fte-demo-"))
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
+    url = f"http://127.0.0.1:{port or _free_port()}"
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        simulated = stack.enter_context(providers(url, folder))
+        environment = _environment(url, folder) | simulated.environment
+        demo = RunningDemo(url, folder, environment, simulated.gmail_url, simulated.twilio_url)
+        stack.enter_context(_daemon(demo))
+        demo.fte("kb", "import", str(COMPANY / "kb"))
+        state = DemoState(pid=os.getpid(), daemon=url, gmail=demo.gmail_url, twilio=demo.twilio_url)
+        stack.enter_context(announced(state_dir, state))
+        yield demo
+
+
+def _environment(url: str, folder: Path) -> dict[str, str]:
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
         "FTE_DATA_DIR": str(folder),
-        "FTE_PORT": str(port or _free_port()),
+        "FTE_PORT": url.rpartition(":")[2],
         "FTE_COMPANY": COMPANY_NAME,
         "FTE_COMPANY_DIR": str(COMPANY),
         "FTE_FORM_RATE_PER_IP": "100000",
+        "FTE_GMAIL_POLL": "10",
     }
-    demo = RunningDemo(f"http://127.0.0.1:{environment['FTE_PORT']}", folder, environment)
-    log = folder / "daemon.log"
+
+
+@contextlib.contextmanager
+def _daemon(demo: RunningDemo) -> Iterator[None]:
+    log = demo.data_dir / "daemon.log"
     with log.open("wb") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "fte", "up"],
-            env=environment,
+            env=demo.environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -72,11 +115,9 @@ def running(port: int | None) -> Iterator[RunningDemo]:
         )
     try:
         _wait_until_up(demo.url, child, log)
-        demo.fte("kb", "import", str(COMPANY / "kb"))
-        yield demo
+        yield
     finally:
         _stop(child)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_port() -> int:

@@ -5,6 +5,7 @@ behind it. A key never names another person than its address does: rules that on
 the hosts known to have them, everything else stays as it is.
 """
 
+import contextlib
 import re
 import unicodedata
 from typing import Final, Literal
@@ -21,6 +22,14 @@ TEXT_MAX: Final = 1_000
 """Characters of what is looked at, display name and all."""
 PHONE_MAX: Final = 60
 """Characters of a number with all its punctuation."""
+
+CODE_DIGITS: Final = 6
+CODE_MINUTES: Final = 30
+"""Minutes a code that proves an address is valid."""
+CODE_TRIES: Final = 5
+"""Codes that may be written back for one that was sent."""
+CODES_A_DAY: Final = 5
+"""Codes sent to one address or number, and asked for in one conversation, within 24 hours."""
 
 _GMAIL: Final = "gmail.com"
 _GOOGLE: Final = frozenset({_GMAIL, "googlemail.com"})
@@ -49,6 +58,7 @@ _EDGES: Final = " \t\r\n,;\u00a0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _ASCII_UPPER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _NO_ADDRESS: Final = "This is not an e-mail address."
 _LIKE_ADDRESS: Final = "It should look like name@example.com."
+_CODE: Final = re.compile(r"(?<![0-9])([0-9]{3})[ \u00a0-]?([0-9]{3})(?![0-9])")
 
 _NUMBER: Final = re.compile(r"[+＋]?[\d\s().\-\u2010-\u2015\u2212/\u00a0\u202f\u2009]+")
 _SCHEME: Final = re.compile(r"(?i)(?:whatsapp|tel|sms):")
@@ -123,17 +133,18 @@ def normalise_phone(text: str, region: str | None = None) -> str:
     wanted = _SCHEME.sub("", text[:PHONE_MAX].strip(_EDGES), count=1).strip(_EDGES)
     if len(text) > PHONE_MAX or not _NUMBER.fullmatch(wanted):
         raise Rejected(_NO_NUMBER, fields={"phone": "not a number"}, remedy=_LIKE_NUMBER)
+    possible = []
     for candidate, home in _readings(wanted, region):
-        try:
+        with contextlib.suppress(library.NumberParseException):
             number = library.parse(candidate, home)
-        except library.NumberParseException:
-            continue
-        possible = library.is_possible_number_with_reason(number) == library.ValidationResult.IS_POSSIBLE
-        if possible and (home is None or library.is_valid_number(number)):
-            written = str(library.format_number(number, library.PhoneNumberFormat.E164))
-            old = _BRAZIL_OLD.fullmatch(written)
-            return f"+55{old[1]}9{old[2]}" if old else written
-    raise Rejected(_NO_NUMBER, fields={"phone": "not a number"}, remedy=_LIKE_NUMBER)
+            if library.is_possible_number_with_reason(number) == library.ValidationResult.IS_POSSIBLE:
+                possible.append(number)
+    if not possible:
+        raise Rejected(_NO_NUMBER, fields={"phone": "not a number"}, remedy=_LIKE_NUMBER)
+    best = next(filter(library.is_valid_number, possible), possible[0])
+    written = str(library.format_number(best, library.PhoneNumberFormat.E164))
+    old = _BRAZIL_OLD.fullmatch(written)
+    return f"+55{old[1]}9{old[2]}" if old else written
 
 
 def identity_key(type_: IdentifierType, text: str, region: str | None = None) -> str:
@@ -145,6 +156,21 @@ def identity_key(type_: IdentifierType, text: str, region: str | None = None) ->
         return normalise_email(text) if type_ == "email" else normalise_phone(text, region)
     except Rejected:
         return " ".join(text[:TEXT_MAX].split())
+
+
+def codes_in(text: str) -> list[str]:
+    """What may be a code in a customer's message, in order; also when written as 123 456."""
+    return [first + second for first, second in _CODE.findall(text)]
+
+
+def code_text(code: str, channel: str, address: str) -> str:
+    """What the owner of `address` is sent, whoever asked for it. `channel` is where the code must be written back."""
+    return (
+        f"Somebody who writes to us {channel} says that {address} is theirs as well. If that is you, please write "
+        f"this code to us there, in the same conversation: {code}\n\n"
+        f"It is valid for {CODE_MINUTES} minutes. If it is not you, ignore this message and give the code to nobody: "
+        "without it, nothing happens."
+    )
 
 
 def _bare(text: str) -> str:

@@ -66,6 +66,23 @@ class Assignment:
         """The customer's words the answer is owed for."""
         return "\n".join(line.content for line in self.lines if line.new and line.role == "customer")
 
+    @property
+    def moved_from(self) -> Channel | None:
+        """The other channel the customer wrote on before, when the messages to answer are the first on this one.
+
+        Only of a proven customer: a claim opens nothing.
+        """
+        wrote = [line for line in self.lines if line.role == "customer"]
+        settled = [line.channel for line in wrote if not line.new]
+        if not self.verified or (settled and settled[-1] == self.channel):
+            return None
+        return next((line.channel for line in reversed(wrote) if line.channel != self.channel), None)
+
+    @property
+    def introduces(self) -> bool:
+        """Whether the answer has to say who is speaking: the customer has not heard from us here."""
+        return self.first_answer or self.moved_from is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Escalation:

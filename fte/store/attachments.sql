@@ -20,7 +20,7 @@ select c.id from attachments a join messages m on m.id = a.message_id join conve
 
 -- name: settle
 update attachments a
-   set state = $2, media_type = coalesce($3, a.media_type), content = $4, size = coalesce(length($4), a.size), reason = $5
+   set state = $2, media_type = coalesce($3, a.media_type), content = $4::bytea, size = coalesce(length($4::bytea), a.size), reason = $5
   from messages m
  where a.id = $1 and a.state = 'pending' and m.id = a.message_id
 returning m.id as message_id, m.conversation_id, m.channel, m.seq

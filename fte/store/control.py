@@ -34,7 +34,7 @@ _sql = queries.load(__file__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """One action under way: the locked conversation and who acts."""
 
     connection: Connection
@@ -46,7 +46,7 @@ class _Case:
 
     def done(
         self, type_: str, *, message: UUID | None = None, in_flight: list[UUID] | None = None, **now: Any
-    ) -> "_Done":
+    ) -> "Done":
         """`now` names what of owner, epoch, status and last_seq the action changed."""
         result = ActionDone(
             conversation_id=self.conversation,
@@ -69,11 +69,13 @@ class _Case:
         }
         if message:
             fact |= {"message_id": message, "role": "operator"}
-        return _Done(result, [Event(CONVERSATIONS, str(self.conversation), type_, fact)])
+        return Done(result, [Event(CONVERSATIONS, str(self.conversation), type_, fact)])
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class Done:
+    """What an action came to, and what is announced of it."""
+
     result: ActionDone
     events: list[Event]
 
@@ -83,40 +85,40 @@ async def take_over(pool: Pool, key: str, conversation: UUID, actor: Actor) -> A
 
     Raises Conflict, naming the winner, when somebody else was faster.
     """
-    return await _act(pool, key, "take_over", conversation, actor, {}, _take_over)
+    return await act(pool, key, "take_over", conversation, actor, {}, _take_over)
 
 
 async def reply(pool: Pool, key: str, conversation: UUID, actor: Actor, text: str) -> ActionDone:
     """The operator's words go to the customer. Raises Conflict when they do not hold it or have not seen everything."""
 
-    async def apply(case: _Case) -> _Done:
+    async def apply(case: Case) -> Done:
         return await _reply(case, storable(text))
 
-    return await _act(pool, key, "reply", conversation, actor, {"text": text}, apply)
+    return await act(pool, key, "reply", conversation, actor, {"text": text}, apply)
 
 
 async def note(pool: Pool, key: str, conversation: UUID, actor: Actor, text: str) -> ActionDone:
     """A note for colleagues. The customer never sees it."""
 
-    async def apply(case: _Case) -> _Done:
-        message, seq = await _say(case, "note", storable(text), None)
+    async def apply(case: Case) -> Done:
+        message, seq = await say(case, "note", storable(text), None)
         return case.done("note.added", message=message, last_seq=seq)
 
-    return await _act(pool, key, "note", conversation, actor, {"text": text}, apply)
+    return await act(pool, key, "note", conversation, actor, {"text": text}, apply)
 
 
 async def release(pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str) -> ActionDone:
     """The AI has the conversation again, and owes an answer to what nobody has answered."""
-    return await _act(pool, key, "release", conversation, actor, {"reason": reason}, _release)
+    return await act(pool, key, "release", conversation, actor, {"reason": reason}, _release)
 
 
 async def resolve(pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str) -> ActionDone:
     """The matter is settled. A new message of the customer opens it again, with the AI."""
 
-    async def apply(case: _Case) -> _Done:
+    async def apply(case: Case) -> Done:
         return await _resolve(case, storable(reason))
 
-    return await _act(pool, key, "resolve", conversation, actor, {"reason": reason}, apply)
+    return await act(pool, key, "resolve", conversation, actor, {"reason": reason}, apply)
 
 
 async def send_again(pool: Pool, key: str, conversation: UUID, actor: Actor) -> ActionDone:
@@ -124,7 +126,7 @@ async def send_again(pool: Pool, key: str, conversation: UUID, actor: Actor) -> 
 
     Raises Conflict when they do not hold the conversation, have not seen everything, or nothing is undelivered.
     """
-    return await _act(pool, key, "send_again", conversation, actor, {}, _send_again)
+    return await act(pool, key, "send_again", conversation, actor, {}, _send_again)
 
 
 async def reply_from_elsewhere(
@@ -187,15 +189,16 @@ async def reply_from_elsewhere(
     return True
 
 
-async def _act(
+async def act(
     pool: Pool,
     key: str,
     action: Action,
     conversation: UUID,
     actor: Actor,
     details: JSON,
-    apply: Callable[[_Case], Awaitable[_Done]],
+    apply: Callable[[Case], Awaitable[Done]],
 ) -> ActionDone:
+    """Apply an action under the conversation's lock, once per key, and audit it. Raises NotFound and Conflict."""
     fingerprint = hashlib.sha256(
         msgspec.json.encode([action, conversation, actor.seen, actor.epoch, details])
     ).digest()
@@ -209,7 +212,7 @@ async def _act(
             return msgspec.convert(earlier["result"], ActionDone)
         # A statement of its own: one that had to wait for the lock would still see what was before.
         row: Any = await connection.fetchrow(_sql.facts, conversation)
-        case = _Case(connection, conversation, row["ticket_id"], row["channel"], control_of(row), actor)
+        case = Case(connection, conversation, row["ticket_id"], row["channel"], control_of(row), actor)
         done = await apply(case)
         await connection.execute(
             _sql.record, actor.id, action, conversation, key, fingerprint, _audited(details), done.result
@@ -223,7 +226,7 @@ def _audited(details: JSON) -> JSON:
     return {name: len(value) if name == "text" else value for name, value in details.items()}
 
 
-async def _take_over(case: _Case) -> _Done:
+async def _take_over(case: Case) -> Done:
     check_take_over(case.control, case.actor)
     if case.actor.holds(case.control):
         return case.done("conversation.taken_over")
@@ -239,10 +242,10 @@ async def _take_over(case: _Case) -> _Done:
     )
 
 
-async def _reply(case: _Case, text: str) -> _Done:
+async def _reply(case: Case, text: str) -> Done:
     check_reply(case.control, case.actor)
     state = first_state(case.channel)
-    message, seq = await _say(case, "outbound", text, state)
+    message, seq = await say(case, "outbound", text, state)
     await case.connection.execute(
         _sql.answered,
         case.conversation,
@@ -260,7 +263,7 @@ async def _reply(case: _Case, text: str) -> _Done:
     return done
 
 
-async def _send_again(case: _Case) -> _Done:
+async def _send_again(case: Case) -> Done:
     check_reply(case.control, case.actor)
     rows = await case.connection.fetch(_sql.send_again, case.conversation, case.control.epoch)
     if not rows:
@@ -273,7 +276,7 @@ async def _send_again(case: _Case) -> _Done:
     return done
 
 
-async def _release(case: _Case) -> _Done:
+async def _release(case: Case) -> Done:
     check_release(case.control, case.actor)
     epoch = case.control.epoch + 1
     status = "resolved" if case.control.status == "resolved" else "open"
@@ -284,7 +287,7 @@ async def _release(case: _Case) -> _Done:
     return case.done("conversation.released", owner="ai", epoch=epoch, status=status)
 
 
-async def _resolve(case: _Case, reason: str) -> _Done:
+async def _resolve(case: Case, reason: str) -> Done:
     check_resolve(case.control, case.actor)
     await case.connection.execute(_sql.lock_turn, case.conversation)
     epoch = case.control.epoch + 1
@@ -292,7 +295,8 @@ async def _resolve(case: _Case, reason: str) -> _Done:
     return case.done("conversation.resolved", owner="ai", epoch=epoch, status="resolved")
 
 
-async def _say(case: _Case, direction: str, text: str, state: str | None) -> tuple[UUID, int]:
+async def say(case: Case, direction: str, text: str, state: str | None) -> tuple[UUID, int]:
+    """Add a message of the operator. Returns its id and sequence number."""
     message, seq = new_id(), case.control.last_seq + 1
     await case.connection.execute(
         _sql.say, message, case.conversation, seq, case.channel, direction, text, case.actor.id, state

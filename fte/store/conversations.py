@@ -65,6 +65,7 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         item=msgspec.convert(dict(head), QueueItem),
         epoch=facts["epoch"],
         verified=facts["verified"],
+        customer_id=facts["customer_id"],
         customer_email=facts["email"],
         customer_phone=facts["phone"],
         brief=msgspec.convert(facts["brief"], Brief) if facts["brief"] else None,
@@ -72,4 +73,5 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         earlier=messages[0].seq - 1 if messages else 0,
         runs=[msgspec.convert(dict(row) | row["trace"], RunView) for row in runs],
         cursor=cursor,
+        window_until=facts["window_until"],
     )

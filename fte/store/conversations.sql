@@ -2,7 +2,7 @@
 with matching as (
     select c.id
       from conversations c join customers u on u.id = c.customer_id join tickets k on k.conversation_id = c.id
-     where u.name ilike $3 or u.email ilike $3 or u.phone ilike $3 or k.subject ilike $3 or c.number::text = trim('%' from $3)
+     where u.name ilike $3 or c.name ilike $3 or u.email ilike $3 or u.phone ilike $3 or k.subject ilike $3 or c.number::text = trim('%' from $3)
 ), found as (
     (select id, 0 as part, (operator_id is not null)::int as held,
             case escalation_urgency when 'high' then 0 else 1 end as rank, extract(epoch from coalesce(escalated_at, last_message_at)) as at
@@ -27,7 +27,7 @@ with matching as (
 select id from found order by part, held, rank, at limit $4
 
 -- name: items
-select c.id as conversation_id, c.number, coalesce(nullif(cu.name, ''), cu.email, cu.phone, '?') as customer,
+select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when c.verified then nullif(cu.name, '') end, cu.email, cu.phone, '?') as customer,
        k.channel, k.subject, k.category, k.priority, k.status as ticket_status, c.status, c.owner,
        o.name as operator,
        case when c.owner = 'human' and c.status <> 'resolved' then c.escalation_reason end as reason,
@@ -49,17 +49,24 @@ select c.id as conversation_id, c.number, coalesce(nullif(cu.name, ''), cu.email
 select count(*) from conversations where owner = 'human' and status <> 'resolved' and operator_id is null
 
 -- name: facts
-select c.epoch, c.verified, cu.email, cu.phone,
-       case when c.owner = 'human' then c.escalation_brief end as brief
+select c.epoch, c.verified, c.customer_id, cu.email, cu.phone,
+       case when c.owner = 'human' then c.escalation_brief end as brief,
+       (select case m.channel when 'whatsapp' then i.sent_at + interval '24 hours' end
+          from messages m join inbound i on i.message_id = m.id
+         where m.conversation_id = c.id and m.direction = 'inbound' order by m.seq desc limit 1) as window_until
   from conversations c join customers cu on cu.id = c.customer_id
  where c.id = $1
 
 -- name: messages
 select * from (
     select m.id, m.seq, m.channel, m.direction, m.role,
-           case m.role when 'customer' then coalesce(nullif(cu.name, ''), cu.email, cu.phone, 'Customer')
+           case m.role when 'customer' then coalesce(nullif(c.name, ''), case when c.verified then nullif(cu.name, '') end,
+                                                    m.sender, cu.email, cu.phone, 'Customer')
                        when 'operator' then coalesce(o.name, 'Operator') when 'agent' then 'AI' else 'System' end as author,
-           m.content, m.sentiment::float8 as sentiment, m.delivery_status, m.outcome, m.run_id, m.created_at
+           m.content, m.sentiment::float8 as sentiment, m.delivery_status, m.outcome, m.reason, m.run_id, m.created_at,
+           case when m.delivery_status in ('queued', 'failed', 'unknown')
+                then (select r.error from replies r where r.message_id = m.id and r.error is not null
+                       order by r.kind, r.part limit 1) end as delivery_error
       from messages m
       join conversations c on c.id = m.conversation_id
       join customers cu on cu.id = c.customer_id

@@ -1,15 +1,67 @@
--- name: lookup
-select cu.id, cu.name, cu.email, cu.phone, cu.created_at,
+-- name: find
+select customer_id from customer_identifiers where identifier_type = any ($1) and identifier_value = $2 limit 1
+
+-- name: one
+select cu.id, cu.name, cu.email, cu.phone, cu.created_at, cu.proven,
        coalesce((select jsonb_agg(jsonb_build_object('identifier_type', i.identifier_type,
                                                      'identifier_value', i.identifier_value,
                                                      'verified', i.verified) order by i.id)
                    from customer_identifiers i where i.customer_id = cu.id), '[]') as identifiers,
        coalesce((select jsonb_agg(jsonb_build_object('conversation_id', c.id, 'number', c.number, 'status', c.status,
                                                      'owner', c.owner, 'initial_channel', c.initial_channel,
+                                                     'verified', c.verified, 'subject', c.subject,
                                                      'started_at', c.started_at, 'last_message_at', c.last_message_at)
                                   order by c.last_message_at desc)
-                   from (select * from conversations
-                          where customer_id = cu.id order by last_message_at desc limit $3) c), '[]') as conversations
-  from customer_identifiers known join customers cu on cu.id = known.customer_id
- where known.identifier_type = any ($1) and known.identifier_value = $2
- limit 1
+                   from (select t.*, coalesce((select subject from tickets k where k.conversation_id = t.id
+                                                order by k.created_at limit 1), '') as subject
+                           from conversations t where t.customer_id = cu.id
+                          order by t.last_message_at desc limit $2) c), '[]') as conversations
+  from customers cu
+ where cu.id = $1
+
+-- name: merges
+select g.id, g.kept, coalesce(k.name, k.email, k.phone, '') as kept_name,
+       g.merged, coalesce(m.name, m.email, m.phone, '') as merged_name, g.proof, o.name as operator, g.merged_at, g.undone_at
+  from customer_merges g
+  join customers k on k.id = g.kept
+  join customers m on m.id = g.merged
+  left join operators o on o.id = g.operator_id
+ where g.kept = $1 or g.merged = $1
+ order by g.merged_at desc limit $2
+
+-- name: duplicates
+with me as (
+    select id, name, phone from customers where id = $1
+), mine as (
+    select identifier_type, identifier_value from customer_identifiers where customer_id = $1
+), hints as (
+    select i.customer_id as id, 'same number' as why, 1 as rank
+      from mine join customer_identifiers i on i.identifier_value = mine.identifier_value
+     where mine.identifier_type <> 'email' and i.identifier_type <> 'email'
+    union all
+    select cu.id, 'same number', 1
+      from mine join customers cu on cu.phone = mine.identifier_value where mine.identifier_type <> 'email'
+    union all
+    select i.customer_id, 'same number', 1
+      from me join customer_identifiers i on i.identifier_value = me.phone and i.identifier_type <> 'email'
+    union all
+    select other.customer_id, 'refers to it', 2
+      from conversations c join conversations other on other.linked_to = c.id where c.customer_id = $1
+    union all
+    select other.customer_id, 'refers to it', 2
+      from conversations c join conversations other on other.id = c.linked_to where c.customer_id = $1
+    union all
+    (select cu.id, 'same name', 3
+       from me join customers cu on lower(cu.name) = lower(me.name)
+      where position(' ' in me.name) > 0 limit 50)
+), best as (
+    select distinct on (id) id, why, rank from hints where id <> $1 order by id, rank
+)
+select cu.id, coalesce(cu.name, cu.email, cu.phone, '') as name, best.why,
+       coalesce((select jsonb_agg(jsonb_build_object('identifier_type', i.identifier_type,
+                                                     'identifier_value', i.identifier_value,
+                                                     'verified', i.verified) order by i.id)
+                   from customer_identifiers i where i.customer_id = cu.id), '[]') as identifiers
+  from best join customers cu on cu.id = best.id
+ where exists (select from conversations c where c.customer_id = cu.id)
+ order by best.rank, cu.id limit $2

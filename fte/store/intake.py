@@ -1,18 +1,22 @@
 """Intake: a message of a customer becomes durable, with everything that follows from it, in one transaction."""
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from fte.domain.channels import STYLES, Channel
+from fte.domain.errors import Unavailable
 from fte.domain.events import INBOUND
+from fte.domain.identity import IdentifierType, identity_key
 from fte.domain.ids import hashed, new_id, public_ticket_id
 from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line, storable
 from fte.domain.tickets import Category, Priority
 from fte.pg import queries
 from fte.pg.pool import Connection, Pool
+from fte.store import identity
 from fte.wire import JSON
 
 _sql = queries.load(__file__)
@@ -50,17 +54,19 @@ class InboundMessage:
     """A customer's message as a channel understood it.
 
     `provider_id` is unique within (channel, account): a second delivery of the same id changes nothing.
-    `verified` says the identifier was proven by the channel, not just claimed. `into_ticket` names the ticket
-    whose conversation the message continues, when the channel knows it; `linked_to` a conversation it refers to
-    without being part of it. `envelope` is what the channel needs to answer this message, opaque to all others.
-    `sent_at` is the provider's time; None means now. A message with a reason to `suppress` is stored and shown,
-    and nobody owes it an answer. `raw` is kept when the body is not all that came.
+    `identifier` is the address or number as the customer uses it, where an answer goes; who they are is its key.
+    `verified` says it was proven by the channel, not just claimed. `into_ticket` names the ticket whose conversation
+    the message continues, when the channel knows it; it does so only for the ticket's own customer, or on the
+    ticket's page. `linked_to` is a conversation it refers to without being part of it. `envelope` is what the
+    channel needs to answer this message, opaque to all others. `sent_at` is the provider's time; None means now. A
+    message with a reason to `suppress` is stored and shown, and nobody owes it an answer. `raw` is kept when the
+    body is not all that came.
     """
 
     channel: Channel
     account: str
     provider_id: str
-    identifier_type: Literal["email", "phone", "whatsapp"]
+    identifier_type: IdentifierType
     identifier: str
     verified: bool
     name: str
@@ -97,16 +103,24 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
     """
     if message.attachments or message.references:
         async with pool.transaction() as connection:
-            received = await _take_in(connection, secret, message)
+            received, may_prove = await _take_in(connection, secret, message)
             if not received.duplicate:
                 await _add(connection, message, received)
-            return received
-    return await _take_in(pool, secret, message)
+    else:
+        received, may_prove = await _take_in(pool, secret, message)
+    if may_prove:
+        # Should this fail, the message is stored all the same, and the sweeper looks at it.
+        with contextlib.suppress(Unavailable):
+            await identity.read_code(pool, received.conversation)
+    return received
 
 
-async def _take_in(database: Pool | Connection, secret: bytes, message: InboundMessage) -> Received:
+async def _take_in(
+    database: Pool | Connection, secret: bytes, message: InboundMessage
+) -> tuple[Received, bool]:
     body = storable(message.body)
-    ticket = message.into_ticket or new_id()
+    ticket = new_id()
+    address = one_line(message.identifier)
     ticket_id = public_ticket_id(secret, ticket)
     style = STYLES[message.channel]
     as_it_came = message.body.encode("utf-8", "surrogatepass") if body != message.body else None
@@ -117,12 +131,12 @@ async def _take_in(database: Pool | Connection, secret: bytes, message: InboundM
         message.provider_id,
         message.raw or as_it_came,
         message.identifier_type,
-        message.identifier,
+        identity_key(message.identifier_type, address),
         message.verified,
         one_line(message.name),
         message.into_ticket,
         message.linked_to,
-        message.identifier,
+        address,
         message.envelope,
         message.sent_at,
         message.suppress,
@@ -143,7 +157,10 @@ async def _take_in(database: Pool | Connection, secret: bytes, message: InboundM
     )
     if row["o_ticket"] != ticket:
         ticket_id = public_ticket_id(secret, row["o_ticket"])
-    return Received(row["o_duplicate"], row["o_conversation"], row["o_ticket"], row["o_message"], ticket_id)
+    received = Received(
+        row["o_duplicate"], row["o_conversation"], row["o_ticket"], row["o_message"], ticket_id
+    )
+    return received, row["o_code"]
 
 
 async def _add(connection: Connection, message: InboundMessage, received: Received) -> None:

@@ -280,7 +280,7 @@ def _events(claim: Claim, outcome: Outcome, message: UUID, seq: int, epoch: int,
 async def open_turn(connection: Connection, conversation: UUID, ticket: UUID, channel: str) -> None:
     """Owe the conversation an answer, now. The caller holds the conversation's lock and knows no turn is open."""
     row: Any = await connection.fetchrow(_sql.open_turn, new_id(), conversation, ticket, channel)
-    await emit(connection, [_doorbell(row["id"], conversation, ticket, channel, row["due_at"])])
+    await emit(connection, [_doorbell(row["id"], conversation, ticket, row["channel"], row["due_at"])])
 
 
 async def _put_back(connection: Connection, claim: Claim, wait: float, *, discarded: bool) -> None:

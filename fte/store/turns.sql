@@ -22,7 +22,8 @@ select id from taken
 
 -- name: load
 select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, c.epoch, c.verified,
-       c.last_inbound_seq, c.answered_seq, k.number, k.subject, k.category, k.priority, cu.name,
+       c.last_inbound_seq, c.answered_seq, k.number, k.subject, k.category, k.priority,
+       coalesce(c.name, case when c.verified then cu.name end) as name,
        coalesce((select min(m.created_at) from messages m
                   where m.conversation_id = c.id and m.direction = 'inbound' and m.seq > c.answered_seq),
                 t.created_at) as waiting_since,
@@ -103,7 +104,11 @@ update messages set outcome = 'handed_over'
  where conversation_id = $1 and direction = 'inbound' and outcome is null
 
 -- name: open_turn
-insert into turns (id, conversation_id, ticket_id, channel) values ($1, $2, $3, $4) returning id, due_at
+-- The answer goes where the customer wrote last.
+insert into turns (id, conversation_id, ticket_id, channel)
+select $1, $2, $3, coalesce((select m.channel from messages m where m.conversation_id = $2 and m.direction = 'inbound'
+                              order by m.seq desc limit 1), $4)
+returning id, due_at, channel
 
 -- name: put_back
 update turns

@@ -167,10 +167,29 @@ create table link_codes (
     attempts          integer not null default 0,
     expires_at        timestamptz not null,
     used_at           timestamptz,
+    read_seq          integer not null,
     created_at        timestamptz not null default now()
 );
+comment on column link_codes.read_seq is 'messages of the conversation up to here were looked at for the code';
 comment on table link_codes is 'a code sent to one channel that, written back on another, proves both are one person''s';
 create index link_codes_open on link_codes (conversation_id) where used_at is null;
+create index link_codes_identifier on link_codes (identifier_type, identifier_value, created_at);
+
+alter table customer_identifiers
+    add column seen_at timestamptz not null default now(),
+    add column name text;
+comment on column customer_identifiers.name is 'what its holder was called when it was last proven';
+comment on column customer_identifiers.identifier_value is 'the key: one for all spellings of an address or number';
+comment on column customer_identifiers.seen_at is 'when it was last proven';
+
+alter table customers add column proven boolean not null default false;
+comment on column customers.proven is 'the name is that of somebody who proved an identifier; otherwise anybody may have typed it';
+create index customers_named on customers (lower(name));
+create index customers_phone on customers (phone) where phone is not null;
+
+alter table conversations add column name text;
+comment on column conversations.name is 'what the customer is called here: a claimed name stays in the conversation it was typed in';
+update conversations c set name = cu.name from customers cu where cu.id = c.customer_id;
 
 alter table conversations add column linked_to uuid references conversations;
 comment on column conversations.linked_to is 'the conversation a stranger''s mail referred to: shown beside it, never joined';
@@ -182,15 +201,17 @@ drop function intake;
 
 create function intake(
     p_channel text, p_account text, p_provider_id text, p_raw bytea,
-    p_identifier_type text, p_identifier text, p_verified boolean, p_name text,
+    p_identifier_type text, p_key text, p_verified boolean, p_name text,
     p_into_ticket uuid, p_linked_to uuid, p_sender text, p_envelope jsonb, p_sent_at timestamptz, p_suppress text,
     p_customer uuid, p_conversation uuid, p_ticket uuid, p_public_hash bytea, p_message uuid, p_turn uuid,
     p_subject text, p_category text, p_priority text, p_body text, p_sentiment real,
     p_quiet interval, p_quiet_limit interval, p_inbound_topic text,
-    out o_duplicate boolean, out o_conversation uuid, out o_ticket uuid, out o_message uuid
+    out o_duplicate boolean, out o_conversation uuid, out o_ticket uuid, out o_message uuid, out o_code boolean
 ) language plpgsql as $$
 declare
     v_customer uuid;
+    v_joins boolean;
+    v_linked_to uuid := p_linked_to;
     v_owner text := 'ai';
     v_seq integer := 1;
     v_turn uuid;
@@ -198,6 +219,7 @@ declare
     v_fact jsonb;
 begin
     o_duplicate := false;
+    o_code := false;
     o_message := p_message;
     o_ticket := coalesce(p_into_ticket, p_ticket);
 
@@ -213,19 +235,50 @@ begin
     end if;
 
     if p_into_ticket is not null then
-        select t.conversation_id, t.customer_id into strict o_conversation, v_customer
-          from tickets t where t.id = p_into_ticket;
-    else
-        -- Taking the identifier is also the lock that makes simultaneous first contacts one customer.
-        insert into customer_identifiers as known (customer_id, identifier_type, identifier_value, verified)
-        values (p_customer, p_identifier_type, p_identifier, p_verified)
-        on conflict (identifier_type, identifier_value)
-            do update set verified = known.verified or excluded.verified
+        -- Whoever has a ticket's address may write on its page. Otherwise only its customer continues a conversation,
+        -- and a claimed one is never continued by somebody proven, nor the reverse: they may be two people.
+        select c.id, p_channel = 'web_form' or (c.verified = p_verified and exists (
+                   select from customer_identifiers i
+                    where i.identifier_type = p_identifier_type and i.identifier_value = p_key
+                      and i.customer_id = c.customer_id and (i.verified or not p_verified)))
+          into strict o_conversation, v_joins
+          from tickets t join conversations c on c.id = t.conversation_id
+         where t.id = p_into_ticket;
+        if not v_joins then
+            v_linked_to := coalesce(p_linked_to, o_conversation);
+            o_conversation := null;
+            o_ticket := p_ticket;
+        end if;
+    end if;
+
+    if o_conversation is null then
+        -- Taking the identifier is also the lock that makes simultaneous first contacts one customer. It leaves its
+        -- customer when it is proven for the first time beside others that were proven without it, and when a number
+        -- comes back under another name after the 45 days from which on a number may be given to somebody else.
+        insert into customer_identifiers as known (customer_id, identifier_type, identifier_value, verified, name)
+        values (p_customer, p_identifier_type, p_key, p_verified, case when p_verified then nullif(p_name, '') end)
+        on conflict (identifier_type, identifier_value) do update
+           set verified = known.verified or excluded.verified,
+               seen_at = case when excluded.verified then now() else known.seen_at end,
+               name = coalesce(excluded.name, known.name),
+               customer_id = case
+                   when excluded.verified and not known.verified and exists (
+                       select from customer_identifiers other where other.customer_id = known.customer_id and other.verified)
+                     or excluded.verified and known.verified and known.identifier_type <> 'email'
+                       and known.seen_at < now() - interval '45 days'
+                       and not coalesce(lower(excluded.name) = lower(known.name), false)
+                   then excluded.customer_id else known.customer_id end
         returning customer_id into v_customer;
         if v_customer = p_customer then
-            insert into customers (id, email, phone, name)
-            values (v_customer, case when p_identifier_type = 'email' then p_identifier end,
-                    case when p_identifier_type <> 'email' then p_identifier end, p_name);
+            insert into customers (id, email, phone, name, proven)
+            values (v_customer, case when p_identifier_type = 'email' then p_sender end,
+                    case when p_identifier_type <> 'email' then p_sender end, nullif(p_name, ''), p_verified);
+        elsif p_verified then
+            update customers
+               set proven = true, name = nullif(p_name, ''),
+                   email = case when p_identifier_type = 'email' and not proven then p_sender else email end,
+                   phone = case when p_identifier_type <> 'email' and not proven then p_sender else phone end
+             where id = v_customer and (not proven or (name is null and p_name <> ''));
         end if;
         if p_verified then
             select c.id, t.id into o_conversation, o_ticket
@@ -234,23 +287,22 @@ begin
              order by c.last_message_at desc, t.created_at desc limit 1;
             if o_conversation is null then
                 o_ticket := p_ticket;
-            else
-                update inbound i set ticket_id = o_ticket
-                 where i.channel = p_channel and i.account = p_account and i.provider_id = p_provider_id;
             end if;
         end if;
     end if;
 
     if o_conversation is null then
         o_conversation := p_conversation;
-        insert into conversations (id, customer_id, initial_channel, verified, last_seq, last_inbound_seq,
+        insert into conversations (id, customer_id, initial_channel, verified, name, last_seq, last_inbound_seq,
                                    answered_seq, sentiment_score, linked_to)
-        values (o_conversation, v_customer, p_channel, p_verified, 1, 1, (p_suppress is not null)::int, p_sentiment, p_linked_to);
+        values (o_conversation, v_customer, p_channel, p_verified, nullif(p_name, ''), 1, 1,
+                (p_suppress is not null)::int, p_sentiment, v_linked_to);
         insert into tickets (id, public_hash, conversation_id, customer_id, source_channel, subject, category, priority)
         values (o_ticket, p_public_hash, o_conversation, v_customer, p_channel, p_subject, p_category, p_priority);
     else
         update conversations c
            set last_seq = c.last_seq + 1, last_inbound_seq = c.last_seq + 1, last_message_at = now(),
+               name = coalesce(c.name, nullif(p_name, '')), linked_to = coalesce(c.linked_to, v_linked_to),
                status = case when c.status = 'resolved' and p_suppress is null then 'open' else c.status end,
                ended_at = case when p_suppress is null then null else c.ended_at end,
                resolution_type = case when p_suppress is null then null else c.resolution_type end,
@@ -259,6 +311,13 @@ begin
                sentiment_score = p_sentiment
          where c.id = o_conversation
         returning c.last_seq, c.owner into v_seq, v_owner;
+        o_code := exists (select from link_codes l where l.conversation_id = o_conversation and l.used_at is null
+                                                     and l.expires_at > now());
+    end if;
+
+    if o_ticket <> coalesce(p_into_ticket, p_ticket) then
+        update inbound i set ticket_id = o_ticket
+         where i.channel = p_channel and i.account = p_account and i.provider_id = p_provider_id;
     end if;
 
     insert into messages (id, conversation_id, seq, channel, direction, role, content, sentiment, outcome, reason, sender,

@@ -96,6 +96,7 @@ def _damaged(data: bytes, name: str) -> str:
 
 # ---------------------------------------------------------------- transfer encodings
 
+_SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n|\Z)|=\Z")
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]")
 
 
@@ -107,11 +108,16 @@ def transferred(data: bytes, encoding: str) -> bytes | None:
         case "base64":
             return _base64(data)
         case "quoted-printable":
-            return binascii.a2b_qp(data)
+            return binascii.a2b_qp(_SOFT_BREAK.sub(_soft, data))
         case "" | "7bit" | "8bit" | "binary" | "7-bit" | "8-bit" | "7bits" | "8bits" | "none":
             return data
         case _:
             return None
+
+
+def _soft(broken: re.Match[bytes]) -> bytes:
+    """A soft line break with blanks after it is one; at the very end there is nothing to join."""
+    return b"=" if broken.end() < len(broken.string) else b""
 
 
 def _base64(data: bytes) -> bytes:
@@ -125,7 +131,9 @@ def _base64(data: bytes) -> bytes:
 # ---------------------------------------------------------------- headers
 
 _WORD: Final = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?\r\n]{0,4000})\?=")
-_BETWEEN_WORDS: Final = re.compile(r"(\?=)[ \t]+(?==\?[^?\s]{1,80}\?[bBqQ]\?)")
+_BETWEEN_WORDS: Final = re.compile(
+    r"(=\?[^?\s]{1,80}\?[bBqQ]\?[^?\s]*\?=)[ \t]+(?==\?[^?\s]{1,80}\?[bBqQ]\?)"
+)
 
 
 def header_text(value: str) -> str:

@@ -287,8 +287,8 @@ class _Reader:
             self._alternative(part)
         elif part.media_type == "multipart/encrypted":
             self._body.remarks.append(_ENCRYPTED)
-        elif not part.children:
-            self._section(part)  # a multipart without its boundary is read as the text it is
+        elif not part.children and "boundary" not in part.parameters:
+            self._section(part)  # what cannot be taken apart is read as the text it is
         else:
             for child in self._shown_first(part):
                 self.part(child)

@@ -1,5 +1,6 @@
 """The Twilio account and number the channel uses: plain values, checked once."""
 
+import base64
 import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -33,6 +34,11 @@ class Account:
     def address(self) -> str:
         """Our number as Twilio writes it."""
         return PREFIX + self.number
+
+    @property
+    def credentials(self) -> str:
+        """The Authorization header of the API (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.sid}:{self.token}".encode()).decode()
 
     @property
     def inbound_url(self) -> str:

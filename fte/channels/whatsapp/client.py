@@ -65,7 +65,9 @@ class TwilioClient:
         self._session = _session()
         http = AsyncTwilioHttpClient(pool_connections=False)
         http.session = self._session
-        self._client = Client(account.sid, account.token, http_client=http, environment={})
+        self._client = Client(
+            account_sid=account.sid, credential_provider=_Basic(account), http_client=http, environment={}
+        )
         self._client.api.base_url = account.api_url
 
     async def close(self) -> None:
@@ -104,6 +106,20 @@ class TwilioClient:
         """Whether the account is `active`, `suspended` or `closed`. Raises Unavailable, ChannelDown for credentials."""
         account = await _reading(self._client.api.accounts(self._account.sid).fetch_async(), CALL_TIMEOUT)
         return str(account.status)
+
+
+class _Basic:
+    """The SDK's provider and strategy of credentials in one. Left to itself it would have aiohttp make the header,
+    in a way aiohttp 4 no longer knows."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def to_auth_strategy(self) -> "_Basic":
+        return self
+
+    def get_auth_string(self) -> str:
+        return self._account.credentials
 
 
 def _session() -> "ClientSession":

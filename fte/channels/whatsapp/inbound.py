@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from fte.channels.whatsapp import media
 from fte.channels.whatsapp.account import Account, number_of
 from fte.channels.whatsapp.client import Listed
+from fte.channels.whatsapp.media import File, described
 from fte.domain.errors import Malformed
 from fte.domain.text import one_line
 
@@ -46,7 +46,7 @@ class Incoming:
     sender: str
     name: str
     text: str
-    media: tuple[media.File, ...] = ()
+    media: tuple[File, ...] = ()
     reaction: bool = False
     envelope: dict[str, str] = field(default_factory=dict)
 
@@ -123,7 +123,7 @@ def _envelope(form: Form) -> dict[str, str]:
     return {key: _detail(form, name) for key, name in kept.items() if form.get(name)}
 
 
-def _files(form: Form, account: Account) -> tuple[media.File, ...]:
+def _files(form: Form, account: Account) -> tuple[File, ...]:
     count = form.get("NumMedia") or "0"
     _check(count.isascii() and count.isdigit() and len(count) < 3, "NumMedia", "is not a small number")
     _check(int(count) <= MEDIA_MAX, "NumMedia", f"is more than {MEDIA_MAX}")
@@ -132,7 +132,7 @@ def _files(form: Form, account: Account) -> tuple[media.File, ...]:
         source = form.get(f"MediaUrl{index}", "")
         _check(bool(source), f"MediaUrl{index}", "is missing")
         type_ = form.get(f"MediaContentType{index}", "")
-        found.append(media.described(account, source, type_, index + 1))
+        found.append(described(account, source, type_, index + 1))
     return tuple(found)
 
 
@@ -144,7 +144,7 @@ def from_list(message: Listed, files: Sequence[tuple[str, str]], account: Accoun
     sender = number_of(message.sender)
     if sender is None:
         return None
-    found = tuple(media.described(account, url, type_, index) for index, (url, type_) in enumerate(files, 1))
+    found = tuple(described(account, url, type_, index) for index, (url, type_) in enumerate(files, 1))
     lines = [*(f"[{file.kind}]" for file in found), message.text]
     text = "\n".join(line for line in lines if line)
     return Incoming(sid=message.sid, sender=sender, name="", text=text, media=found)
@@ -163,7 +163,7 @@ def status_of(message: Listed) -> StatusReport | None:
 # ---------------------------------------------------------------- in words
 
 
-def _lines(form: Form, files: Iterable[media.File]) -> list[str]:
+def _lines(form: Form, files: Iterable[File]) -> list[str]:
     body = form.get("Body", "")
     if form.get("MessageType") == "reaction":
         return [f"[reaction: {one_line(body)[:DETAIL_MAX]}]" if body.strip() else "[reaction withdrawn]"]

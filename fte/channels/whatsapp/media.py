@@ -7,7 +7,6 @@ neither a name nor a literal leads into our own network.
 """
 
 import asyncio
-import base64
 import ipaddress
 import re
 import socket
@@ -75,6 +74,8 @@ _BEGINNINGS: Final = {
     "application/vnd.ms-excel": b"\xd0\xcf\x11\xe0",
 } | dict.fromkeys((type_ for type_ in _KINDS if "openxmlformats" in type_), b"PK\x03\x04")
 """How the content of a type begins, where it always begins alike."""
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -163,7 +164,7 @@ class Fetcher:
 
     async def _follow(self, source: str, media_type: str) -> Content:
         request = self._client.build_request("GET", source)
-        request.headers["Authorization"] = _credentials(self._account)
+        request.headers["Authorization"] = self._account.credentials
         for _ in range(REDIRECTS_MAX + 1):
             response = await self._client.send(request, stream=True)
             try:
@@ -195,10 +196,6 @@ class Fetcher:
         )
 
 
-def _credentials(account: Account) -> str:
-    return "Basic " + base64.b64encode(f"{account.sid}:{account.token}".encode()).decode()
-
-
 def _origin(url: "httpx.URL") -> tuple[str, str, int | None, bytes]:
     return url.scheme, url.host, url.port, url.userinfo
 
@@ -223,8 +220,15 @@ def _public(addresses: Sequence[str]) -> str:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return parsed.is_global and not parsed.is_multicast and (mapped is None or mapped.is_global)
+    inner = parsed if isinstance(parsed, ipaddress.IPv4Address) else _embedded(parsed)
+    return all(one.is_global and not one.is_multicast for one in (parsed, inner or parsed))
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to: mapped, by 6to4, or by NAT64 (RFC 6052)."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 async def _read(response: "httpx.Response", expected: str) -> Content:

@@ -20,6 +20,7 @@ from fte.console.keys import Context, Situation
 from fte.console.model import Conversation, holder_of
 from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
+from fte.console.screens.customer import CustomerScreen
 from fte.console.screens.dialogs import ReasonScreen, TraceScreen
 from fte.console.widgets.composer import Composer
 from fte.console.widgets.key_bar import KeyBar
@@ -32,6 +33,8 @@ from fte.domain.operators import Action
 from fte.wire import ActionDone, ActionRequest, ConversationView, MessageView, RunView
 
 REFRESH_PAUSE: Final = 0.25
+TICK: Final = 15.0
+"""Seconds between two looks at the clock."""
 """Seconds between two fetches of the conversation that events caused."""
 _WORDS: Final[dict[Action, str]] = {
     "take_over": "the takeover",
@@ -39,6 +42,8 @@ _WORDS: Final[dict[Action, str]] = {
     "note": "your note",
     "release": "handing it back",
     "resolve": "resolving it",
+    "send_again": "sending it again",
+    "link": "asking for a code",
 }
 _DONE: Final[dict[Action, str]] = {
     "take_over": "You hold it now. The AI is silent.",
@@ -46,6 +51,7 @@ _DONE: Final[dict[Action, str]] = {
     "note": "Note added.",
     "release": "Handed back to the AI.",
     "resolve": "Resolved.",
+    "send_again": "Handed over for delivery once more.",
 }
 
 
@@ -91,6 +97,7 @@ class ConversationScreen(ConsoleScreen):
     def on_mount(self) -> None:
         self.query_one("#brief").border_title = "Hand-over brief"
         self.paint_frame()
+        self.set_interval(TICK, self._tick)
         self.run_worker(self._keep_fresh(), group="conversation", exit_on_error=False)
 
     @property
@@ -114,6 +121,7 @@ class ConversationScreen(ConsoleScreen):
             earlier=bool(self.talk.above),
             runs=any(self.talk.explained(message) for message in self.talk.shown()),
             brief=view is not None and view.brief is not None,
+            undelivered=any(m.delivery_status in ("failed", "unknown") for m in self.talk.shown()),
         )
 
     # -- fetching
@@ -181,6 +189,11 @@ class ConversationScreen(ConsoleScreen):
             self._paint_edges()
             self.paint_frame()
 
+    def _tick(self) -> None:
+        """Time passes: the window's clock goes on."""
+        if self.talk.view is not None and self.talk.view.window_until is not None:
+            self._paint_head(self.talk.view)
+
     def _paint_head(self, view: ConversationView) -> None:
         me = self.console.queue.me
         self.query_one("#headline", Plain).show(*present.headline(view))
@@ -190,7 +203,7 @@ class ConversationScreen(ConsoleScreen):
             self.query_one("#holder", Plain).show((words + advice, "bold $text-warning"))
         else:
             words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
-            self.query_one("#holder", Plain).show(*words_)
+            self.query_one("#holder", Plain).show(*words_, *present.window(view, self.console.now()))
         brief = self.query_one("#brief")
         brief.set_class(view.brief is not None, "-there")
         if view.brief is not None:
@@ -248,6 +261,20 @@ class ConversationScreen(ConsoleScreen):
     def do_brief(self) -> None:
         self.query_one("#brief").toggle_class("-folded")
 
+    def do_customer(self) -> None:
+        view = self.talk.view
+        if view is None or view.customer_id is None:
+            self.console.say(
+                "The daemon does not say who the customer is; it is an older version.", "warning"
+            )
+            return
+        self.console.push_screen(CustomerScreen(self.conversation, view.customer_id), self._customer_left)
+
+    def _customer_left(self, chosen: UUID | None) -> None:
+        self.stale()
+        if chosen is not None and chosen != self.conversation:
+            self.console.open_conversation(chosen)
+
     def do_trace(self) -> None:
         runs = self._runs()
         visible = set(self.transcript.visible_seqs())
@@ -302,6 +329,9 @@ class ConversationScreen(ConsoleScreen):
     def _resolve(self, reason: str | None) -> None:
         if reason is not None:
             self._begin("resolve", reason=reason)
+
+    def do_send_again(self) -> None:
+        self._begin("send_again")
 
     def _begin(self, action: Action, *, text: str | None = None, reason: str | None = None) -> None:
         refusal = keys.action(action).why_not(self.situation())
@@ -407,8 +437,9 @@ class ConversationScreen(ConsoleScreen):
     def _write(self, kind: Kind) -> None:
         draft = self.console.drafts.load(self.conversation, kind)
         item = self.talk.view.item if self.talk.view else None
+        heard_on = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
         to = (
-            f"Reply to {line(item.customer, 40)} by {present.CHANNEL_WORDS[item.channel]}"
+            f"Reply to {line(item.customer, 40)} by {present.CHANNEL_WORDS[next(heard_on, item.channel)]}"
             if item
             else "Reply"
         )

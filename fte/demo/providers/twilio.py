@@ -86,7 +86,15 @@ class SimulatedTwilio(Simulator):
     """
 
     OPERATIONS: ClassVar[frozenset[str]] = frozenset(
-        {"messages.create", "messages.list", "messages.fetch", "media.list", "media.fetch", "media.content"}
+        {
+            "accounts.fetch",
+            "messages.create",
+            "messages.list",
+            "messages.fetch",
+            "media.list",
+            "media.fetch",
+            "media.content",
+        }
     )
 
     def __init__(
@@ -212,6 +220,7 @@ class SimulatedTwilio(Simulator):
         account = f"/{API_VERSION}/Accounts/{{account}}"
         message = f"{account}/Messages/{{sid}}"
         return [
+            self._route("GET", f"{account}.json", "accounts.fetch", self._about_account),
             self._route("POST", f"{account}/Messages.json", "messages.create", self._create),
             self._route("GET", f"{account}/Messages.json", "messages.list", self._list),
             self._route("GET", f"{message}.json", "messages.fetch", self._fetch),
@@ -257,6 +266,10 @@ class SimulatedTwilio(Simulator):
             raise ApiError(401, "Authenticate", 20003)
         if request.path_params["account"] != self.account:
             raise _not_found()
+
+    async def _about_account(self, _: Request) -> Response:
+        about = {"sid": self.account, "status": "active", "type": "Full", "friendly_name": "Simulated"}
+        return as_json(about | {"uri": f"/{API_VERSION}/Accounts/{self.account}.json"})
 
     # ------------------------------------------------------------ messages
 
