@@ -27,7 +27,7 @@ _MARKER: Final = re.compile(r"[ \xa0]{0,2}--[ \xa0]?|_{2,4}|—|–{1,2}|-- ?\*?
 _DATED: Final = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\d年")
 _TIMED: Final = re.compile(r"\b\d{1,2}[:.h]\d{2}\b|\b\d{1,2}\s?[ap]\.?m\b", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"\S@\S+\.\S")
-_COLON: Final = re.compile(r"[:：]\W{0,6}$|[^\x00-\u2e7f]\W{0,6}$")
+_COLON: Final = re.compile(r"[:：-]\W{0,6}$|[^\x00-\u2e7f]\W{0,6}$")
 _RULE: Final = re.compile(r"\s*[-_=*─]{5,}\s*")
 _POSTSCRIPT: Final = re.compile(r"\s*p\.?\s?s\b", re.IGNORECASE)
 
@@ -275,7 +275,8 @@ class _Splitter:
         addressed = _ADDRESS.search(joined) is not None
         followed = self._quote_follows(at + count)
         lead = phrases.LEAD.match(joined) is not None
-        if count > 1 and not (lead and _continues(self._lines[at].text)):
+        first = self._lines[at].text
+        if count > 1 and not ((lead or _DATED.search(first)) and _continues(first)):
             return False
         if phrases.WROTE.search(joined):
             return followed or (lead and dated and (timed or addressed))
