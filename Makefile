@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 ARGS   ?=
 
-.PHONY: demo test check format bench lock clean
+.PHONY: demo test check format fuzz bench lock clean
 
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
@@ -26,6 +26,9 @@ check: $(DEV_READY) ## style, types, and who may import whom
 format: $(DEV_READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: $(DEV_READY) ## damaged mails for as long as asked: make fuzz ARGS="600"
+	$(BIN)/python -m tests.mail.fuzz $(ARGS)
 
 bench: $(DEV_READY) ## our figures beside a floor measured in the same run
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -30,13 +30,14 @@ WROTE: Final = re.compile(
         "đã viết",
         "menulis",
     )
-    + r")\b[^:]{0,200}[:：]\W*$|(?:のメール|書きました|写道|寫道|作成|작성|님이 쓴 글|כתב|كتب)[^:：]{0,40}[:：]?\W*$",
+    + r")\b(?:[^:]{0,200}[:：]\W*|\s*-{2,}\s*)$|"
+    r"(?:のメール|書きました|写道|寫道|作成|작성|님이 쓴 글|כתב|كتب)[^:：]{0,40}[:：]?\W*$",
     re.IGNORECASE,
 )
 """The end of the line above a quotation."""
 
 LEAD: Final = re.compile(
-    r"\W{0,3}(?:on|at|in a message|am|le|el|il|em|no dia|a|op|w dniu|dnia|den|på|d\.|dne|dňa|v|pe|la|vào"
+    r"\W{0,6}(?:on|at|in a message|am|le|el|il|em|no dia|a|op|w dniu|dnia|den|på|d\.|dne|dňa|v|pe|la|vào"
     r"|(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|mié|jeu|jue|ven|vie|sam|sáb|dim|dom|seg|ter|qua"
     r"|qui|sex|ma|wo|vr|za|zo|pon|wt|śr|czw|pt|sob|niedz|man|tir|ons|tor|fre|lør|søn)\w*\b\.?,?"
     r"|\d|[\w.'-]+@|\S+ (?:\S+ ){0,3}<)",
@@ -49,7 +50,7 @@ SEPARATOR: Final = re.compile(
     + _any(
         "original (?:message|mail|e-mail)|reply message|message (?:from|history)",
         "original-?nachricht|ursprüngliche (?:nachricht|mail|e-mail)|originalnachricht",
-        "message d['’]origine|message original|message initial",
+        "message d['’]origine|(?:message|mail|courriel) (?:original|initial)",
         "mensaje original",
         "messaggio originale",
         "mensagem original",
@@ -59,7 +60,7 @@ SEPARATOR: Final = re.compile(
         "alkuperäinen viesti|původní (?:zpráva|e-mail)|eredeti üzenet|исходное сообщение|orijinal (?:mesaj|ileti)",
         "原始邮件|原始郵件|元のメッセージ|원본 메시지",
     )
-    + r")\s*[-_=*]{2,}\W*",
+    + r")\s*[-_=*]{2,}\W*|.{0,30}\b(?:type|write|add) your (?:reply|response|answer) above this line\b.{0,30}",
     re.IGNORECASE,
 )
 
@@ -125,8 +126,9 @@ SENT_FROM: Final = re.compile(
     r"\W*(?:"
     + _any(
         r"(?:sent|sent from|sent with|sent via) (?:from |via |using |with )?(?:my |the )?\[?(?:i(?:phone|pad|os)|android"
-        r"|mobile|phone|cell|blackberry|samsung|galaxy|huawei|xiaomi|pixel|outlook|yahoo|mail for|windows|proton ?mail|aol|gmail"
-        r"|spark|airmail|tutanota|tuta|t-mobile|verizon|at&t|mailbird|nine|bluemail|superhuman|fastmail|hey\b).{0,90}",
+        r"|mobile|phone|cell|blackberry|samsung|galaxy|huawei|xiaomi|pixel|outlook|yahoo|mail for|windows|proton ?mail|aol"
+        r"|gmail|spark|airmail|tutanota|tuta|t-mobile|verizon|at&t|mailbird|nine|bluemail|superhuman|fastmail"
+        r"|hey\b).{0,90}",
         r"(?:get|download|try) (?:outlook|bluemail|spark|yahoo).{0,60}",
         r"(?:von|aus) (?:meinem|unterwegs|der|outlook|yahoo|mobile).{0,60}(?:gesendet|geschickt)\b.{0,60}",
         r"(?:gesendet|diese nachricht wurde) (?:von|mit|aus)(?: der)?(?: meinem| outlook| mail| yahoo| gmx| web\.de).{0,80}",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fte.channels.gmail import phrases
@@ -18,6 +18,8 @@ ATTRIBUTION_MAX: Final = 400
 ATTRIBUTION_LINES: Final = 4
 BLOCK_LINES: Final = 14
 """Lines in which a header block must show what it is."""
+DEPTH_SHOWN: Final = 20
+"""Quote marks shown before a line."""
 SIGNATURE_LINES: Final = 40
 CARD_LINES: Final = 12
 """Lines a signature may have: after the marker of RFC 3676, and after a mere closing."""
@@ -27,18 +29,22 @@ _MARKER: Final = re.compile(r"[ \xa0]{0,2}--[ \xa0]?|_{2,4}|—|–{1,2}|-- ?\*?
 _DATED: Final = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\d年")
 _TIMED: Final = re.compile(r"\b\d{1,2}[:.h]\d{2}\b|\b\d{1,2}\s?[ap]\.?m\b", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"\S@\S+\.\S")
-_COLON: Final = re.compile(r"[:：]\W{0,6}$|[^\x00-\u2e7f]\W{0,6}$")
+_COLON: Final = re.compile(r"[:：-]\W{0,6}$|[^\x00-\u2e7f]\W{0,6}$")
 _RULE: Final = re.compile(r"\s*[-_=*─]{5,}\s*")
 _POSTSCRIPT: Final = re.compile(r"\s*p\.?\s?s\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, how deep it is quoted, and whether the HTML calls it part of a signature."""
+    """One line, how deep it is quoted, and whether the HTML calls it part of a signature.
+
+    `marked` is a quoted line as it came, with its marks: what looks quoted may be the sender's own (`>= 5 users`).
+    """
 
     text: str
     depth: int = 0
     signature: bool = False
+    marked: str = ""
 
     @property
     def blank(self) -> bool:
@@ -66,16 +72,16 @@ def plain_lines(text: str, *, flowed: bool = False, delsp: bool = False) -> list
         text = line.text[:-1] if soft and delsp else line.text
         if open_line and not signature and lines[-1].depth == line.depth and len(lines[-1].text) < LINE_MAX:
             text = lines.pop().text + text
-        lines.append(Line(text, line.depth))
+        lines.append(Line(text, line.depth, marked=line.marked if text == line.text else ""))
         open_line = soft
-    return [Line(line.text.rstrip() if line.text != "-- " else line.text, line.depth) for line in lines]
+    return [replace(line, text=line.text.rstrip()) if line.text != "-- " else line for line in lines]
 
 
 def _plain_line(raw: str, flowed: bool) -> Line:
     quote = _QUOTE.match(raw)
     if quote is None:
         return Line(raw[1:] if flowed and raw.startswith(" ") else raw)
-    return Line(raw[quote.end() :], quote[0].count(">"))
+    return Line(raw[quote.end() :], quote[0].count(">"), marked=raw)
 
 
 def shown(lines: Sequence[Line]) -> str:
@@ -275,7 +281,8 @@ class _Splitter:
         addressed = _ADDRESS.search(joined) is not None
         followed = self._quote_follows(at + count)
         lead = phrases.LEAD.match(joined) is not None
-        if count > 1 and not (lead and _continues(self._lines[at].text)):
+        first = self._lines[at].text
+        if count > 1 and not ((lead or _DATED.search(first)) and _continues(first)):
             return False
         if phrases.WROTE.search(joined):
             return followed or (lead and dated and (timed or addressed))
@@ -295,7 +302,12 @@ def _is(phrase: re.Pattern[str], text: str) -> bool:
 
 def shown_lines(lines: Sequence[Line], off: int) -> list[str]:
     """Lines with their quote marks, `off` levels less."""
-    return ["> " * min(max(line.depth - off, 0), 20) + line.text for line in lines]
+    return [
+        line.marked
+        if line.marked and not off
+        else "> " * min(max(line.depth - off, 0), DEPTH_SHOWN) + line.text
+        for line in lines
+    ]
 
 
 # ---------------------------------------------------------------- signatures
