@@ -118,6 +118,10 @@ class Mailbox:
         except Unavailable as error:
             await self._put_off(lease, error)
             return False
+        except Exception as error:
+            _log.error("reading broke", error=type(error).__name__, exc_info=error)
+            await self._put_off(lease, Unavailable(f"The mailbox cannot be read: {type(error).__name__}."))
+            return False
         except BaseException:
             with contextlib.suppress(Unavailable):
                 await mailboxes.give_back(self._pool, lease)
@@ -267,8 +271,9 @@ class Mailbox:
             try:
                 await self._renew_watch()
                 wait = WATCH_CHECK
-            except FteError as error:
-                _log.warning("watch not renewed", error=error.message)
+            except Exception as error:
+                said = error.message if isinstance(error, FteError) else type(error).__name__
+                _log.warning("watch not renewed", error=said)
                 wait = WATCH_RETRY
             await asyncio.sleep(wait)
 
