@@ -118,6 +118,10 @@ class Mailbox:
         except Unavailable as error:
             await self._put_off(lease, error)
             return False
+        except Exception as error:
+            _log.error("reading broke", error=type(error).__name__, exc_info=error)
+            await self._put_off(lease, Unavailable(f"The mailbox cannot be read: {type(error).__name__}."))
+            return False
         except BaseException:
             with contextlib.suppress(Unavailable):
                 await mailboxes.give_back(self._pool, lease)
@@ -268,9 +272,10 @@ class Mailbox:
                 await self._renew_watch()
                 self._watch_failures = 0
                 wait = WATCH_CHECK
-            except FteError as error:
+            except Exception as error:
                 self._watch_failures += 1
-                _log.warning("watch not renewed", error=error.message)
+                said = error.message if isinstance(error, FteError) else type(error).__name__
+                _log.warning("watch not renewed", error=said)
                 wait = pause(self._watch_failures, first=2.0, longest=PAUSE_MAX)
             await asyncio.sleep(wait)
 

@@ -478,6 +478,27 @@ async def test_one_failure_is_no_illness_but_several_are(ours: Post) -> None:
     assert (await health(ours.pool))[0]
 
 
+async def test_an_answer_without_sense_does_not_end_the_reader(
+    ours: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = await deliver_many(ours, 1)
+    added_since = ours.client.added_since
+
+    async def senseless(*_: Any) -> Page:
+        raise KeyError("historyId")
+
+    monkeypatch.setattr(ours.client, "added_since", senseless)
+    monkeypatch.setattr(ours.client, "watch", senseless)
+    ours.mailbox._topic = TOPIC
+    await mailboxes.mark_dirty(ours.pool, US)
+    async with running(ours.mailbox):
+        await until(lambda: ours.mailbox._failures)
+        monkeypatch.setattr(ours.client, "added_since", added_since)
+        await ours.pool.execute("update mailboxes set held_until = null")
+        await until(lambda: stored(ours.pool))
+    assert await stored(ours.pool) == texts
+
+
 async def test_the_watch_is_renewed_when_a_day_of_it_is_gone(ours: Post, hints: Hints) -> None:
     ours.mailbox._topic = TOPIC
     async with running(ours.mailbox):
