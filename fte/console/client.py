@@ -22,7 +22,11 @@ from fte.wire import (
     ActionDone,
     ActionRequest,
     ConversationView,
+    CustomerPage,
     Envelope,
+    LinkRequest,
+    MergeDone,
+    MergeRequest,
     OperatorView,
     Problem,
     QueuePage,
@@ -121,6 +125,9 @@ class Client:
         query = {} if before is None else {"before": before}
         return await self._get(f"/operator/conversations/{conversation}", ConversationView, query)
 
+    async def customer(self, customer: UUID) -> CustomerPage:
+        return await self._get(f"/operator/customers/{customer}", CustomerPage)
+
     async def _get(self, path: str, type_: type[T], query: dict[str, Any] | None = None) -> T:
         try:
             async with asyncio.timeout(READ_DEADLINE):
@@ -137,12 +144,30 @@ class Client:
         Raises OutcomeUnknown when the daemon may have done it but no answer came; Unavailable when it surely
         has not. Asking again with the same key is always safe.
         """
+        path = f"/operator/conversations/{conversation}/{action}"
+        return await self._once(path, request, ActionDone, key)
+
+    async def link(self, conversation: UUID, request: LinkRequest, key: UUID) -> ActionDone:
+        """Send a code that proves an address. Does it once, and raises, like `act`."""
+        return await self._once(f"/operator/conversations/{conversation}/link", request, ActionDone, key)
+
+    async def merge(self, customer: UUID, other: UUID, key: UUID) -> MergeDone:
+        """`other` becomes part of `customer`. Does it once, and raises, like `act`."""
+        return await self._once(
+            f"/operator/customers/{customer}/merge", MergeRequest(other=other), MergeDone, key
+        )
+
+    async def unmerge(self, merge: UUID, key: UUID) -> MergeDone:
+        """Undo a merge. Does it once, and raises, like `act`."""
+        return await self._once(f"/operator/merges/{merge}/undo", None, MergeDone, key)
+
+    async def _once(self, path: str, request: Any, type_: type[T], key: UUID) -> T:
         reached, last = False, "no answer"
         for attempt in range(1, ACT_TRIES + 1):
             if attempt > 1:
                 await self.pause(attempt - 1)
             try:
-                return await self._post(conversation, action, request, key)
+                return await self._post(path, request, type_, key)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 last = _reason(error)
             except (httpx.HTTPError, TimeoutError) as error:
@@ -153,16 +178,14 @@ class Client:
             raise OutcomeUnknown(f"{OutcomeUnknown.__doc__} ({last})")
         raise Unavailable(f"Nothing was sent: {last}")
 
-    async def _post(
-        self, conversation: UUID, action: Action, request: ActionRequest, key: UUID
-    ) -> ActionDone:
+    async def _post(self, path: str, request: Any, type_: type[T], key: UUID) -> T:
         async with asyncio.timeout(ACT_DEADLINE):
             response = await self._http.post(
-                f"/operator/conversations/{conversation}/{action}",
+                path,
                 content=encode(request),
                 headers={"Idempotency-Key": str(key), "Content-Type": "application/json"},
             )
-        return _answer(response, ActionDone)
+        return _answer(response, type_)
 
     # -- following
 

@@ -142,6 +142,22 @@ def _row(situation: Situation) -> Refusal:
     return None if situation.rows else "The list is empty."
 
 
+def _customer(situation: Situation) -> Refusal:
+    return None if situation.item is not None else "The conversation is still being loaded."
+
+
+def merge_refusal(situation: Situation) -> Refusal:
+    """Why customers cannot be merged or parted here, None when they can."""
+    if situation.role == "agent" and not situation.read_only:
+        return "Merging is for a lead or an admin; ask one of them."
+    return _may("merge", situation)
+
+
+def link_refusal(situation: Situation) -> Refusal:
+    """Why no code can be sent from here, None when it can."""
+    return _may("link", situation)
+
+
 def _earlier(situation: Situation) -> Refusal:
     return None if situation.earlier else "This is the beginning of the conversation."
 
@@ -280,6 +296,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="brief",
         help="Fold or unfold the hand-over brief",
         why_not=_brief,
+    ),
+    Action(
+        id="customer",
+        keys=("c",),
+        context="conversation",
+        label="customer",
+        help="The customer: what identifies them, earlier conversations, merging, proof of another address",
+        why_not=_customer,
     ),
     Action(
         id="earlier",

@@ -13,7 +13,19 @@ from fte.console import model
 from fte.console.model import Counts, Filter, Link, Phase, View
 from fte.console.safe import Part, SafeText, block, line
 from fte.domain.channels import Channel
-from fte.wire import Brief, ConversationView, MessageView, OperatorView, QueueItem, RunView
+from fte.wire import (
+    Brief,
+    ConversationSummary,
+    ConversationView,
+    CustomerPage,
+    DuplicateView,
+    IdentifierView,
+    MergeView,
+    MessageView,
+    OperatorView,
+    QueueItem,
+    RunView,
+)
 
 Mark = Literal["urgent", "person", "turn", "mine", "held", "ai", "done"]
 
@@ -335,6 +347,68 @@ def run_lines(run: RunView) -> list[Part]:
     parts.append((f"\nChecks ({len(run.verdicts)})\n", "bold"))
     parts += [f"  {line(verdict)}\n" for verdict in run.verdicts]
     return parts
+
+
+# ---------------------------------------------------------------- a customer
+
+
+_PROOF_WORDS: Final = {"code": "proven by a code", "operator": "by hand"}
+
+
+def customer_name(customer: CustomerPage) -> SafeText:
+    """The customer in a sentence: a name that nobody proved stands in question marks."""
+    name = line(customer.name or "", 60)
+    contact = line(customer.email or customer.phone or "", 80)
+    if not name:
+        return SafeText(contact or "unknown")
+    shown = name if customer.proven else f"{name} (?)"
+    return SafeText(f"{shown}, {contact}" if contact else shown)
+
+
+def identifier_lines(identifiers: Sequence[IdentifierView]) -> list[Part]:
+    """What identifies a customer, what was proven first."""
+    parts: list[Part] = []
+    for known in sorted(identifiers, key=lambda known: not known.verified):
+        state = ("  ✓ verified  ", "$text-success") if known.verified else ("  ? claimed   ", "$text-warning")
+        kind = CHANNEL_WORDS.get(_CHANNEL_OF.get(known.identifier_type, "email"), known.identifier_type)
+        parts += [state, f"{kind:<9} {line(known.identifier_value, 80)}\n"]
+    return parts or [("  nothing any more: it belongs to another customer\n", "$foreground 60%")]
+
+
+_CHANNEL_OF: Final[dict[str, Channel]] = {"email": "email", "whatsapp": "whatsapp"}
+
+
+def earlier_conversation(summary: ConversationSummary, here: bool, now: datetime) -> list[Part]:
+    """A conversation of a customer on one line."""
+    state = {"resolved": "✓ done", "escalated": "△ person"}.get(summary.status, "○ open")
+    identity = "" if summary.verified else "  ? claimed"
+    return [
+        f"{state:<9} #{summary.number}  {CHANNEL_WORDS.get(summary.initial_channel, summary.initial_channel)}  ",
+        (clock_time(summary.last_message_at, now), "$foreground 60%"),
+        (identity, "$text-warning"),
+        f"  {line(summary.subject or '(no subject)', 80)}",
+        ("  (this one)" if here else "", "$foreground 60%"),
+    ]
+
+
+def duplicate(other: DuplicateView) -> list[Part]:
+    """Somebody who may be the same person, on one line."""
+    known = ", ".join(line(i.identifier_value, 60) for i in other.identifiers[:3])
+    return [
+        (f"= {other.why}: ", "bold"),
+        line(other.name or "unknown", 60),
+        (f"  {known}", "$foreground 60%"),
+    ]
+
+
+def merged(merge: MergeView, now: datetime) -> list[Part]:
+    """A merge on one line."""
+    how = _PROOF_WORDS.get(merge.proof, line(merge.proof, 20))
+    who = f", {line(merge.operator, 40)}" if merge.operator else ""
+    names = f"{line(merge.merged_name or 'unknown', 40)} → {line(merge.kept_name or 'unknown', 40)}"
+    undone = f", undone {clock_time(merge.undone_at, now)}" if merge.undone_at else ""
+    facts = f"  {how}{who}, {clock_time(merge.merged_at, now)}{undone}"
+    return [("⇄ ", "bold"), names, (facts, "$foreground 60%")]
 
 
 def who_am_i(me: OperatorView | None, read_only: bool) -> str:

@@ -9,8 +9,8 @@ from uuid import UUID
 import structlog
 
 from fte.channels.gmail import authenticity, compose, machine, mime, reference
-from fte.channels.gmail.channel import REPLY_HEADER
 from fte.channels.gmail.client import GmailClient, Ref, Summary
+from fte.channels.gmail.files import Attached
 from fte.channels.gmail.mime import Mail
 from fte.domain.errors import FteError, NotFound
 from fte.domain.identity import identity_key
@@ -97,7 +97,7 @@ class MailSorter:
         named = reference.reply_of(mail.message_id, self._secret)
         if named is None:
             with contextlib.suppress(ValueError):
-                named = UUID((mail.header(REPLY_HEADER.lower()) or "").strip())
+                named = UUID((mail.header(machine.REPLY_HEADER) or "").strip())
         if named is None or await mail_threads.find(self._pool, self._account, reply=named) is None:
             return None
         return named
@@ -245,7 +245,7 @@ def _key(address: str) -> str:
     return identity_key("email", address)
 
 
-def _attachment(file: mime.Attached) -> Attachment:
+def _attachment(file: Attached) -> Attachment:
     return Attachment(
         name=file.name,
         media_type=file.media_type,

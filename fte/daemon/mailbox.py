@@ -49,7 +49,6 @@ RENEW_BEFORE: Final = 6 * 86_400.0
 ALARM_BEFORE: Final = 2 * 86_400.0
 """Seconds before its end from which on a watch that cannot be renewed makes the channel unhealthy."""
 WATCH_CHECK: Final = 3_600.0
-WATCH_RETRY: Final = 300.0
 
 _log = structlog.get_logger("fte.mailbox")
 
@@ -81,6 +80,7 @@ class Mailbox:
         self._topic = topic
         self._me = new_id()
         self._failures = 0
+        self._watch_failures = 0
         self._withheld: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -266,10 +266,12 @@ class Mailbox:
         while self._topic:
             try:
                 await self._renew_watch()
+                self._watch_failures = 0
                 wait = WATCH_CHECK
             except FteError as error:
+                self._watch_failures += 1
                 _log.warning("watch not renewed", error=error.message)
-                wait = WATCH_RETRY
+                wait = pause(self._watch_failures, first=2.0, longest=PAUSE_MAX)
             await asyncio.sleep(wait)
 
     async def _renew_watch(self) -> None:
@@ -279,4 +281,4 @@ class Mailbox:
             _log.info("watch renewed", until=until.isoformat())
 
     async def _watch_ends_soon(self) -> bool:
-        return bool(self._topic) and await mailboxes.watch_due(self._pool, self._account, ALARM_BEFORE)
+        return self._watch_failures > 0 and await mailboxes.watch_due(self._pool, self._account, ALARM_BEFORE)

@@ -22,6 +22,7 @@ from fte.channels.web_form.page import Site, Trouble
 from fte.daemon.bodies import Fields, media_type, read_fields
 from fte.daemon.responses import JSON_TYPE, SECURE, UNSTORED, error_headers, json_response, problem, status
 from fte.domain.errors import FteError, NotFound, Rejected, TooMany, Unavailable
+from fte.domain.identity import identity_key
 from fte.domain.tickets import TicketStatus
 from fte.pg.pool import Pool
 from fte.settings import Settings
@@ -175,7 +176,7 @@ class _Intake:
             category=form.category,
             priority=form.priority,
         )
-        return await self._store(message, self._by_address, form.email)
+        return await self._store(message, self._by_address, identity_key("email", form.email))
 
     async def further(self, ticket: TicketView, given: Fields, headers: Headers) -> Received:
         """Store a further message on a ticket. Raises like `first`."""

@@ -5,6 +5,7 @@ behind it. A key never names another person than its address does: rules that on
 the hosts known to have them, everything else stays as it is.
 """
 
+import contextlib
 import re
 import unicodedata
 from typing import Final, Literal
@@ -132,17 +133,18 @@ def normalise_phone(text: str, region: str | None = None) -> str:
     wanted = _SCHEME.sub("", text[:PHONE_MAX].strip(_EDGES), count=1).strip(_EDGES)
     if len(text) > PHONE_MAX or not _NUMBER.fullmatch(wanted):
         raise Rejected(_NO_NUMBER, fields={"phone": "not a number"}, remedy=_LIKE_NUMBER)
+    possible = []
     for candidate, home in _readings(wanted, region):
-        try:
+        with contextlib.suppress(library.NumberParseException):
             number = library.parse(candidate, home)
-        except library.NumberParseException:
-            continue
-        possible = library.is_possible_number_with_reason(number) == library.ValidationResult.IS_POSSIBLE
-        if possible and (home is None or library.is_valid_number(number)):
-            written = str(library.format_number(number, library.PhoneNumberFormat.E164))
-            old = _BRAZIL_OLD.fullmatch(written)
-            return f"+55{old[1]}9{old[2]}" if old else written
-    raise Rejected(_NO_NUMBER, fields={"phone": "not a number"}, remedy=_LIKE_NUMBER)
+            if library.is_possible_number_with_reason(number) == library.ValidationResult.IS_POSSIBLE:
+                possible.append(number)
+    if not possible:
+        raise Rejected(_NO_NUMBER, fields={"phone": "not a number"}, remedy=_LIKE_NUMBER)
+    best = next(filter(library.is_valid_number, possible), possible[0])
+    written = str(library.format_number(best, library.PhoneNumberFormat.E164))
+    old = _BRAZIL_OLD.fullmatch(written)
+    return f"+55{old[1]}9{old[2]}" if old else written
 
 
 def identity_key(type_: IdentifierType, text: str, region: str | None = None) -> str:

@@ -175,7 +175,10 @@ comment on table link_codes is 'a code sent to one channel that, written back on
 create index link_codes_open on link_codes (conversation_id) where used_at is null;
 create index link_codes_identifier on link_codes (identifier_type, identifier_value, created_at);
 
-alter table customer_identifiers add column seen_at timestamptz not null default now();
+alter table customer_identifiers
+    add column seen_at timestamptz not null default now(),
+    add column name text;
+comment on column customer_identifiers.name is 'what its holder was called when it was last proven';
 comment on column customer_identifiers.identifier_value is 'the key: one for all spellings of an address or number';
 comment on column customer_identifiers.seen_at is 'when it was last proven';
 
@@ -251,17 +254,19 @@ begin
     if o_conversation is null then
         -- Taking the identifier is also the lock that makes simultaneous first contacts one customer. It leaves its
         -- customer when it is proven for the first time beside others that were proven without it, and when a number
-        -- comes back after half a year: it may have been given to somebody else.
-        insert into customer_identifiers as known (customer_id, identifier_type, identifier_value, verified)
-        values (p_customer, p_identifier_type, p_key, p_verified)
+        -- comes back under another name after the 45 days from which on a number may be given to somebody else.
+        insert into customer_identifiers as known (customer_id, identifier_type, identifier_value, verified, name)
+        values (p_customer, p_identifier_type, p_key, p_verified, case when p_verified then nullif(p_name, '') end)
         on conflict (identifier_type, identifier_value) do update
            set verified = known.verified or excluded.verified,
                seen_at = case when excluded.verified then now() else known.seen_at end,
+               name = coalesce(excluded.name, known.name),
                customer_id = case
                    when excluded.verified and not known.verified and exists (
                        select from customer_identifiers other where other.customer_id = known.customer_id and other.verified)
                      or excluded.verified and known.verified and known.identifier_type <> 'email'
-                       and known.seen_at < now() - interval '180 days'
+                       and known.seen_at < now() - interval '45 days'
+                       and not coalesce(lower(excluded.name) = lower(known.name), false)
                    then excluded.customer_id else known.customer_id end
         returning customer_id into v_customer;
         if v_customer = p_customer then

@@ -42,6 +42,14 @@ async def twilio(fte: Fte) -> AsyncIterator[SimulatedTwilio]:
         yield running
 
 
+async def watched(fte: Fte, gmail: SimulatedGmail) -> None:
+    """Wait until the mailbox is being read: what arrived before is not answered."""
+    try:
+        await until(lambda: gmail.mailbox(MAILBOX).watch is not None, deadline=60)
+    except AssertionError:
+        raise AssertionError(fte.log.read_text()[-3000:]) from None
+
+
 async def test_nothing_is_lost_doubled_or_reordered_on_any_channel(
     fte: Fte, gmail: SimulatedGmail, twilio: SimulatedTwilio
 ) -> None:
@@ -49,8 +57,9 @@ async def test_nothing_is_lost_doubled_or_reordered_on_any_channel(
     print(f"seed {seed}")
     chance = random.Random(seed)
     await fte.up()
-    assert fte.run("kb", "import", str(fte.folder / "pages")).returncode == 0
-    await until(lambda: gmail.mailbox(MAILBOX).watch is not None, deadline=60)
+    imported = await asyncio.to_thread(fte.run, "kb", "import", str(fte.folder / "pages"))
+    assert imported.returncode == 0, imported.stderr
+    await watched(fte, gmail)
     acknowledged: dict[str, set[str]] = defaultdict(set)
     written = 0
 
@@ -115,8 +124,9 @@ async def test_a_form_a_mail_and_a_whatsapp_message_are_answered_where_they_were
     fte: Fte, gmail: SimulatedGmail, twilio: SimulatedTwilio
 ) -> None:
     await fte.up()
-    assert fte.run("kb", "import", str(fte.folder / "pages")).returncode == 0
-    await until(lambda: gmail.mailbox(MAILBOX).watch is not None, deadline=60)
+    imported = await asyncio.to_thread(fte.run, "kb", "import", str(fte.folder / "pages"))
+    assert imported.returncode == 0, imported.stderr
+    await watched(fte, gmail)
     await gmail.deliver({"sender": "ada@example.net", "subject": "Password", "text": QUESTIONS[0]})
     await twilio.customer_writes("+4915112345678", QUESTIONS[1], profile_name="Ben")
     form = {"name": "Cleo", "email": "cleo@example.org", "subject": "Password", "category": "general"}

@@ -62,6 +62,9 @@ class Desk:
         self.performed: list[tuple[str, wire.ActionRequest]] = []
         self.keys: dict[str, bytes] = {}
         self.streams = 0
+        self.customers: dict[UUID, wire.CustomerPage] = {}
+        self.asked: list[wire.LinkRequest] = []
+        self.deeds: list[tuple[str, str]] = []
         self.token = TOKEN
         self.lose_answers = 0
         self.answer_with: Response | None = None
@@ -224,6 +227,10 @@ class Desk:
                 Route("/operator/queue", self._queue),
                 Route("/operator/stream", self._stream),
                 Route(conversation, self._conversation),
+                Route(conversation + "/link", self._link, methods=["POST"]),
+                Route("/operator/customers/{id:uuid}", self._customer),
+                Route("/operator/customers/{id:uuid}/merge", self._merge, methods=["POST"]),
+                Route("/operator/merges/{id:uuid}/undo", self._unmerge, methods=["POST"]),
                 Route(conversation + "/{action}", self._act, methods=["POST"]),
             ]
         )
@@ -271,6 +278,7 @@ class Desk:
             item=talk.item,
             epoch=talk.epoch,
             verified=True,
+            customer_id=number(1),
             customer_email=talk.email,
             customer_phone=None,
             brief=talk.brief,
@@ -280,6 +288,74 @@ class Desk:
             cursor=str(len(self.log)),
         )
         return answer(view)
+
+    async def _customer(self, request: Request) -> Response:
+        page = self.customers.get(request.path_params["id"])
+        return self._refused(request) or (answer(page) if page else problem(404, "No such customer."))
+
+    async def _link(self, request: Request) -> Any:
+        refused = self._refused(request)
+        if refused:
+            return refused
+        asked = wire.decode(await request.body(), wire.LinkRequest)
+        if "@" not in asked.address and not asked.address.startswith("+"):
+            return problem(422, "This is not a phone number.", remedy="Write it with its country code.")
+
+        def ask() -> Any:
+            self.asked.append(asked)
+            return wire.ActionDone(
+                conversation_id=request.path_params["id"], epoch=1, last_seq=2, owner="ai", status="open"
+            )
+
+        return self._once(request, ask)
+
+    async def _merge(self, request: Request) -> Any:
+        refused = self._refused(request)
+        asked = wire.decode(await request.body(), wire.MergeRequest)
+        return refused or self._once(request, lambda: self._join(request.path_params["id"], asked.other))
+
+    async def _unmerge(self, request: Request) -> Any:
+        return self._refused(request) or self._once(request, lambda: self._part(request.path_params["id"]))
+
+    def _once(self, request: Request, do: Any) -> Any:
+        key = request.headers["Idempotency-Key"]
+        if key not in self.keys:
+            self.keys[key] = wire.encode(do())
+        if self.lose_answers:
+            self.lose_answers -= 1
+            return Broken()
+        return Response(self.keys[key], media_type="application/json")
+
+    def _join(self, kept: UUID, other: UUID) -> wire.MergeDone:
+        page = self.customers[kept]
+        hint = next(one for one in page.duplicates if one.id == other)
+        merge = wire.MergeView(
+            id=number(900 + len(self.deeds)),
+            kept=kept,
+            kept_name=page.name or "",
+            merged=other,
+            merged_name=hint.name,
+            proof="operator",
+            operator=self.operator.name,
+            merged_at=self.now,
+            undone_at=None,
+        )
+        self.deeds.append(("merge", hint.name))
+        self.customers[kept] = msgspec.structs.replace(
+            page,
+            identifiers=[*page.identifiers, *hint.identifiers],
+            duplicates=[one for one in page.duplicates if one is not hint],
+            merges=[merge, *page.merges],
+        )
+        return _moved(merge)
+
+    def _part(self, merge: UUID) -> wire.MergeDone:
+        page = next(p for p in self.customers.values() if any(m.id == merge for m in p.merges))
+        gone = next(m for m in page.merges if m.id == merge)
+        self.deeds.append(("undo", gone.merged_name))
+        undone = [msgspec.structs.replace(m, undone_at=self.now) if m is gone else m for m in page.merges]
+        self.customers[page.id] = msgspec.structs.replace(page, merges=undone)
+        return _moved(gone)
 
     async def _act(self, request: Request) -> Any:
         refused = self._refused(request)
@@ -371,6 +447,12 @@ class Desk:
                         await self.news.wait()
         finally:
             self.streams -= 1
+
+
+def _moved(merge: wire.MergeView) -> wire.MergeDone:
+    return wire.MergeDone(
+        merge_id=merge.id, kept=merge.kept, merged=merge.merged, identifiers=1, conversations=1, tickets=1
+    )
 
 
 class Broken(Response):
@@ -482,6 +564,44 @@ def busy(desk: Desk) -> None:
     desk.now = START
 
 
+def known(desk: Desk, *talks: UUID) -> wire.CustomerPage:
+    """The customer of all conversations at the desk, with somebody who may be the same person."""
+    identifiers = [
+        wire.IdentifierView(identifier_type="email", identifier_value="ada@example.org", verified=True),
+        wire.IdentifierView(identifier_type="email", identifier_value="ada@work.example", verified=False),
+    ]
+    number_ = wire.IdentifierView(identifier_type="whatsapp", identifier_value="+447700900123", verified=True)
+    page = wire.CustomerPage(
+        id=number(1),
+        name="Ada Lovelace",
+        email="ada@example.org",
+        phone=None,
+        created_at=START,
+        proven=True,
+        identifiers=identifiers,
+        conversations=[
+            wire.ConversationSummary(
+                conversation_id=key,
+                number=desk.talks[key].item.number,
+                status=desk.talks[key].item.status,
+                owner=desk.talks[key].item.owner,
+                initial_channel=desk.talks[key].item.channel,
+                verified=not index,
+                subject=desk.talks[key].item.subject,
+                started_at=START,
+                last_message_at=START,
+            )
+            for index, key in enumerate(talks)
+        ],
+        merges=[],
+        duplicates=[
+            wire.DuplicateView(id=number(2), name="ada lovelace", why="same name", identifiers=[number_])
+        ],
+    )
+    desk.customers[page.id] = page
+    return page
+
+
 @contextlib.asynccontextmanager
 async def serving(desk: Desk, port: int = 0) -> AsyncIterator[str]:
     """Serve the desk in this loop; yields its URL."""
@@ -532,6 +652,7 @@ class Server(uvicorn.Server):
 async def _by_hand() -> None:
     desk = Desk()
     busy(desk)
+    known(desk, number(1000 + 1042), number(1000 + 1037))
     delta = datetime.now(UTC) - START
     for talk in desk.talks.values():
         item = talk.item

@@ -386,8 +386,9 @@ async def test_pushes_of_one_mailbox_keep_their_order(
 ) -> None:
     gmail.push_to(US, receiver.url)
     await google.watch()
+    receiver.statuses = [503]
     for _ in range(5):
         await gmail.deliver(QUESTION)
-    await until(lambda: len(receiver.got) == 5)
+    await until(lambda: len(receiver.got) == 6)
     ids = [json.loads(base64.b64decode(push.json["message"]["data"]))["historyId"] for push in receiver.got]
     assert ids == sorted(ids)

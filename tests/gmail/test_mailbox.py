@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fte.channels.gmail import mime
-from fte.channels.gmail.client import Broken, Ref
+from fte.channels.gmail.client import Broken, Page, Ref
 from fte.daemon import mailbox as module
 from fte.daemon.mailbox import Mailbox
 from fte.demo.providers import SimulatedGmail
@@ -200,6 +200,30 @@ async def test_mail_that_comes_in_during_a_reading_is_not_missed(
     await ours.read()
     await ours.read()
     assert sorted(await stored(ours.pool)) == sorted(texts)
+
+
+async def test_a_later_page_may_know_a_newer_place_than_its_mails(
+    ours: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of one listing need not show what came in after its first one; their history id moves on all the same."""
+    texts = await deliver_many(ours, 5)
+    listed: list[Ref] = []
+
+    async def listing(cursor: int, page: str | None = None) -> Page:
+        if page is None:
+            added = ours.gmail.mailbox(US).changes(cursor, {"messagesAdded"}, None)
+            listed[:] = [Ref(record.message_id, record.thread_id) for record in added]
+        else:
+            texts.extend(await deliver_many(ours, 1, first=100) if len(texts) == 5 else [])
+        first = int(page or 0)
+        following = str(first + 3) if first + 3 < len(listed) else None
+        return Page(tuple(listed[first : first + 3]), following, ours.gmail.mailbox(US).history_id)
+
+    monkeypatch.setattr(ours.client, "added_since", listing)
+    await ours.read()
+    await ours.read()
+    assert await stored(ours.pool) == texts
+    assert len(texts) == 6
 
 
 async def test_a_place_gmail_has_forgotten(ours: Post) -> None:

@@ -127,12 +127,14 @@ async def test_a_ticket_page_writes_in_the_name_of_its_own_sender(pool: Pool) ->
     assert (await tickets.by_public_id(pool, fake.ticket_id)).identifier == SPELLED
 
 
-async def test_a_number_silent_for_half_a_year_is_somebody_new(pool: Pool) -> None:
+async def test_a_number_that_comes_back_under_another_name_is_somebody_new(pool: Pool) -> None:
     first = await chat(pool, "+447700900123", SECRET, name="Old Owner")
-    await later(pool, "179 days")
-    second = await chat(pool, "+447700900123", name="Old Owner")
-    assert await owner(pool, first) == await owner(pool, second)
-    await later(pool, "181 days")
+    await later(pool, "44 days")
+    second = await chat(pool, "+447700900123", name="New Name")
+    await later(pool, "900 days")
+    same = await chat(pool, "+447700900123", name="new name")
+    assert await owner(pool, first) == await owner(pool, second) == await owner(pool, same)
+    await later(pool, "46 days")
     third = await chat(pool, "+447700900123", name="New Owner")
     assert await owner(pool, third) != await owner(pool, first)
     page = await customers.one(pool, await owner(pool, third))

@@ -36,16 +36,17 @@ MUTANTS = (
         name="two-senders-one-reply",
         invariant="I4 never answered twice",
         path="fte/store/replies.py",
-        healthy='        if row is None or row["state"] not in _ON_ITS_WAY or row["lease_holder"] != claim.holder:\n            return False\n        await _set(',
-        sick="        if row is None:\n            return False\n        await _set(",
+        healthy='row["state"] not in _ON_ITS_WAY or row["lease_holder"] != claim.holder:\n'
+        "            return False\n        await _set(",
+        sick="False:\n            return False\n        await _set(",
         tests=("tests/store/test_replies.py",),
     ),
     Mutant(
         name="what-was-found-stays-in-doubt",
         invariant="I5 no phantom",
         path="fte/daemon/sender.py",
-        healthy='            await replies.accepted(self._pool, claim.reply, provider_id)\n            self._tell(claim, "found")',
-        sick='            await replies.park(self._pool, claim, "?", 60.0)\n            self._tell(claim, "found")',
+        healthy='await replies.accepted(self._pool, claim.reply, provider_id)\n            self._tell(claim, "found")',
+        sick='await replies.park(self._pool, claim, "?", 60.0)\n            self._tell(claim, "found")',
         tests=("tests/daemon/test_sender.py",),
     ),
     Mutant(

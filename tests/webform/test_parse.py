@@ -88,7 +88,8 @@ def test_a_control_character_has_no_place_in_a_name() -> None:
 @pytest.mark.parametrize(
     ("typed", "normal"),
     [
-        (" Ann.Example@Example.COM ", "ann.example@example.com"),
+        (" Ann.Example@Example.COM ", "Ann.Example@example.com"),
+        ("ann@straße.example", "ann@xn--strae-oqa.example"),
         ("a+b@sub.example.co", "a+b@sub.example.co"),
         ("ann@Bücher.example", "ann@xn--bcher-kva.example"),
         ("ann@XN--BCHER-KVA.example", "ann@xn--bcher-kva.example"),

@@ -59,4 +59,4 @@ def _display(name: str) -> str:
     name = name.strip()
     if len(name) >= 2 and name[0] == name[-1] == '"':
         name = re.sub(r"\\(.)", r"\1", name[1:-1])
-    return header_text(name).strip("\"' ")[:NAME_MAX]
+    return header_text(name)[:NAME_MAX].strip("\"' ")

@@ -11,14 +11,13 @@ from typing import Any, Final
 
 from fte.channels.gmail.client import Broken, GmailClient
 from fte.channels.gmail.compose import compose
+from fte.channels.gmail.machine import REPLY_HEADER
 from fte.channels.gmail.reference import message_id
 from fte.domain.channels import Channel
 from fte.domain.delivery import Outgoing
 from fte.domain.errors import InDoubt, NotFound
 from fte.ports import KeepDraft
 
-REPLY_HEADER: Final = "X-FTE-Reply"
-"""The header of our mails that names the reply."""
 DRAFT_TIMEOUT: Final = 4.0
 """Seconds making a draft may take."""
 SEND_TIMEOUT: Final = 5.0

@@ -84,11 +84,17 @@ def _mailbox(name: str, address: str) -> Address:
         )
     local, _, domain = address.rpartition("@")
     try:
-        return Address(_line(name, NAME_MAX), local, domain)
+        return Address(_name(name), local, domain)
     except ValueError:
         raise Rejected(
             "No mail can be sent to this address.", fields={"address": "It cannot be written."}
         ) from None
+
+
+def _name(text: str) -> str:
+    """A display name. Beside an encoded word the library quotes nothing, so there no special character is left."""
+    name = _line(text, NAME_MAX)
+    return name if name.isascii() else " ".join(re.sub(r'[()<>\[\]:;@\\,"]', " ", name).split())
 
 
 def _line(text: str, limit: int) -> str:

@@ -96,7 +96,9 @@ def _damaged(data: bytes, name: str) -> str:
 
 # ---------------------------------------------------------------- transfer encodings
 
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]")
+_SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n|\Z)|=\Z")
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 
 
 def transferred(data: bytes, encoding: str) -> bytes | None:
@@ -107,15 +109,20 @@ def transferred(data: bytes, encoding: str) -> bytes | None:
         case "base64":
             return _base64(data)
         case "quoted-printable":
-            return binascii.a2b_qp(data)
+            return binascii.a2b_qp(_SOFT_BREAK.sub(_soft, data))
         case "" | "7bit" | "8bit" | "binary" | "7-bit" | "8-bit" | "7bits" | "8bits" | "none":
             return data
         case _:
             return None
 
 
+def _soft(broken: re.Match[bytes]) -> bytes:
+    """A soft line break with blanks after it is one; at the very end there is nothing to join."""
+    return b"=" if broken.end() < len(broken.string) else b""
+
+
 def _base64(data: bytes) -> bytes:
-    clean = _NOT_BASE64.sub(b"", data)
+    clean = data.translate(None, _NOT_BASE64)
     end = clean.find(b"=")
     clean = clean[:end] if end >= 0 else clean
     clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
@@ -125,7 +132,9 @@ def _base64(data: bytes) -> bytes:
 # ---------------------------------------------------------------- headers
 
 _WORD: Final = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?\r\n]{0,4000})\?=")
-_BETWEEN_WORDS: Final = re.compile(r"(\?=)[ \t]+(?==\?[^?\s]{1,80}\?[bBqQ]\?)")
+_BETWEEN_WORDS: Final = re.compile(
+    r"(=\?[^?\s]{1,80}\?[bBqQ]\?[^?\s]*\?=)[ \t]+(?==\?[^?\s]{1,80}\?[bBqQ]\?)"
+)
 
 
 def header_text(value: str) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from fte.channels.gmail.quoting import Line
+from fte.channels.gmail.quoting import LINES_MAX, Line
 
-HTML_MAX: Final = 1_000_000
+HTML_MAX: Final = 500_000
 """Characters of HTML read."""
 TAG_MAX: Final = 20_000
 """Characters of one tag; a longer one is text."""
@@ -169,6 +169,8 @@ def read_html(text: str, names: Mapping[str, str]) -> Page:
             walker.style_sheet(value)
         else:
             walker.data(value)
+        if len(walker.page.lines) > LINES_MAX:
+            break
     walker.end_line()
     return walker.page
 

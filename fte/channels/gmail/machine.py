@@ -146,12 +146,11 @@ def _from_nobody(mail: Mail) -> str | None:
 def _away(mail: Mail) -> str | None:
     """A subject alone proves nothing: people write about their out-of-office settings. With another mark it does."""
     marks = (
-        mail.in_reply_to == "" and bool(mail.references),
         mail.header("x-ms-exchange-generated-message-source") is not None,
         mail.header("x-ms-exchange-inbox-rules-loop") is not None,
         _word(mail.header("x-priority")) == "5" or _word(mail.header("x-mailer")).startswith("vacation"),
         bool(mail.in_reply_to or mail.references) and _AWAY.match(mail.subject) is not None,
-        _AWAY.search(mail.own[:1_000]) is not None and _AWAY.match(mail.subject) is not None,
+        _AWAY.match(mail.own) is not None and _AWAY.match(mail.subject) is not None and "?" not in mail.own,
     )
     return "it is an out-of-office note" if any(marks) else None
 

@@ -20,7 +20,7 @@ from fte.channels.gmail.files import Attached, Files
 from fte.channels.gmail.html import read_html
 from fte.channels.gmail.invitation import summary
 from fte.channels.gmail.quoting import Line, Split, plain_lines, shown, split, tidy
-from fte.channels.gmail.structure import Headers, Part, structure
+from fte.channels.gmail.structure import DEPTH_MAX, Headers, Part, structure
 from fte.domain.text import one_line
 
 RAW_MAX: Final = 36 * 1024 * 1024
@@ -38,8 +38,11 @@ REFERENCES_MAX: Final = 100
 MESSAGE_ID_MAX: Final = 998
 """Characters of a Message-ID."""
 MESSAGES_MAX: Final = 5
-"""Mails attached to a mail that are read, each of them one level deep."""
+"""Mails attached to one mail that are read."""
 MESSAGES_DEPTH_MAX: Final = 3
+"""Mails inside mails inside mails."""
+INNER_DEPTH_MAX: Final = 20
+"""Multiparts inside multiparts of a mail that is inside a mail."""
 INVITATIONS_MAX: Final = 5
 
 FORWARD_MARK: Final = "[Forwarded message, not written by the sender:]"
@@ -141,13 +144,13 @@ class _Body:
 
 
 def _read(raw: bytes, body: _Body, depth: int) -> Mail:
-    found = structure(raw)
+    found = structure(raw, DEPTH_MAX if depth == 0 else INNER_DEPTH_MAX)
     root = found.root
     body.notes += found.notes
     reader = _Reader(raw, body, depth)
     reader.learn_names(root)
     reader.part(root, top=True)
-    subject = header_text(root.header("subject"))[:SUBJECT_MAX]
+    subject = header_text(root.header("subject"))[:SUBJECT_MAX].strip()
     in_reply_to = message_ids([value for name, value in root.headers if name == "in-reply-to"])
     references = message_ids([value for name, value in root.headers if name == "references"])
     forward = phrases.FORWARD_SUBJECT.match(subject) is not None
@@ -283,12 +286,13 @@ class _Reader:
             self._file(part)
 
     def _multipart(self, part: Part) -> None:
-        if part.media_type == "multipart/alternative":
+        if not part.children:
+            if "boundary" not in part.parameters:
+                self._section(part)  # what cannot be taken apart is read as the text it is
+        elif part.media_type == "multipart/alternative":
             self._alternative(part)
         elif part.media_type == "multipart/encrypted":
             self._body.remarks.append(_ENCRYPTED)
-        elif not part.children:
-            self._section(part)  # a multipart without its boundary is read as the text it is
         else:
             for child in self._shown_first(part):
                 self.part(child)

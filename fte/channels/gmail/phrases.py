@@ -38,7 +38,8 @@ WROTE: Final = re.compile(
 LEAD: Final = re.compile(
     r"\W{0,3}(?:on|at|in a message|am|le|el|il|em|no dia|a|op|w dniu|dnia|den|på|d\.|dne|dňa|v|pe|la|vào"
     r"|(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|mié|jeu|jue|ven|vie|sam|sáb|dim|dom|seg|ter|qua"
-    r"|qui|sex|ma|wo|vr|za|zo|pon|wt|śr|czw|pt|sob|niedz|man|tir|ons|tor|fre|lør|søn)\w*\b\.?,?|\d|[\w.'-]+@|\S+ \S+ <)",
+    r"|qui|sex|ma|wo|vr|za|zo|pon|wt|śr|czw|pt|sob|niedz|man|tir|ons|tor|fre|lør|søn)\w*\b\.?,?"
+    r"|\d|[\w.'-]+@|\S+ (?:\S+ ){0,3}<)",
     re.IGNORECASE,
 )
 """The beginning of such a line, when it was broken into several."""
@@ -123,8 +124,8 @@ LABEL: Final = re.compile(
 SENT_FROM: Final = re.compile(
     r"\W*(?:"
     + _any(
-        r"(?:sent|sent from|sent with|sent via) (?:from |via |using |with )?(?:my |the )?(?:i(?:phone|pad|os)|android|mobile"
-        r"|phone|cell|blackberry|samsung|galaxy|huawei|xiaomi|pixel|outlook|yahoo|mail for|windows|proton ?mail|aol|gmail"
+        r"(?:sent|sent from|sent with|sent via) (?:from |via |using |with )?(?:my |the )?\[?(?:i(?:phone|pad|os)|android"
+        r"|mobile|phone|cell|blackberry|samsung|galaxy|huawei|xiaomi|pixel|outlook|yahoo|mail for|windows|proton ?mail|aol|gmail"
         r"|spark|airmail|tutanota|tuta|t-mobile|verizon|at&t|mailbird|nine|bluemail|superhuman|fastmail|hey\b).{0,90}",
         r"(?:get|download|try) (?:outlook|bluemail|spark|yahoo).{0,60}",
         r"(?:von|aus) (?:meinem|unterwegs|der|outlook|yahoo|mobile).{0,60}(?:gesendet|geschickt)\b.{0,60}",

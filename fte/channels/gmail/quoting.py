@@ -7,10 +7,12 @@ from typing import Final
 
 from fte.channels.gmail import phrases
 
-LINES_MAX: Final = 20_000
+LINES_MAX: Final = 8_000
 """Lines of a body read; later ones are cut off."""
 LINE_MAX: Final = 20_000
-"""Characters of one line."""
+"""Characters up to which a broken line is put back together."""
+PHRASE_MAX: Final = 120
+"""Characters of a line that is nothing but a mail program's phrase."""
 ATTRIBUTION_MAX: Final = 400
 """Characters of the line above a quotation, which programs break into several."""
 ATTRIBUTION_LINES: Final = 4
@@ -25,6 +27,7 @@ _MARKER: Final = re.compile(r"[ \xa0]{0,2}--[ \xa0]?|_{2,4}|—|–{1,2}|-- ?\*?
 _DATED: Final = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\d年")
 _TIMED: Final = re.compile(r"\b\d{1,2}[:.h]\d{2}\b|\b\d{1,2}\s?[ap]\.?m\b", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"\S@\S+\.\S")
+_COLON: Final = re.compile(r"[:：]\W{0,6}$|[^\x00-\u2e7f]\W{0,6}$")
 _RULE: Final = re.compile(r"\s*[-_=*─]{5,}\s*")
 _POSTSCRIPT: Final = re.compile(r"\s*p\.?\s?s\b", re.IGNORECASE)
 
@@ -69,7 +72,6 @@ def plain_lines(text: str, *, flowed: bool = False, delsp: bool = False) -> list
 
 
 def _plain_line(raw: str, flowed: bool) -> Line:
-    raw = raw[:LINE_MAX]
     quote = _QUOTE.match(raw)
     if quote is None:
         return Line(raw[1:] if flowed and raw.startswith(" ") else raw)
@@ -115,7 +117,7 @@ class _Splitter:
             elif line.blank or line.signature:
                 self._segments[-1].append(line)
                 at += 1
-            elif phrases.FORWARDED.fullmatch(line.text):
+            elif _is(phrases.FORWARDED, line.text):
                 self._drop_rule()
                 at = self._history(at, at + 1, self._forwarded)
             elif beginning := self._boundary(at):
@@ -154,7 +156,7 @@ class _Splitter:
         end = self._quotation_end(at)
         run = self._lines[at:end]
         first = next((line.text for line in run if not line.blank), "")
-        if phrases.FORWARDED.fullmatch(first) or (self._forward and announced):
+        if _is(phrases.FORWARDED, first) or (self._forward and announced):
             self._forwarded += shown_lines(run, 1)
         elif announced or self._reply or self._forward:
             self._past.extend(shown_lines(run, 0))
@@ -191,7 +193,7 @@ class _Splitter:
 
     def _boundary(self, at: int) -> int | None:
         """Where the history begins whose separator or header block is here."""
-        if phrases.SEPARATOR.fullmatch(self._lines[at].text):
+        if _is(phrases.SEPARATOR, self._lines[at].text):
             following = self._next_text(at + 1)
             return self._header_block(following) or at + 1
         return self._header_block(at)
@@ -215,7 +217,9 @@ class _Splitter:
                 others += 1
             if line.depth or others > 3:
                 break
-            addressed = addressed or (label is not None and _ADDRESS.search(line.text[:LINE_MAX]) is not None)
+            addressed = addressed or (
+                label is not None and _ADDRESS.search(line.text[:ATTRIBUTION_MAX]) is not None
+            )
         said = "from" in roles and not roles.isdisjoint({"date", "subject"})
         return end if said and (len(roles) >= 4 or (len(roles) == 3 and addressed)) else None
 
@@ -261,7 +265,7 @@ class _Splitter:
             joined = f"{joined} {line.text.strip()}".strip()
             if len(joined) > ATTRIBUTION_MAX:
                 return 0
-            if self._attributes(joined, at, count):
+            if _COLON.search(joined) and self._attributes(joined, at, count):
                 return count
         return 0
 
@@ -285,6 +289,10 @@ def _continues(text: str) -> bool:
     return dated and (not text.endswith((".", "!", "?", "…")) or _DATED.search(text) is not None)
 
 
+def _is(phrase: re.Pattern[str], text: str) -> bool:
+    return len(text) <= PHRASE_MAX and phrase.fullmatch(text) is not None
+
+
 def shown_lines(lines: Sequence[Line], off: int) -> list[str]:
     """Lines with their quote marks, `off` levels less."""
     return ["> " * min(max(line.depth - off, 0), 20) + line.text for line in lines]
@@ -301,8 +309,8 @@ def _unsigned(segment: list[Line], *, anything_before: bool) -> tuple[list[str],
         at = cut(own, anything_before)
         signature = own[at:] + signature
         own = own[:at]
-    sent_from = [line for line in own if phrases.SENT_FROM.fullmatch(line[:200])]
-    own = [line for line in own if not phrases.SENT_FROM.fullmatch(line[:200])]
+    sent_from = [line for line in own if _is(phrases.SENT_FROM, line)]
+    own = [line for line in own if not _is(phrases.SENT_FROM, line)]
     while own and (not own[-1].strip() or _RULE.fullmatch(own[-1])):
         own.pop()
     while own and not own[0].strip():
@@ -312,7 +320,7 @@ def _unsigned(segment: list[Line], *, anything_before: bool) -> tuple[list[str],
 
 def _marked(lines: list[str], anything_before: bool) -> int:
     """Where the signature marker of RFC 3676 section 4.3 is, or what people take for one."""
-    for at, line in enumerate(lines):
+    for at, line in _tail(lines, SIGNATURE_LINES):
         if not _MARKER.fullmatch(line):
             continue
         below = [other for other in lines[at + 1 :] if other.strip()]
@@ -325,7 +333,7 @@ def _marked(lines: list[str], anything_before: bool) -> int:
 
 
 def _disclaimed(lines: list[str], _: bool) -> int:
-    for at, line in enumerate(lines):
+    for at, line in _tail(lines, SIGNATURE_LINES):
         if phrases.DISCLAIMER.match(line[:400]) and not _asks(lines[at:]):
             return at
     return len(lines)
@@ -333,16 +341,27 @@ def _disclaimed(lines: list[str], _: bool) -> int:
 
 def _carded(lines: list[str], _: bool) -> int:
     """Where numbers and addresses begin below a closing; the closing and the name stay."""
-    for at, line in enumerate(lines):
+    for at, line in _tail(lines, CARD_LINES):
         if len(line) > 60 or not phrases.CLOSING.fullmatch(line):
             continue
         below = lines[at + 1 :]
-        if len([other for other in below if other.strip()]) > CARD_LINES or _asks(below):
+        if _asks(below):
             continue
         for further, other in enumerate(below, start=at + 1):
             if len(other) <= 100 and phrases.CONTACT.fullmatch(other):
                 return further
     return len(lines)
+
+
+def _tail(lines: list[str], count: int) -> list[tuple[int, str]]:
+    """The lines, with their places, that have at most `count` lines with text below them."""
+    found: list[tuple[int, str]] = []
+    for at in range(len(lines) - 1, -1, -1):
+        if lines[at].strip():
+            found.append((at, lines[at]))
+            if len(found) > count:
+                break
+    return found[::-1]
 
 
 def _asks(lines: Sequence[str]) -> bool:

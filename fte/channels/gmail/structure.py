@@ -15,7 +15,9 @@ PARTS_MAX: Final = 1_000
 DEPTH_MAX: Final = 128
 """Multiparts inside multiparts; a deeper one is not opened."""
 HEADERS_MAX: Final = 1_000
-"""Headers read of one part."""
+"""Headers read of the mail itself."""
+PART_HEADERS_MAX: Final = 100
+"""Headers read of a part inside the mail."""
 HEADER_BYTES_MAX: Final = 262_144
 """Bytes of the mail's own headers."""
 PART_HEADER_BYTES_MAX: Final = 32_768
@@ -59,18 +61,18 @@ class Structure:
     notes: list[str] = field(default_factory=list)
 
 
-def structure(raw: bytes) -> Structure:
+def structure(raw: bytes, depth_max: int = DEPTH_MAX) -> Structure:
     """The parts of a mail. Never raises."""
     root = _part(raw, 0, len(raw))
     found = Structure(root)
     stack: list[tuple[bytes, Part]] = []
     _open(stack, root)
     if stack:
-        _scan(raw, found, stack)
+        _scan(raw, found, stack, depth_max)
     return found
 
 
-def _scan(raw: bytes, found: Structure, stack: list[tuple[bytes, Part]]) -> None:
+def _scan(raw: bytes, found: Structure, stack: list[tuple[bytes, Part]], depth_max: int) -> None:
     current: Part | None = None
     parts = 1
     delimiters = _delimiters(stack)
@@ -96,8 +98,8 @@ def _scan(raw: bytes, found: Structure, stack: list[tuple[bytes, Part]]) -> None
             parts += 1
             current = _part(raw, _after_line_break(raw, line.end()), len(raw))
             stack[-1][1].children.append(current)
-            if current.multipart and len(stack) >= DEPTH_MAX:
-                found.notes.append(f"parts nested more than {DEPTH_MAX} deep")
+            if current.multipart and len(stack) >= depth_max:
+                found.notes.append(f"parts nested more than {depth_max} deep")
             else:
                 _open(stack, current)
         delimiters = _delimiters(stack)
@@ -155,8 +157,9 @@ def _headers(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
         if text[:1] in (" ", "\t") and headers:
             headers[-1][1].append(text)
         elif named := _NAME.match(text):
-            if len(headers) < HEADERS_MAX:
-                headers.append((named[1].lower(), [text[named.end() :]]))
+            if len(headers) >= (PART_HEADERS_MAX if start else HEADERS_MAX):
+                break
+            headers.append((named[1].lower(), [text[named.end() :]]))
         elif at > start or not text.startswith((">From ", "From ")):
             body = at
             break

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fte.domain.errors import Rejected
+from fte.domain.identity import EMAIL_MAX, LOCAL_MAX, ascii_domain
 from fte.domain.text import one_line, storable
 from fte.domain.tickets import CATEGORIES, PRIORITIES, Category, Priority
 
 HONEYPOT: Final = "fte_leave_empty"
 """A field no person sees and no browser fills in; only a program that fills in everything does."""
-EMAIL_MAX: Final = 254
-LOCAL_MAX: Final = 64
 KEY_MAX: Final = 200
 """Characters in a submission id."""
 
@@ -38,7 +37,7 @@ ANSWER: Final = Length(1, 5_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """A first message. `email` is in lower case, its domain in ASCII; `submission_id` may be empty."""
+    """A first message. `email` is as it was typed, its domain in ASCII; `submission_id` may be empty."""
 
     name: str
     email: str
@@ -76,18 +75,18 @@ def provider_id(key: str, *content: str) -> str:
 
 
 def normal_email(text: str) -> str | None:
-    """The address in the form it is compared in, or None when mail could not be sent to it.
+    """The address mail is sent to, or None when none could be: as it was typed, the domain in ASCII.
 
     Quoted local parts and address literals are legal, and nobody's: they are not taken.
     """
     local, at, domain = text.strip().rpartition("@")
-    # ASCII only: some other letters become ASCII in lower case, which would be somebody else's address.
+    # ASCII only: some other letters look like ASCII or become it, which would be somebody else's address.
     if not at or len(local) > LOCAL_MAX or not _LOCAL.fullmatch(local):
         return None
-    ascii_domain = _ascii_domain(domain)
-    if ascii_domain is None or len(local) + 1 + len(ascii_domain) > EMAIL_MAX:
+    host = None if domain.endswith(".") else ascii_domain(domain)
+    if host is None or len(local) + 1 + len(host) > EMAIL_MAX:
         return None
-    return f"{local.lower()}@{ascii_domain}"
+    return f"{local}@{host}"
 
 
 class _Wrong(Exception):
@@ -97,9 +96,6 @@ class _Wrong(Exception):
 _Rule = Callable[[object], Any]
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_DOMAIN: Final = re.compile(
-    r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])"
-)
 
 
 def _checked(fields: Mapping[str, object], rules: Mapping[str, _Rule]) -> dict[str, Any]:
@@ -181,16 +177,6 @@ def _email(value: object) -> str:
     if address is None:
         raise _Wrong("Please check your e-mail address: it should look like name@example.com.")
     return address
-
-
-def _ascii_domain(domain: str) -> str | None:
-    if len(domain) > EMAIL_MAX or _UNSTORABLE.search(domain):
-        return None
-    try:
-        name = domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return None
-    return name if _DOMAIN.fullmatch(name) else None
 
 
 def _one_of(what: str, choices: tuple[str, ...], default: str | None = None) -> _Rule:

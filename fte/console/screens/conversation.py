@@ -20,6 +20,7 @@ from fte.console.keys import Context, Situation
 from fte.console.model import Conversation, holder_of
 from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
+from fte.console.screens.customer import CustomerScreen
 from fte.console.screens.dialogs import ReasonScreen, TraceScreen
 from fte.console.widgets.composer import Composer
 from fte.console.widgets.key_bar import KeyBar
@@ -42,6 +43,7 @@ _WORDS: Final[dict[Action, str]] = {
     "release": "handing it back",
     "resolve": "resolving it",
     "send_again": "sending it again",
+    "link": "asking for a code",
 }
 _DONE: Final[dict[Action, str]] = {
     "take_over": "You hold it now. The AI is silent.",
@@ -258,6 +260,20 @@ class ConversationScreen(ConsoleScreen):
 
     def do_brief(self) -> None:
         self.query_one("#brief").toggle_class("-folded")
+
+    def do_customer(self) -> None:
+        view = self.talk.view
+        if view is None or view.customer_id is None:
+            self.console.say(
+                "The daemon does not say who the customer is; it is an older version.", "warning"
+            )
+            return
+        self.console.push_screen(CustomerScreen(self.conversation, view.customer_id), self._customer_left)
+
+    def _customer_left(self, chosen: UUID | None) -> None:
+        self.stale()
+        if chosen is not None and chosen != self.conversation:
+            self.console.open_conversation(chosen)
 
     def do_trace(self) -> None:
         runs = self._runs()

@@ -58,6 +58,74 @@ class ReasonScreen(ModalScreen[str | None]):
         self.dismiss(reason)
 
 
+class ConfirmScreen(ModalScreen[bool]):
+    """Asks for a yes to what several lines explain. The focus is on no."""
+
+    CSS_PATH = "dialogs.tcss"
+    AUTO_FOCUS = "#no"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(False)", "cancel"),
+        Binding("ctrl+j,f5,ctrl+enter", "dismiss(True)", "confirm", priority=True),
+    ]
+
+    def __init__(self, question: str, facts: str, verb: str) -> None:
+        super().__init__()
+        self._question, self._facts, self._verb = question, facts, verb
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Plain((self._question, "bold"))
+            yield Plain(self._facts)
+            with Horizontal(classes="buttons"):
+                yield Button(content("Cancel (esc)"), id="no")
+                yield Button(content(f"{self._verb} (ctrl+j)"), id="yes", variant="primary")
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+
+class AddressScreen(ModalScreen[str | None]):
+    """Asks which address or number a customer is to prove."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("ctrl+j,f5,ctrl+enter", "confirm", "send the code", priority=True),
+    ]
+
+    def __init__(self, text: str = "", problem: str = "") -> None:
+        super().__init__()
+        self._text, self._problem = text, problem
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Plain(("Which address or number is the customer to prove?", "bold"))
+            yield Plain(
+                "A code is sent there. When the customer writes it in this conversation within 30 minutes, "
+                "both are one customer. WhatsApp takes it only within 24 hours of the number's last message."
+            )
+            yield Input(
+                self._text, placeholder="name@example.com, or +447700900123 for WhatsApp", max_length=254
+            )
+            yield Plain((self._problem, ""), classes="problem")
+            with Horizontal(classes="buttons"):
+                yield Button(content("Cancel (esc)"), id="no")
+                yield Button(content("Send the code (ctrl+j)"), id="yes", variant="primary")
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one("#yes", Button).focus()
+
+    @on(Button.Pressed, "#no")
+    def _no(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#yes")
+    def action_confirm(self) -> None:
+        self.dismiss(self.query_one(Input).value.strip() or None)
+
+
 class TraceScreen(ModalScreen[None]):
     """Why the AI said what it said."""
 

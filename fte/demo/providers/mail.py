@@ -97,10 +97,10 @@ class Reading:
         return " ".join(_PREFIX.sub("", self.header("Subject")).split()).casefold()
 
     def text(self, subtype: str = "plain") -> str:
-        """The first body of that subtype; empty when there is none."""
+        """The first body of that subtype, its lines ended by \\n; empty when there is none."""
         for part in self._parts():
             if part.get_content_type() == f"text/{subtype}" and not part.get_filename():
-                return text_of(part)
+                return text_of(part).replace("\r\n", "\n")
         return ""
 
     @property

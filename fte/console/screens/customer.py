@@ -1,0 +1,261 @@
+"""The customer behind a conversation: what identifies them, what else they wrote, and who they may be as well."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+from uuid import UUID
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from fte.console import keys, present
+from fte.console.errors import OutcomeUnknown
+from fte.console.keys import Refusal
+from fte.console.safe import Part, content, line
+from fte.console.screens.dialogs import AddressScreen, ConfirmScreen
+from fte.console.widgets.plain import Plain
+from fte.domain.errors import FteError, Rejected
+from fte.domain.ids import new_id
+from fte.wire import CustomerPage, DuplicateView, LinkRequest, MergeView
+
+if TYPE_CHECKING:
+    from fte.console.app import Console
+    from fte.console.client import Client
+
+Deed = Callable[["Client", UUID], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Something asked of the daemon, with the key that makes it happen once."""
+
+    what: str
+    done: str
+    deed: Deed
+    key: UUID
+    address: str = ""
+
+
+class CustomerScreen(ModalScreen[UUID | None]):
+    """Gives the conversation that was chosen, or None."""
+
+    CSS_PATH = "dialogs.tcss"
+    AUTO_FOCUS = "OptionList"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,c", "dismiss(None)", "close"),
+        Binding("a", "ask", "ask for a code"),
+        Binding("j", "move(1)", show=False),
+        Binding("k", "move(-1)", show=False),
+    ]
+
+    def __init__(self, conversation: UUID, customer: UUID) -> None:
+        super().__init__()
+        self._conversation, self._customer = conversation, customer
+        self._page: CustomerPage | None = None
+        self._unknown: Attempt | None = None
+        self._busy = False
+
+    @property
+    def console(self) -> "Console":
+        return cast("Console", self.app)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog large"):
+            yield Plain("Loading the customer…", id="customer-title")
+            yield Plain(id="customer-known")
+            yield OptionList(markup=False)
+            yield Plain(classes="problem")
+            yield Plain(("enter open, merge or undo   a ask for a code   esc close", "$foreground 60%"))
+
+    def on_mount(self) -> None:
+        self._reload()
+
+    # -- showing
+
+    def _reload(self) -> None:
+        self.run_worker(self._load(), group="customer", exclusive=True, exit_on_error=False)
+
+    async def _load(self) -> None:
+        try:
+            client = await self.console.connected()
+            self._page = await client.customer(self._customer)
+        except FteError as error:
+            self._trouble(f"Not loaded: {error.message}")
+            return
+        if self.is_attached:
+            self._show(self._page)
+
+    def _show(self, page: CustomerPage) -> None:
+        self.query_one("#customer-title", Plain).show((present.customer_name(page), "bold"))
+        self.query_one("#customer-known", Plain).show(*present.identifier_lines(page.identifiers))
+        listed = self.query_one(OptionList)
+        before = listed.highlighted
+        listed.clear_options()
+        listed.add_options(self._options(page))
+        first = next((n for n, option in enumerate(listed.options) if not option.disabled), None)
+        fits = before is not None and before < listed.option_count and not listed.options[before].disabled
+        listed.highlighted = before if fits else first
+
+    def _options(self, page: CustomerPage) -> list[Option]:
+        now = self.console.now()
+        rows = [_heading("Conversations")]
+        for talk in page.conversations:
+            here = talk.conversation_id == self._conversation
+            rows.append(
+                _option(f"open:{talk.conversation_id}", present.earlier_conversation(talk, here, now))
+            )
+        if page.duplicates:
+            rows.append(_heading("Perhaps the same person (hints, no proof): enter merges"))
+            rows += [_option(f"merge:{other.id}", present.duplicate(other)) for other in page.duplicates]
+        if page.merges:
+            rows.append(_heading("Merges: enter undoes"))
+            rows += [_option(f"undo:{merge.id}", present.merged(merge, now)) for merge in page.merges]
+        return rows
+
+    def _trouble(self, words: str) -> None:
+        if self.is_attached:
+            self.query_one(".problem", Plain).show(words)
+
+    def action_move(self, by: int) -> None:
+        listed = self.query_one(OptionList)
+        (listed.action_cursor_down if by > 0 else listed.action_cursor_up)()
+
+    # -- choosing
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        kind, _, text = (event.option.id or "").partition(":")
+        if self._page is None or not text:
+            return
+        if kind == "open":
+            self.dismiss(UUID(text))
+        elif kind == "merge":
+            self._offer_merge(next(one for one in self._page.duplicates if str(one.id) == text))
+        else:
+            self._offer_undo(next(one for one in self._page.merges if str(one.id) == text))
+
+    def _refused(self, rule: Callable[[keys.Situation], Refusal]) -> bool:
+        refusal = rule(self.console.situation())
+        if refusal is None and self._busy:
+            refusal = "Wait: something is under way."
+        self._trouble(refusal or "")
+        return refusal is not None
+
+    def _offer_merge(self, other: DuplicateView) -> None:
+        if self._page is None or self._refused(keys.merge_refusal):
+            return
+        theirs = ", ".join(line(known.identifier_value, 60) for known in other.identifiers)
+        name, kept = line(other.name or "unknown", 60), present.customer_name(self._page)
+        question = f"Merge {name} ({theirs}) into {kept}?"
+        facts = (
+            f"The hint is: {other.why}. It proves nothing; a code does. From then on, all conversations, addresses and "
+            f"numbers of {name} count as those of {kept}, who may be told what is in them. It can be undone."
+        )
+        deed = partial(_merge, self._customer, other.id)
+        done = f"{name} is part of {kept} now."
+        self._confirm(ConfirmScreen(question, facts, "Merge"), "the merge", done, deed)
+
+    def _offer_undo(self, merge: MergeView) -> None:
+        if self._refused(keys.merge_refusal):
+            return
+        if merge.undone_at is not None:
+            self._trouble("It is undone already.")
+            return
+        one, two = line(merge.merged_name or "unknown", 60), line(merge.kept_name or "unknown", 60)
+        question = f"Make {one} and {two} two customers again?"
+        facts = (
+            "What the merge moved goes back, with all messages since. Conversations in which both wrote since stay "
+            f"with {two}; neither of them reads on in those."
+        )
+        done = f"{one} and {two} are two customers again."
+        self._confirm(ConfirmScreen(question, facts, "Undo"), "the undoing", done, partial(_undo, merge.id))
+
+    def _confirm(self, dialog: ConfirmScreen, what: str, done: str, deed: Deed) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._start(self._attempt(what, done, deed))
+
+        self.console.push_screen(dialog, answered)
+
+    def action_ask(self, text: str = "", problem: str = "") -> None:
+        if not self._refused(keys.link_refusal):
+            self.console.push_screen(AddressScreen(text, problem), self._asked)
+
+    def _asked(self, address: str | None) -> None:
+        if address is None:
+            return
+        request = LinkRequest(channel="email" if "@" in address else "whatsapp", address=address)
+        deed = partial(_link, self._conversation, request)
+        done = f"The code is on its way to {line(address, 80)}. Now ask the customer to write it here."
+        self._start(self._attempt(f"asking {address}", done, deed, address))
+
+    # -- doing
+
+    def _attempt(self, what: str, done: str, deed: Deed, address: str = "") -> Attempt:
+        """The same thing asked again, after an answer was lost, has the same key: it happens once."""
+        unknown = self._unknown
+        again = unknown is not None and (unknown.what, unknown.done) == (what, done)
+        return Attempt(what, done, deed, unknown.key if unknown and again else new_id(), address)
+
+    def _start(self, attempt: Attempt) -> None:
+        self._busy, self._unknown = True, None
+        self._trouble("◌ Wait…")
+        # It belongs to the application: leaving the screen must not cancel what is on its way.
+        self.console.run_worker(self._carry_out(attempt), group="actions", exit_on_error=False)
+
+    async def _carry_out(self, attempt: Attempt) -> None:
+        try:
+            await attempt.deed(await self.console.connected(), attempt.key)
+        except OutcomeUnknown as error:
+            self._unknown = attempt
+            self._fail(f"Not known whether {line(attempt.what, 100)} took effect: {error.message} Ask again.")
+        except Rejected as error:
+            self._busy = False
+            self._again(attempt, error)
+        except FteError as error:
+            self._fail(" ".join(filter(None, (error.message, error.remedy))))
+        else:
+            self.console.say(attempt.done)
+            self._trouble("")
+        self._busy = False
+        if self.is_attached:
+            self._reload()
+
+    def _fail(self, words: str) -> None:
+        if self.is_attached:
+            self._trouble(words)
+        else:
+            self.console.say(words, "error")
+
+    def _again(self, attempt: Attempt, error: FteError) -> None:
+        words = " ".join(filter(None, (error.message, error.remedy)))
+        if attempt.address and self.is_attached:
+            self.action_ask(attempt.address, words)
+        else:
+            self._fail(words)
+
+
+async def _merge(customer: UUID, other: UUID, client: "Client", key: UUID) -> Any:
+    return await client.merge(customer, other, key)
+
+
+async def _undo(merge: UUID, client: "Client", key: UUID) -> Any:
+    return await client.unmerge(merge, key)
+
+
+async def _link(conversation: UUID, request: LinkRequest, client: "Client", key: UUID) -> Any:
+    return await client.link(conversation, request, key)
+
+
+def _heading(words: str) -> Option:
+    return Option(content((words, "bold")), disabled=True)
+
+
+def _option(id_: str, parts: list[Part]) -> Option:
+    return Option(content("  ", *parts), id=id_)
