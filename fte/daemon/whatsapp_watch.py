@@ -177,6 +177,8 @@ class Watch:
 
     async def _fetch_one(self, fetcher: media.Fetcher, pending: Pending) -> None:
         try:
+            if pending.attempts > FETCH_ATTEMPTS:
+                raise Rejected("Whoever tried to fetch it never came to an end.")
             content = await fetcher.fetch(pending.source, pending.media_type)
         except Rejected as error:
             await self._lose(pending, error)

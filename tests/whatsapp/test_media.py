@@ -9,7 +9,7 @@ import pytest
 from fte.channels.whatsapp import media
 from fte.channels.whatsapp.media import Fetcher, is_ours
 from fte.demo.providers.whatsapp import Media
-from fte.domain.errors import FteError, Rejected, Unavailable
+from fte.domain.errors import Rejected, Unavailable
 from fte.store import attachments
 from tests.whatsapp.support import CUSTOMER, House, Trap
 
@@ -91,7 +91,7 @@ async def test_a_redirect_elsewhere_is_not_followed(home: House, fetcher: Fetche
     source = await source_of(home)
     async with Trap() as trap:
         home.twilio.media_redirect = target.format(port=trap.port)
-        with pytest.raises(FteError):
+        with pytest.raises(Rejected, match=r"keeps no files|no address"):
             await fetcher.fetch(source, "image/jpeg")
         assert trap.connections == 0
 
@@ -217,6 +217,13 @@ async def test_a_file_that_cannot_be_had_is_lost_and_says_why(home: House, fetch
     row = await home.pool.fetchrow("select state, reason, content from attachments")
     assert row is not None
     assert tuple(row) == ("lost", "Twilio answered 503.", None)
+
+
+async def test_a_file_that_kills_its_fetchers_is_given_up(home: House, fetcher: Fetcher) -> None:
+    await source_of(home)
+    await home.pool.execute("update attachments set attempts = 8")
+    await home.watch().fetch(fetcher)
+    assert await home.pool.fetchval("select state from attachments") == "lost"
 
 
 async def test_a_stored_source_is_checked_again(home: House, fetcher: Fetcher) -> None:

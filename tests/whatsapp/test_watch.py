@@ -194,6 +194,20 @@ async def test_our_own_answers_are_not_taken_for_a_colleagues(
     assert len(await contents(home)) == 4
 
 
+async def test_what_reported_under_our_replys_id_is_ours(
+    home: House, twilio: SimulatedTwilio, client: TwilioClient
+) -> None:
+    await twilio.customer_writes(CUSTOMER, "Hello?")
+    reply = await queue_reply(home.pool, await home.pool.fetchval("select id from conversations"))
+    channel = home.channel()
+    await channel.send(outgoing(reply_id=reply), keep_nothing)
+    await channel.close()
+    await twilio.settled()
+    assert await home.pool.fetchval("select provider_id from replies") is None
+    await at_once(home).read(client)
+    assert await home.pool.fetchval("select owner from conversations") == "ai"
+
+
 async def test_what_is_new_may_be_our_own_on_its_way(
     home: House, twilio: SimulatedTwilio, client: TwilioClient
 ) -> None:
