@@ -93,9 +93,10 @@ async def _ask(case: Case, channel: Provable, value: str, address: str) -> Done:
     if await connection.fetchval(_sql.asked_lately, channel, value, case.conversation) >= CODES_A_DAY:
         raise Conflict(f"{CODES_A_DAY} codes were sent today; more would annoy, or help somebody guess.")
     if channel == "whatsapp":
-        recipient = await _reachable_number(connection, value, known["customer_id"] if known else None)
+        owner = known["customer_id"] if known else None
+        recipient, account = await _reachable_number(connection, value, owner)
     else:
-        recipient = email_address(address)
+        recipient, account = email_address(address), None
     await connection.execute(_sql.end_earlier, case.conversation)
     asked = (
         f"Asked the customer to prove {recipient}: a code was sent there, valid for {CODE_MINUTES} minutes."
@@ -116,6 +117,7 @@ async def _ask(case: Case, channel: Provable, value: str, address: str) -> Done:
         case.control.epoch,
         recipient,
         code_text(code, _WHERE[case.channel], recipient),
+        account,
     )
     done = case.done("note.added", message=message, last_seq=seq)
     told = {"conversation_id": case.conversation, "message_id": message, "channel": channel, "kind": "code"}
@@ -123,16 +125,18 @@ async def _ask(case: Case, channel: Provable, value: str, address: str) -> Done:
     return done
 
 
-async def _reachable_number(connection: Connection, value: str, owner: UUID | None) -> str:
-    """The number as WhatsApp knows it. Raises Conflict when no free text can be sent to it now."""
+async def _reachable_number(connection: Connection, value: str, owner: UUID | None) -> tuple[str, str | None]:
+    """The number as WhatsApp knows it, and ours that it wrote to. Raises Conflict when it takes no free text now."""
     rows = await connection.fetch(_sql.numbers_open, owner) if owner else []
-    numbers = [row["sender"] for row in rows if identity_key("whatsapp", row["sender"]) == value]
+    numbers = [
+        (row["sender"], row["account"]) for row in rows if identity_key("whatsapp", row["sender"]) == value
+    ]
     if not numbers:
         raise Conflict(
             f"WhatsApp takes no code to {value}: the number has not written to us in the last 24 hours.",
             remedy="Have the customer write to us on WhatsApp first, or prove an e-mail address.",
         )
-    return str(numbers[0])
+    return numbers[0]
 
 
 def _hashed(id_: UUID, code: str) -> bytes:

@@ -11,7 +11,7 @@ select count(*) from link_codes
 
 -- name: numbers_open
 -- WhatsApp takes free text for 24 hours after a number's last message; some of them are left for sending.
-select distinct m.sender
+select distinct m.sender, i.account
   from conversations c join messages m on m.conversation_id = c.id join inbound i on i.message_id = m.id
  where c.customer_id = $1 and m.channel = 'whatsapp' and m.direction = 'inbound' and m.sender is not null
    and i.sent_at > now() - interval '23 hours 30 minutes'
@@ -24,8 +24,8 @@ with code as (
     insert into link_codes (id, conversation_id, identifier_type, identifier_value, code_hash, operator_id, expires_at, read_seq)
     values ($1, $2, $3, $4, $5, $6, now() + make_interval(mins => $7), $8)
 )
-insert into replies (id, message_id, kind, part, epoch, state, channel, recipient, body)
-values ($1, $9, 'code', 0, $10, 'queued', $3, $11, $12)
+insert into replies (id, message_id, kind, part, epoch, state, channel, recipient, body, account)
+values ($1, $9, 'code', 0, $10, 'queued', $3, $11, $12, $13)
 
 -- name: open_code
 -- In a proven conversation, what came over the ticket's page proves nothing: it may be anybody who has its address.

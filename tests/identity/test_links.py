@@ -218,7 +218,8 @@ async def test_whatsapp_is_only_written_to_inside_its_window(pool: Pool) -> None
         await _ask(pool, where, "whatsapp", NUMBER)
     await chat(pool, "+551187654321")
     code = await _ask(pool, where, "whatsapp", "+55 11 98765-4321")
-    assert await pool.fetchval("select recipient from replies where kind = 'code'") == "+551187654321"
+    row = await pool.fetchrow("select recipient, account from replies where kind = 'code'")
+    assert tuple(row) == ("+551187654321", "+14155238886")
     await mail(pool, ADDRESS, code)
     assert await _owner_of(pool, "+5511987654321") == (await owner(pool, where), True)
     await chat(pool, "+447700900999")
