@@ -62,11 +62,11 @@ with talk as (
 ), noted as (
     -- The answer is on the ticket's page; where we have a mailbox, a mail says so, once per address and day.
     insert into notices (address_hash, day)
-    select sha256(lower(w.sender)::bytea), current_date
-      from (select m.sender from messages m
-             where m.conversation_id = $1 and m.direction = 'inbound' and m.channel = 'web_form'
-             order by m.seq desc limit 1) w
-     where $6 = 'web_form' and w.sender is not null and exists (select from mailboxes)
+    select sha256(i.identifier::bytea), current_date
+      from messages m join inbound i on i.message_id = m.id
+     where m.conversation_id = $1 and m.direction = 'inbound' and m.channel = 'web_form' and $6 = 'web_form'
+       and exists (select from mailboxes)
+     order by m.seq desc limit 1
     on conflict do nothing
     returning day
 ), notice as (

@@ -24,8 +24,8 @@ with code as (
     insert into link_codes (id, conversation_id, identifier_type, identifier_value, code_hash, operator_id, expires_at, read_seq)
     values ($1, $2, $3, $4, $5, $6, now() + make_interval(mins => $7), $8)
 )
-insert into replies (id, message_id, kind, part, epoch, state, channel, recipient, body, account)
-values ($1, $9, 'code', 0, $10, 'queued', $3, $11, $12, $13)
+insert into replies (id, message_id, conversation_id, kind, part, epoch, state, channel, recipient, body, account)
+values ($1, $9, $2, 'code', 0, $10, 'queued', $3, $11, $12, $13)
 
 -- name: open_code
 -- In a proven conversation, what came over the ticket's page proves nothing: it may be anybody who has its address.

@@ -63,8 +63,8 @@ update replies r
 returning r.id
 
 -- name: load
-select r.id as reply_id, r.message_id, r.conversation_id, r.kind, r.channel, coalesce(last.account, '') as account,
-       coalesce(r.recipient, last.sender, '') as recipient, coalesce(cu.name, '') as recipient_name,
+select r.id as reply_id, r.message_id, r.conversation_id, r.kind, r.channel, coalesce(r.account, last.account, '') as account,
+       coalesce(r.recipient, last.sender, '') as recipient, coalesce(c.name, case when c.verified then cu.name end, '') as recipient_name,
        m.role, coalesce(o.name, '') as operator_name, coalesce(r.body, m.content) as text, r.part,
        k.subject, k.number, k.id as ticket,
        case r.kind when 'answer' then coalesce(last.envelope, '{}') else '{}' end as envelope,

@@ -12,9 +12,11 @@ alter table inbound
     add column disposition text not null default 'message'
         check (disposition in ('message', 'machine', 'bounce', 'own', 'colleague', 'unreadable')),
     add column reason text,
+    add column identifier text,
     add column envelope jsonb not null default '{}',
     add column sent_at timestamptz not null default now();
 comment on column inbound.disposition is 'what it was: a customer''s message, an automatic mail, a bounce, our own, a colleague''s from another client';
+comment on column inbound.identifier is 'what its sender is recognised by, where it is a customer''s message';
 comment on column inbound.envelope is 'what the channel needs to answer it: thread, message id, references, subject';
 comment on column inbound.sent_at is 'when the customer sent it, by the provider''s clock';
 create index inbound_message on inbound (message_id);
@@ -92,6 +94,7 @@ alter table replies
     add column kind text not null default 'answer' check (kind in ('answer', 'notice', 'code')),
     add column conversation_id uuid references conversations,
     add column channel channel,
+    add column account text,
     add column recipient text,
     add column body text,
     add column lease_holder uuid,
@@ -223,8 +226,8 @@ begin
     o_message := p_message;
     o_ticket := coalesce(p_into_ticket, p_ticket);
 
-    insert into inbound (channel, account, provider_id, message_id, ticket_id, raw, envelope, sent_at)
-    values (p_channel, p_account, p_provider_id, p_message, o_ticket, p_raw, p_envelope, coalesce(p_sent_at, now()))
+    insert into inbound (channel, account, provider_id, message_id, ticket_id, raw, identifier, envelope, sent_at)
+    values (p_channel, p_account, p_provider_id, p_message, o_ticket, p_raw, p_key, p_envelope, coalesce(p_sent_at, now()))
     on conflict do nothing;
     if not found then
         select i.message_id, i.ticket_id, t.conversation_id into o_message, o_ticket, o_conversation

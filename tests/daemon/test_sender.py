@@ -261,12 +261,13 @@ async def test_after_a_takeover_is_acknowledged_no_reply_of_the_ai_begins_its_wa
 
 async def test_an_answer_on_the_web_form_is_announced_by_mail_once_a_day(pool: Pool, hints: Hints) -> None:
     await pool.execute("insert into mailboxes (account) values ('support@acme.example')")
-    for number in range(3):
+    for number, address in enumerate(["a.da@gmail.com", "ada+1@gmail.com", "ADA@googlemail.com"]):
         await answered(
             pool,
             "An answer.",
             channel="web_form",
             verified=False,
+            identifier=address,
             body=f"BUY PILLS {number}",
             name="Pills",
             subject="Pills",
