@@ -516,8 +516,18 @@ async def test_a_watch_that_runs_out_makes_the_channel_unhealthy(ours: Post) -> 
     ours.mailbox._topic = TOPIC
     await ours.pool.execute("update mailboxes set watch_expires_at = now() + interval '47 hours'")
     assert await ours.read()
+    assert (await health(ours.pool))[0]  # it may yet be renewed
+    ours.gmail.faults.next("watch", "refuse", status=403, times=1000)
+    watching = asyncio.create_task(ours.mailbox._watch_for_ever())
+    await until(lambda: ours.mailbox._watch_failures)
+    assert await ours.read()
     healthy, detail = await health(ours.pool)
     assert (healthy, "fte gmail watch" in detail) == (False, True)
+    ours.gmail.clear()
+    await until(lambda: not ours.mailbox._watch_failures)
+    watching.cancel()
+    assert await ours.read()
+    assert await health(ours.pool) == (True, "")
 
 
 async def test_a_stop_in_the_middle_lets_the_next_process_go_on_at_once(

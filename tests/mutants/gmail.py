@@ -56,20 +56,12 @@ GMAIL = (
         tests=("tests/gmail/test_mailbox.py", "-k", "kills_its_reader"),
     ),
     Mutant(
-        name="mail-anybody-goes-on",
-        invariant="T6 thread hijack",
-        path=SORTER,
-        healthy="proven and _key(address) in thread.participants",
-        sick="proven",
-        tests=("tests/gmail/test_sorter.py", "-k", "stranger"),
-    ),
-    Mutant(
         name="mail-forged-sender-goes-on",
         invariant="T6 thread hijack",
         path=SORTER,
         healthy="return await self._referred(summary, mail), verified",
         sick="return await self._referred(summary, mail), True",
-        tests=("tests/gmail/test_sorter.py", "-k", "forged"),
+        tests=("tests/gmail/test_sorter.py", "-k", "other_reference"),
     ),
     Mutant(
         name="mail-machines-are-answered",

@@ -47,15 +47,20 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
         message["To"] = to
         message["Subject"] = self.subject
         message["Date"] = self.date or format_datetime(datetime.now(UTC))
-        message["Message-ID"] = self.message_id or make_msgid(domain=domain(self.sender))
-        if self.in_reply_to:
-            message["In-Reply-To"] = self.in_reply_to
-            message["References"] = " ".join(self.references or [self.in_reply_to])
         self._write_body(message)
         for name, value in self.headers.items():
             del message[name]
             message[name] = value
-        return message.as_bytes()
+        return with_headers(message.as_bytes(), self._ids())
+
+    def _ids(self) -> dict[str, str]:
+        """The headers with Message-IDs, as mail programs write them: the standard library encodes long ones."""
+        ids = {"Message-ID": self.message_id or make_msgid(domain=domain(self.sender))}
+        if self.in_reply_to:
+            ids["In-Reply-To"] = self.in_reply_to
+            ids["References"] = "\r\n ".join(self.references or [self.in_reply_to])
+        replaced = {name.lower() for name in self.headers}
+        return {name: value for name, value in ids.items() if name.lower() not in replaced}
 
     def _write_body(self, message: EmailMessage) -> None:
         message.set_content(self.text)
