@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 ARGS   ?=
 
-.PHONY: demo test check format fuzz bench lock clean
+.PHONY: demo test check format chaos mutants fuzz bench lock clean
 
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
@@ -16,6 +16,12 @@ demo: $(READY) ## the whole product on this machine: no Docker, no keys, no netw
 test: $(DEV_READY) ## every check and every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+chaos: $(DEV_READY) ## all channels through crashes and misbehaving providers; some minutes
+	$(BIN)/python -m pytest -m chaos $(ARGS)
+
+mutants: $(DEV_READY) ## plant every seeded bug and see its test fail; some minutes
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 check: $(DEV_READY) ## style, types, and who may import whom
 	$(BIN)/ruff check .

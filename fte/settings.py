@@ -196,6 +196,15 @@ class Settings:
             "help": "ContentSid of the template sent when the 24-hour window is closed; empty: a person is asked.",
         },
     )
+    metrics_token: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "env": "FTE_METRICS_TOKEN",
+            "help": "Token Prometheus must send as Bearer to read /metrics; empty: anybody may, it holds no names.",
+            "secret": True,
+        },
+    )
     log_retention_days: int = field(
         default=14,
         metadata={"env": "FTE_LOG_RETENTION_DAYS", "help": "Days events are kept in the log.", "min": 1},

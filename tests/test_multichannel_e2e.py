@@ -3,7 +3,8 @@
 python -m pytest tests/test_multichannel_e2e.py
 LIVE_TEST=1 python -m pytest tests/test_multichannel_e2e.py
 
-Live, it writes to the running `fte demo` as customers would, over all three channels. Another daemon is named by
+Live, it writes to the running `fte demo` as customers would, over all three channels (FTE_TEST_DATA_DIR names the data
+folder it was started with, when it is not the user's). Another daemon is named by
 FTE_TEST_URL; it needs a knowledge base that says how a password is reset and how data is exported, and providers that
 let others write in customers' names: FTE_TEST_GMAIL_URL and FTE_TEST_TWILIO_URL are those of simulated ones.
 """
@@ -91,7 +92,7 @@ async def addresses(database_server: str | None) -> AsyncIterator[Addresses]:
 
 
 def _live() -> Addresses:
-    found = state.running(Settings.load().data_dir)
+    found = state.running(Settings.load(data_dir=os.environ.get("FTE_TEST_DATA_DIR")).data_dir)
     named = [os.environ.get(f"FTE_TEST_{name}", "") for name in ("URL", "GMAIL_URL", "TWILIO_URL")]
     if found is not None:
         named = [

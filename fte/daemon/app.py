@@ -20,6 +20,7 @@ from fte.daemon import providers
 from fte.daemon.gmail_webhook import GmailWebhook
 from fte.daemon.health import Health
 from fte.daemon.http import application, bind, serve
+from fte.daemon.metrics import Metrics
 from fte.daemon.operator_api import OperatorApi
 from fte.daemon.stream import Stream
 from fte.daemon.support import Support
@@ -135,6 +136,7 @@ class Daemon:
         )
         mail = GmailWebhook(self.pool, self.settings, self.hints.ring)
         whatsapp = account_of(self.settings)
+        channels = providers.configured(self.settings)
         return application(
             [
                 *support_routes(support),
@@ -142,7 +144,8 @@ class Daemon:
                 *(Webhooks(self.pool, self.secret, whatsapp, self.hints.ring).routes() if whatsapp else []),
                 *api.routes(),
                 *stream.routes(),
-                *Health(self.pool, providers.configured(self.settings)).routes(),
+                *Health(self.pool, channels).routes(),
+                *Metrics(self.pool, channels, self.settings.metrics_token).routes(),
             ]
         )
 

@@ -102,3 +102,9 @@ async def state(pool: Pool, account: str) -> MailboxState | None:
         row["next_sync_at"],
         row["watch_expires_at"],
     )
+
+
+async def watch_ends(pool: Pool) -> datetime | None:
+    """When the first of the mailboxes' watches ends; None when there is no watch."""
+    ends: datetime | None = await pool.fetchval(_sql.watch_ends)
+    return ends

@@ -43,3 +43,6 @@ on conflict (account) do update set watch_expires_at = excluded.watch_expires_at
 
 -- name: state
 select account, history_id, dirty, synced_at, next_sync_at, watch_expires_at from mailboxes where account = $1
+
+-- name: watch_ends
+select min(watch_expires_at) from mailboxes

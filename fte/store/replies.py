@@ -165,6 +165,11 @@ async def is_ours(pool: Pool, channel: Channel, provider_id: str) -> bool:
     return ours
 
 
+async def counts(pool: Pool) -> dict[tuple[Channel, DeliveryState], int]:
+    """How many replies are queued, being sent or parked, by channel and state."""
+    return {(row["channel"], row["state"]): row["count"] for row in await pool.fetch(_sql.counts)}
+
+
 async def next_due(pool: Pool, channels: Collection[Channel]) -> float | None:
     """Seconds until the next reply is due; None when none waits."""
     wait: float | None = await pool.fetchval(_sql.next_due, list(channels))

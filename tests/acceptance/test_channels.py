@@ -50,6 +50,7 @@ async def watched(fte: Fte, gmail: SimulatedGmail) -> None:
         raise AssertionError(fte.log.read_text()[-3000:]) from None
 
 
+@pytest.mark.chaos
 async def test_nothing_is_lost_doubled_or_reordered_on_any_channel(
     fte: Fte, gmail: SimulatedGmail, twilio: SimulatedTwilio
 ) -> None:

@@ -11,8 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.mutants.catalogue import MUTANTS, Mutant
+from tests.mutants.catalogue import DELIVERY, Mutant
+from tests.mutants.gmail import GMAIL
+from tests.mutants.intake import INTAKE
+from tests.mutants.whatsapp import WHATSAPP
 
+MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300

@@ -15,13 +15,13 @@ class Mutant:
     tests: tuple[str, ...]
 
 
-MUTANTS = (
+DELIVERY = (
     Mutant(
         name="doubt-is-a-no",
         invariant="I4 never answered twice",
         path="fte/daemon/sender.py",
-        healthy="            await replies.ask_in(self._pool, claim, ASK_AGAIN)\n        else:",
-        sick='            await replies.put_back(self._pool, claim, 0.0, "?")\n        else:',
+        healthy="error=type(error).__name__)\n            await replies.ask_in(self._pool, claim, ASK_AGAIN)",
+        sick='error=type(error).__name__)\n            await replies.put_back(self._pool, claim, 0.0, "?")',
         tests=("tests/daemon/test_sender.py",),
     ),
     Mutant(
@@ -71,7 +71,7 @@ MUTANTS = (
         path="fte/store/replies.sql",
         healthy="(r.kind <> 'answer' or m.role <> 'agent' or r.epoch = c.epoch)",
         sick="true",
-        tests=("tests/daemon/test_sender.py", "-k", "epoch"),
+        tests=("tests/store/test_replies.py", "-k", "epoch"),
     ),
     Mutant(
         name="a-claim-does-not-lock-the-conversation",

@@ -158,6 +158,15 @@ async def test_a_takeover_waits_for_a_claim_that_is_being_made_and_names_its_rep
     assert (await takeover).in_flight == [message]
 
 
+async def test_a_claim_looks_at_the_epoch_itself(pool: Pool) -> None:
+    """Whoever withdraws replies may be a moment late; the claim is what nothing gets past."""
+    await answered(pool)
+    await pool.execute("update conversations set epoch = epoch + 1")
+    assert await pool.fetch(replies._sql.claim, 1, new_id(), 30.0, ["email"]) == []
+    await pool.execute("update conversations set epoch = epoch - 1")
+    assert len(await pool.fetch(replies._sql.claim, 1, new_id(), 30.0, ["email"])) == 1
+
+
 async def test_a_claim_leaves_alone_what_a_takeover_is_about_to_withdraw(pool: Pool) -> None:
     received = await answered(pool)
     async with pool.transaction() as connection:

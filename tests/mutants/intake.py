@@ -1,0 +1,48 @@
+"""The seeded bugs of taking messages in, and of telling who wrote them."""
+
+from tests.mutants.catalogue import Mutant
+
+SCHEMA = "migrations/versions/0002_channels.sql"
+
+INTAKE = (
+    Mutant(
+        name="a-second-delivery-is-a-second-message",
+        invariant="I2 duplicates collapse",
+        path=SCHEMA,
+        healthy="    on conflict do nothing;\n    if not found then",
+        sick="    on conflict (channel, account, provider_id) do update set message_id = excluded.message_id;\n    if not found then",
+        tests=("tests/store/test_intake.py", "-k", "collapse"),
+    ),
+    Mutant(
+        name="a-claim-joins-what-was-proven",
+        invariant="a claim opens nothing",
+        path=SCHEMA,
+        healthy="        if p_verified then\n            select c.id, t.id into",
+        sick="        if true then\n            select c.id, t.id into",
+        tests=("tests/identity/test_claims.py",),
+    ),
+    Mutant(
+        name="a-proof-joins-what-was-claimed",
+        invariant="a claim opens nothing",
+        path=SCHEMA,
+        healthy="where c.customer_id = v_customer and c.verified and c.last_message_at",
+        sick="where c.customer_id = v_customer and c.last_message_at",
+        tests=("tests/identity/test_claims.py",),
+    ),
+    Mutant(
+        name="any-code-is-right",
+        invariant="no merge without proof",
+        path="fte/store/identity.py",
+        healthy="if hmac.compare_digest(_hashed(code.id, candidate), code.code_hash):",
+        sick="if candidate:",
+        tests=("tests/identity/test_links.py",),
+    ),
+    Mutant(
+        name="undoing-a-merge-forgets-the-tickets",
+        invariant="un-merge restores what moved",
+        path="fte/store/merges.sql",
+        healthy="update tickets set customer_id = $2 where id = any ($5) and customer_id = $1 returning id",
+        sick="update tickets set customer_id = $2 where false and id = any ($5) and customer_id = $1 returning id",
+        tests=("tests/identity/test_merges.py",),
+    ),
+)
