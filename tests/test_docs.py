@@ -171,17 +171,28 @@ def test_the_marks_are_those_of_the_legend() -> None:
 
 def routes() -> list[BaseRoute]:
     """Every route of the daemon. Making them touches no database."""
+    from fte.daemon.gmail_webhook import GmailWebhook
     from fte.daemon.health import Health
+    from fte.daemon.metrics import Metrics
     from fte.daemon.operator_api import OperatorApi
     from fte.daemon.stream import Stream
     from fte.daemon.support import Support
     from fte.daemon.support import routes as support_routes
+    from fte.daemon.whatsapp_webhooks import Webhooks
 
     nobody = cast(Any, None)
     api = OperatorApi(nobody, nobody)
     support = Support(pool=nobody, secret=b"", settings=Settings(), on_stored=nobody)
     stream = Stream(api, nobody, nobody)
-    return [*support_routes(support), *api.routes(), *stream.routes(), *Health(nobody).routes()]
+    return [
+        *support_routes(support),
+        *GmailWebhook(nobody, Settings(), nobody).routes(),
+        *Webhooks(nobody, b"", nobody, nobody).routes(),
+        *api.routes(),
+        *stream.routes(),
+        *Health(nobody).routes(),
+        *Metrics(nobody, frozenset(), "").routes(),
+    ]
 
 
 def test_every_route_has_its_section_and_no_other() -> None:
