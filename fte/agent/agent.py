@@ -157,7 +157,7 @@ class SupportAgent:
             f"Channel: {assignment.channel}. The answer may have {format.room(assignment, self._company)} "
             f"{unit}.\n"
             f"Earlier messages in this conversation: {earlier}. Ticket category: {assignment.category}."
-            f"{_moved(assignment)}"
+            f"{_moved(assignment)}{_window(assignment)}"
         )
         subject = fence(one_line(assignment.subject)[:300], "SUBJECT") + "\n" if assignment.subject else ""
         return [
@@ -245,6 +245,13 @@ def _moved(assignment: Assignment) -> str:
     if assignment.moved_from is None:
         return ""
     return f"\nBefore, the customer wrote on {assignment.moved_from}; this is the same person."
+
+
+def _window(assignment: Assignment) -> str:
+    """Until when an answer reaches the customer, for the model to know what it may announce."""
+    if assignment.window_until is None:
+        return ""
+    return f"\nWhatsApp takes messages to this customer until {assignment.window_until:%Y-%m-%d %H:%M} UTC."
 
 
 def _mood(assignment: Assignment) -> float:

@@ -1,7 +1,7 @@
 """A turn is one answer owed. What the agent is given for it, what it gives back, and whether that still counts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -14,6 +14,8 @@ Urgency = Literal["low", "normal", "high"]
 
 HISTORY_MAX: Final = 20
 """Messages of the conversation the agent is given."""
+WINDOW: Final = timedelta(hours=24)
+"""How long after a customer's message WhatsApp takes free text to them."""
 ATTEMPTS_MAX: Final = 3
 """Runs that may fail before a person gets the turn."""
 DISCARDS_MAX: Final = 3
@@ -65,6 +67,12 @@ class Assignment:
     def question(self) -> str:
         """The customer's words the answer is owed for."""
         return "\n".join(line.content for line in self.lines if line.new and line.role == "customer")
+
+    @property
+    def window_until(self) -> datetime | None:
+        """When WhatsApp stops taking free text to the customer; None on other channels."""
+        wrote = [line.at for line in self.lines if line.role == "customer" and line.channel == "whatsapp"]
+        return max(wrote) + WINDOW if self.channel == "whatsapp" and wrote else None
 
     @property
     def moved_from(self) -> Channel | None:

@@ -19,14 +19,14 @@ def migrations_folder() -> Path:
     return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
 
-def migrate(database_url: str) -> None:
-    """Bring the database to this program's schema. Safe to run twice, and from two places at once."""
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Bring the database to this program's schema, or up to an older one. Safe to run twice, and from two places at once."""
     from alembic import command
     from alembic.config import Config
 
     folder = migrations_folder()
     config = Config(folder / "alembic.ini", attributes={"database_url": _for_sqlalchemy(database_url)})
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _for_sqlalchemy(url: str) -> str:

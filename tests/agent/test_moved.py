@@ -1,5 +1,7 @@
 """A customer who goes on with us on another channel is told that we know."""
 
+from datetime import timedelta
+
 import pytest
 
 from fte.agent.agent import SupportAgent
@@ -44,3 +46,15 @@ def test_it_is_said_once_and_only_to_the_proven() -> None:
     told = tuple(Line(one.seq, one.role, one.channel, one.content, one.at, False) for one in lines)
     later = (*told, line("And the API limit?", channel="email", seq=4))
     assert assignment(lines=later, channel="email", first_answer=False).moved_from is None
+
+
+def test_the_model_knows_until_when_whatsapp_takes_an_answer() -> None:
+    wrote = line(QUESTION, channel="whatsapp")
+    (item,) = SupportAgent(OfflineModel(), Library(), COMPANY).items(
+        assignment(lines=(wrote,), channel="whatsapp")
+    )
+    assert f"until {wrote.at + timedelta(hours=24):%Y-%m-%d %H:%M} UTC" in item["content"]
+    (item,) = SupportAgent(OfflineModel(), Library(), COMPANY).items(
+        assignment(lines=(line(QUESTION),), channel="email")
+    )
+    assert "WhatsApp" not in item["content"]

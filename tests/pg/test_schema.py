@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,6 +16,8 @@ from alembic.script import ScriptDirectory
 from fte.domain.errors import Unavailable
 from fte.pg import schema
 from fte.pg.pool import Pool
+from fte.store.intake import take_in
+from tests.support import SECRET, form_message
 
 ROOT = Path(__file__).parent.parent.parent
 TABLES = {
@@ -123,3 +126,39 @@ def test_the_wheel_carries_the_migrations_and_the_documents(tmp_path: Path) -> N
         "fte/py.typed",
     ):
         assert name in names
+
+
+_BEFORE_0002 = """
+insert into customers (id, email, name) values ('{0}', 'ada@example.com', 'Ada');
+insert into customer_identifiers (customer_id, identifier_type, identifier_value)
+values ('{0}', 'email', 'ada@example.com');
+insert into conversations (id, customer_id, initial_channel, last_seq, last_inbound_seq)
+values ('{0}', '{0}', 'web_form', 2, 1);
+insert into tickets (id, public_hash, conversation_id, customer_id, source_channel)
+values ('{0}', 'x', '{0}', '{0}', 'web_form');
+insert into messages (id, conversation_id, seq, channel, direction, role, content)
+values ('{0}', '{0}', 1, 'web_form', 'inbound', 'customer', 'Hello?'),
+       ('{1}', '{0}', 2, 'web_form', 'outbound', 'agent', 'Hello.');
+insert into inbound (channel, account, provider_id, message_id, ticket_id)
+values ('web_form', 'form', 'p', '{0}', '{0}');
+insert into replies (message_id, epoch, state) values ('{1}', 0, 'sent');
+""".format("0" * 32, "1" * 32)
+
+
+async def test_an_installation_of_the_first_schema_is_brought_along_with_its_data(server: str) -> None:
+    """A customer who wrote before the change goes on after it, and what was sent stays sent."""
+    url = server.replace("/fte?", f"/old_{os.getpid()}?")
+    await _run_sql(server, f"create database old_{os.getpid()}")
+    await asyncio.to_thread(schema.migrate, url, "0001")
+    await _run_sql(url, _BEFORE_0002)
+    await asyncio.to_thread(schema.migrate, url)
+    pool = await Pool.open(url)
+    reply = await pool.fetchrow("select id, conversation_id, channel, kind, state from replies")
+    assert reply is not None
+    assert tuple(reply) == (UUID("1" * 32), UUID("0" * 32), "web_form", "answer", "sent")
+    again = await take_in(pool, SECRET, form_message(into_ticket=UUID("0" * 32)))
+    assert again.conversation == UUID("0" * 32)
+    fresh = await take_in(pool, SECRET, form_message())
+    assert await pool.fetchval("select count(*) from customers") == 1
+    assert fresh.conversation != again.conversation
+    await pool.close()
