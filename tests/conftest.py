@@ -12,7 +12,7 @@ from fte.pg import schema
 from fte.pg.embedded import EmbeddedServer
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from tests.databases import created_database
+from tests.databases import created_database, in_memory
 
 os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
 for name in [name for name in os.environ if name.startswith("FTE_") and not name.startswith("FTE_TEST_")]:
@@ -23,7 +23,7 @@ for name in [name for name in os.environ if name.startswith("FTE_") and not name
 def server() -> Iterator[str]:
     """The address of the run's PostgreSQL, holding the migrated template database."""
     # The database server may run as another user, who must reach the folder: not below pytest's private one.
-    folder = Path(tempfile.mkdtemp(prefix="fte-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="fte-test-", dir=in_memory()))
     with EmbeddedServer(folder) as running:
         schema.migrate(running.url)
         yield running.url

@@ -160,7 +160,7 @@ async def bounced(pool: Pool, reply_id: UUID, reason: str, permanent: bool) -> b
 
 
 async def is_ours(pool: Pool, channel: Channel, provider_id: str) -> bool:
-    """Whether one of our replies has this provider's id."""
+    """Whether one of our replies has this provider's id, or had it."""
     ours: bool = await pool.fetchval(_sql.is_ours, channel, provider_id)
     return ours
 

@@ -160,7 +160,10 @@ select id from replies where channel = $1 and provider_id = $2
 select status, error from delivery_reports where channel = $1 and provider_id = $2
 
 -- name: is_ours
+-- What reported under a reply's id was told apart then, and is that reply's even when it went out again since (its window
+-- had closed), under another id.
 select exists (select from replies where channel = $1 and provider_id = $2)
+    or exists (select from delivery_reports where channel = $1 and provider_id = $2 and reply_id is not null)
 
 -- name: next_due
 select greatest(extract(epoch from due_at - now()), 0)::float8 from replies

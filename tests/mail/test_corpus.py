@@ -63,6 +63,8 @@ def _facts(mail: Mail, wanted: dict[str, Any]) -> Iterator[str]:
         yield f"subject: {mail.subject!r}"
     if "sender" in wanted and [mail.sender.name, mail.sender.email] != wanted["sender"]:
         yield f"sender: {mail.sender}"
+    if "references" in wanted and [mail.in_reply_to, *mail.references] != wanted["references"]:
+        yield f"references: {mail.in_reply_to} {mail.references}"
     if list(mail.notes) != wanted.get("notes", []):
         yield f"notes: {mail.notes}"
 

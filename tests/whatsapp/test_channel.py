@@ -213,11 +213,16 @@ async def test_what_no_template_carries_is_rejected(
     assert not twilio.accepted
 
 
-# ---------------------------------------------------------------- asking
+# ---------------------------------------------------------------- asking: when no callback has said what became of it
+
+
+@pytest.fixture
+def unreported(twilio: SimulatedTwilio) -> None:
+    twilio.pushes.disturb("lost", times=1_000)
 
 
 async def test_the_one_message_that_can_only_be_it_is_found(
-    twilio: SimulatedTwilio, channel: WhatsappChannel, quick: None
+    twilio: SimulatedTwilio, channel: WhatsappChannel, quick: None, unreported: None
 ) -> None:
     reply = outgoing("The answer, cut off.  ")
     await channel.send(outgoing("Another answer."), keep_nothing)
@@ -230,7 +235,7 @@ async def test_the_one_message_that_can_only_be_it_is_found(
 
 
 async def test_none_is_no_proof_and_two_are_none(
-    twilio: SimulatedTwilio, channel: WhatsappChannel, home: House
+    twilio: SimulatedTwilio, channel: WhatsappChannel, home: House, unreported: None
 ) -> None:
     reply = outgoing()
     later = home.channel(now=lambda: datetime.now(UTC) + module.VISIBLE_AFTER)
@@ -244,7 +249,7 @@ async def test_none_is_no_proof_and_two_are_none(
 
 
 async def test_what_is_known_as_anothers_or_older_is_not_it(
-    twilio: SimulatedTwilio, channel: WhatsappChannel, home: House
+    twilio: SimulatedTwilio, channel: WhatsappChannel, home: House, unreported: None
 ) -> None:
     await home.post(home.form())
     conversation = await home.pool.fetchval("select id from conversations")
@@ -258,8 +263,23 @@ async def test_what_is_known_as_anothers_or_older_is_not_it(
     assert await channel.find(outgoing()) == twilio.outbox[-1].sid
 
 
+async def test_what_went_out_before_the_window_was_known_to_be_closed_is_not_it(
+    home: House, twilio: SimulatedTwilio, channel: WhatsappChannel
+) -> None:
+    """Its report made the reply due again, without an id: the second try is another message."""
+    conversation = await customer_waits(home)
+    twilio.close_window(CUSTOMER)
+    first = await queue_reply(home.pool, conversation)  # type: ignore[arg-type]
+    await home.pool.execute("update replies set state = 'sending', began_at = now()")
+    await channel.send(outgoing(reply_id=first), keep_nothing)
+    await until(lambda: _is(home, first, "queued"))
+    assert await home.pool.fetchval("select provider_id from replies") is None
+    with pytest.raises((InDoubt, Unavailable)):
+        await channel.find(outgoing(reply_id=first, attempts=2))
+
+
 async def test_an_answer_inside_a_template_is_found(
-    twilio: SimulatedTwilio, with_template: WhatsappChannel
+    twilio: SimulatedTwilio, with_template: WhatsappChannel, unreported: None
 ) -> None:
     reply = closed(text="Yes,\nit is.")
     sid = await with_template.send(reply, keep_nothing)

@@ -231,11 +231,21 @@ def _addresses(part: Part, name: str) -> tuple[Address, ...]:
 
 
 def message_ids(values: list[str]) -> list[str]:
-    """The Message-IDs in these headers, in angle brackets, each once; of very many the first and the newest."""
+    """The Message-IDs in these headers, in angle brackets, each once; of very many the first and the newest.
+
+    Some programs encode long ones as if they were text, though RFC 2047 (section 5) forbids it in such headers, and
+    fold the encoded words, so that a Message-ID comes apart: it is put together before it is looked for.
+    """
     found = list(
-        dict.fromkeys(f"<{each}>" for value in values for each in _MESSAGE_ID.findall(value[:HEADER_MAX]))
+        dict.fromkeys(f"<{each}>" for value in values for each in _MESSAGE_ID.findall(_plain(value)))
     )
     return found if len(found) <= REFERENCES_MAX else [found[0], *found[1 - REFERENCES_MAX :]]
+
+
+def _plain(value: str) -> str:
+    """A header of Message-IDs without encoded words. One beside another leaves no space: it belongs inside one."""
+    value = value[:HEADER_MAX]
+    return header_text(value) if "=?" in value else value
 
 
 def _date(value: str) -> datetime | None:

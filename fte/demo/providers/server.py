@@ -25,6 +25,8 @@ from fte.domain.errors import FteError, Rejected
 HANG_MAX: Final = 600.0
 """Seconds an unanswered call is kept open."""
 START_TIMEOUT: Final = 10.0
+GRACE: Final = 2.0
+"""Seconds calls under way are given when it stops."""
 BODY_MAX: Final = 40 * 1024 * 1024
 """Bytes of one request: a mail of 25 MB, in base64."""
 
@@ -77,7 +79,7 @@ class Simulator(ABC):
                     yield self
                 finally:
                     self.clear()
-                    server.should_exit = True
+                    server.leaves.set()
                     await serving
 
     def clear(self) -> None:
@@ -226,7 +228,6 @@ def _config(application: Starlette) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         lifespan="off",
-        timeout_graceful_shutdown=2,
     )
 
 
@@ -243,15 +244,31 @@ async def _reset(request: Request) -> Response:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the process it is a part of, and says when it listens."""
+    """A server that leaves signals to the process it is a part of, says when it listens, and leaves at once: the
+    library's own looks ten times a second whether it is to go, and then waits a while."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listens = asyncio.Event()
+        self.leaves = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listens.set()
+
+    async def main_loop(self) -> None:
+        await self.leaves.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if under_way := set(self.server_state.tasks):
+            _, left = await asyncio.wait(under_way, timeout=GRACE)
+            for task in left:
+                task.cancel()
+        await asyncio.sleep(0)  # closed connections are told so in the loop's next round
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
