@@ -27,7 +27,7 @@ async def daemon(pool: Pool, hints: Hints) -> AsyncIterator[Backend]:
 
 @pytest.fixture
 async def sam(daemon: Backend) -> AsyncIterator[httpx.AsyncClient]:
-    async with await daemon.client(role="viewer") as client:
+    async with await daemon.client(role="observer") as client:
         yield client
 
 
@@ -146,7 +146,7 @@ async def test_it_is_closed_without_a_token(
         ("票.pdf", "attachment; filename=\"_.pdf\"; filename*=UTF-8''%E7%A5%A8.pdf"),
         ("", 'attachment; filename="attachment.bin"'),
     ],
-    ids=range(8),
+    ids=[f"name-{n}" for n in range(8)],
 )
 def test_the_name_in_the_header_is_clean(name: str, header: str) -> None:
     assert disposition(name) == header
