@@ -138,7 +138,10 @@ async def test_it_is_closed_without_a_token(
     ("name", "header"),
     [
         ("invoice.pdf", 'attachment; filename="invoice.pdf"'),
-        ('a"; filename="b.exe', 'attachment; filename="a__ filename=_b.exe"'),
+        (
+            'a"; filename="b.exe',
+            "attachment; filename=\"a__ filename=_b.exe\"; filename*=UTF-8''a_%3B%20filename%3D_b.exe",
+        ),
         ("../../.ssh/config", 'attachment; filename="config.bin"'),
         ("a\r\nX: y.pdf", 'attachment; filename="a X_ y.pdf"'),
         ("\u202efdp.exe", 'attachment; filename="fdp.exe"'),

@@ -79,6 +79,7 @@ class ConversationScreen(ConsoleScreen):
         self._busy: Attempt | None = None
         self._unknown: Attempt | None = None
         self._discard_armed = False
+        self._listing: FilesScreen | None = None
         self._painting = asyncio.Lock()
         self._fetching = asyncio.Lock()
 
@@ -308,7 +309,8 @@ class ConversationScreen(ConsoleScreen):
         """List all files, the newest of these messages first chosen."""
         near = [m.attachments[0].id for m in self.talk.shown() if m.attachments and m.seq in seqs]
         files = self._files()
-        self.console.push_screen(FilesScreen(files, near[-1] if near else files[-1][1].id))
+        self._listing = FilesScreen(files, near[-1] if near else files[-1][1].id)
+        self.console.push_screen(self._listing)
 
     def _files(self) -> list[Listed]:
         now = self.console.now()
@@ -319,8 +321,8 @@ class ConversationScreen(ConsoleScreen):
         ]
 
     def _refresh_files(self) -> None:
-        if isinstance(self.console.screen, FilesScreen):
-            self.console.screen.refreshed(self._files())
+        if self._listing is not None and self._listing.is_attached:
+            self._listing.refreshed(self._files())
 
     def do_back(self) -> None:
         self.dismiss()

@@ -53,18 +53,20 @@ class FilesScreen(ModalScreen[None]):
             yield Plain(("enter save   esc close   nothing is opened: look before you do", "$foreground 60%"))
 
     def on_mount(self) -> None:
-        at = next((n for n, (_, file) in enumerate(self._files) if file.id == self._chosen), None)
-        self._show(at)
+        self._show()
 
     def refreshed(self, files: Sequence[Listed]) -> None:
-        """The files changed, perhaps."""
-        if list(files) != self._files:
-            self._files = list(files)
-            self._show()
+        """The files changed, perhaps; the same one stays highlighted."""
+        if list(files) == self._files or not self.is_mounted:
+            return
+        place = self.query_one(PlainList).highlighted
+        self._chosen = self._files[place][1].id if place is not None else None
+        self._files = list(files)
+        self._show()
 
-    def _show(self, chosen: int | None = None) -> None:
-        title = f"Attachments ({len(self._files)})"
-        self.query_one("#files-title", Plain).show((title, "bold"))
+    def _show(self) -> None:
+        chosen = next((n for n, (_, file) in enumerate(self._files) if file.id == self._chosen), None)
+        self.query_one("#files-title", Plain).show((f"Attachments ({len(self._files)})", "bold"))
         self.query_one(PlainList).show((_row(*listed) for listed in self._files), chosen)
 
     def action_move(self, by: int) -> None:
