@@ -46,9 +46,9 @@ class FilesScreen(ModalScreen[None]):
         return cast("Console", self.app)
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog large"):
+        with Vertical(classes="dialog wide"):
             yield Plain(id="files-title")
-            yield PlainList()
+            yield PlainList(id="files")
             yield Plain(id="outcome")
             yield Plain(("enter save   esc close   nothing is opened: look before you do", "$foreground 60%"))
 
@@ -96,7 +96,7 @@ class FilesScreen(ModalScreen[None]):
             words = " ".join(filter(None, (f"✗ Not saved: {error.message}", error.remedy)))
             self._tell(words, "bold $text-error")
         else:
-            self._tell(f"✓ Saved: {where}", "$text-success")
+            self._tell(f"✓ Saved as {where.name} in {where.parent}", "$text-success")
         finally:
             self._busy = False
 
