@@ -57,6 +57,10 @@ select pg_temp.key(6, g * 4 + n), pg_temp.key(2, g), n + 1, 'web_form',
   from generate_series(1, {conversations}) g cross join generate_series(0, 3) n
   join conversations c on c.id = pg_temp.key(2, g);
 
+insert into attachments (id, message_id, ordinal, name, media_type, size, state, content)
+select pg_temp.key(10, g * 2 + n), pg_temp.key(6, g * 4), n, 'file-' || n || '.png', 'image/png', 4, 'stored', '\x89504e47'
+  from generate_series(1, {conversations}, 5) g cross join generate_series(0, 1) n;
+
 insert into inbound (channel, account, provider_id, message_id, ticket_id, received_at)
 select m.channel, 'form', m.channel_message_id, m.id, replace(m.conversation_id::text, '00000002-', '00000003-')::uuid,
        m.created_at

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from fte.domain.attachments import State
 from fte.domain.channels import Channel
 from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, Direction, Owner, Role
 from fte.domain.errors import Malformed, Rejected
@@ -74,6 +75,20 @@ class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str
 
 
+class AttachmentView(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that came with a message; only a `stored` one can be had.
+
+    `size` is in bytes, None until it is known; `reason` says why a file was refused or lost, or is not there yet.
+    """
+
+    id: UUID
+    name: str
+    media_type: str
+    size: int | None
+    state: State
+    reason: str | None = None
+
+
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     seq: int
@@ -89,6 +104,7 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     run_id: UUID | None
     created_at: datetime
+    attachments: list[AttachmentView] = []
 
 
 class PassageView(msgspec.Struct, frozen=True, kw_only=True):

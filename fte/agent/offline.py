@@ -19,6 +19,7 @@ from agents.items import TResponseOutputItem, TResponseStreamEvent
 from openai.types.responses import ResponseFunctionToolCall
 
 from fte.agent.guard import mentions_price
+from fte.domain.attachments import without_placeholders
 
 _FENCED: Final = r"<<<{label}>>>\n(.*?)\n<<<END OF {label}>>>"
 _SUBJECT: Final = re.compile(_FENCED.format(label="SUBJECT"), re.S)
@@ -78,6 +79,13 @@ _STEPS_ASKED: Final = re.compile(
     r"(?i)\bhow (?:do|can|to|does|should|would)\b|\bsteps?\b|\bset ?up\b|\bwhere\b|\bwhat (?:do"
     r"|should) (?:i|we)\b"
 )
+_POINTS_AT_FILE: Final = re.compile(
+    r"(?i)\b(?:attach\w*|enclos\w*|screen ?(?:shot|grab|cap)\w*|photo\w*|picture\w*|pics?|images?|scan(?:s|ned)?"
+    r"|recordings?|videos?|voice|files?|documents?|pdfs?|spreadsheets?|invoices?|logs?|see|shows?|shown|look|looks|here"
+    r"|this|these|that|those|above|below|anhang|angeh[aä]ngt|beigef[uü]gt|bild|foto|ci-joint\w*|pi[eè]ce jointe|adjunt\w*"
+    r"|allegat\w*|anex[oa]\w*|bijlage)\b"
+)
+"""Words that point at something to look at: with a file there, that may be it."""
 _CUT: Final = 480
 """A passage this long was probably cut off by the search tool."""
 _POINTS_MIN: Final = 3.0
@@ -121,6 +129,7 @@ class _Task:
     room: int = 300
     earlier: bool = False
     moved_from: str = ""
+    files: int = 0
     category: str | None = None
     called: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
@@ -172,7 +181,8 @@ def _read_message(task: _Task, text: str) -> None:
         task.category = match[1]
     subject, message = _SUBJECT.search(text), _MESSAGE.search(text)
     task.subject = subject[1].strip() if subject else ""
-    task.message = message[1].strip() if message else (text if "<<<" not in text else "")
+    said = message[1].strip() if message else (text if "<<<" not in text else "")
+    task.message, task.files = without_placeholders(said)
 
 
 def _call(name: str, arguments: dict[str, Any]) -> ResponseFunctionToolCall:
@@ -187,6 +197,8 @@ def next_calls(task: _Task) -> list[tuple[str, dict[str, Any]]]:
         category = task.category if task.category else None
         ticket = {"issue": _issue(task), "priority": "medium", "category": category}
         return [("create_ticket", ticket), ("get_customer_history", {})]
+    if _depends_on_files(task):
+        return [_hand_over("no_answer_found")]
     if (courtesy := _courtesy(task)) is not None:
         return [
             _hand_over("no_answer_found")
@@ -213,6 +225,11 @@ def _hand_over(reason: str) -> tuple[str, dict[str, Any]]:
 def _issue(task: _Task) -> str:
     first = re.split(r"(?<=[.!?])\s", task.message, maxsplit=1)[0] if task.message else ""
     return (f"{task.subject}: {first}" if task.subject else first)[:300] or "(no text)"
+
+
+def _depends_on_files(task: _Task) -> bool:
+    """Whether what is asked cannot be known without a file that nobody here can read."""
+    return task.files > 0 and (not _WORD.search(task.message) or bool(_POINTS_AT_FILE.search(task.text)))
 
 
 def _courtesy(task: _Task) -> str | None:

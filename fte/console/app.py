@@ -69,10 +69,12 @@ class Console(App[str]):
         state_dir: Path,
         read_only: bool = False,
         light: bool = False,
+        download_dir: Path | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         super().__init__()
         self.url, self._token, self.read_only, self.now = url, token, read_only, now
+        self._download_dir = download_dir
         self.drafts = Drafts(state_dir / "drafts")
         self.queue = Queue()
         self.link = Link(Phase.CONNECTING)
@@ -88,6 +90,15 @@ class Console(App[str]):
         self.register_theme(theme.DARK)
         self.register_theme(theme.LIGHT)
         self.theme = theme.LIGHT.name if light else theme.DARK.name
+
+    @property
+    def download_dir(self) -> Path:
+        """Where customers' files are saved: the user's folder for downloads unless another was named."""
+        if self._download_dir is None:
+            from platformdirs import user_downloads_path
+
+            self._download_dir = user_downloads_path()
+        return self._download_dir
 
     def get_default_screen(self) -> QueueScreen:
         return QueueScreen()

@@ -39,6 +39,10 @@ CONNECT_DEADLINE: Final = 3.0
 READ_DEADLINE: Final = 10.0
 ACT_DEADLINE: Final = 8.0
 """Seconds one try of a request may take."""
+FILE_DEADLINE: Final = 60.0
+"""Seconds a customer's file may take."""
+FILE_MAX: Final = 64 * 1024 * 1024
+"""Bytes of a file that are taken; the daemon keeps less."""
 ACT_TRIES: Final = 3
 SILENCE_MAX: Final = 15.0
 """Seconds without a byte after which the stream counts as cut."""
@@ -127,6 +131,18 @@ class Client:
 
     async def customer(self, customer: UUID) -> CustomerPage:
         return await self._get(f"/operator/customers/{customer}", CustomerPage)
+
+    async def attachment(self, attachment: UUID) -> bytes:
+        """What a customer attached. Raises Conflict, with the reason, when it is not there."""
+        path = f"/operator/attachments/{attachment}"
+        try:
+            async with asyncio.timeout(FILE_DEADLINE), self._http.stream("GET", path) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise _problem(response)
+                return await _whole(response, FILE_MAX)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Unavailable(_reason(error)) from None
 
     async def _get(self, path: str, type_: type[T], query: dict[str, Any] | None = None) -> T:
         try:
@@ -223,6 +239,16 @@ class Client:
                 async for event in events:
                     for pair in _understood(event):
                         yield pair
+
+
+async def _whole(response: httpx.Response, most: int) -> bytes:
+    """The body, all of it. Raises Unavailable when it is larger than `most` bytes."""
+    taken = bytearray()
+    async for piece in response.aiter_bytes():
+        taken += piece
+        if len(taken) > most:
+            raise Unavailable(f"It is larger than {most // 1024**2} MB.")
+    return bytes(taken)
 
 
 async def _check_stream(source: EventSource) -> None:

@@ -38,6 +38,8 @@ class Situation:
     brief: bool = False
     undelivered: bool = False
     """A message on the screen did not arrive, or nobody knows whether it did."""
+    files: bool = False
+    """A message on the screen came with a file."""
     live: bool = False
 
 
@@ -168,6 +170,10 @@ def _trace(situation: Situation) -> Refusal:
 
 def _brief(situation: Situation) -> Refusal:
     return None if situation.brief else "It was not handed over, so there is no brief."
+
+
+def _files(situation: Situation) -> Refusal:
+    return None if situation.files else "No message shown here came with a file."
 
 
 def _retry(situation: Situation) -> Refusal:
@@ -304,6 +310,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="customer",
         help="The customer: what identifies them, earlier conversations, merging, proof of another address",
         why_not=_customer,
+    ),
+    Action(
+        id="files",
+        keys=("a",),
+        context="conversation",
+        label="attachments",
+        help="List what was attached to the messages shown, and save a file (or click the message)",
+        why_not=_files,
     ),
     Action(
         id="earlier",

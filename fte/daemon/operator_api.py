@@ -12,12 +12,13 @@ from starlette.routing import Route
 
 from fte import wire
 from fte.daemon.bodies import read_body
+from fte.daemon.downloads import download
 from fte.daemon.responses import json_response
 from fte.domain.conversations import Actor
 from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
 from fte.domain.operators import Action, allowed
 from fte.pg.pool import Pool
-from fte.store import control, conversations, customers, identity, merges, operators
+from fte.store import attachments, control, conversations, customers, identity, merges, operators
 from fte.store.conversations import VIEWS
 from fte.wire import ActionDone, ActionRequest, LinkRequest, MergeDone, MergeRequest, OperatorView
 
@@ -43,6 +44,7 @@ class OperatorApi:
             Route("/conversations/{id}", self._conversation),
             Route("/customers/lookup", self._customer),
             Route("/operator/customers/{id}", self._customer_page),
+            Route("/operator/attachments/{id}", self._attachment),
             Route("/operator/conversations/{id}/link", self._link, methods=["POST"]),
             Route("/operator/customers/{id}/merge", self._merge, methods=["POST"]),
             Route("/operator/merges/{id}/undo", self._unmerge, methods=["POST"]),
@@ -84,6 +86,11 @@ class OperatorApi:
     async def _customer_page(self, request: Request) -> Response:
         await self.operator(request, "read")
         return json_response(await customers.one(self.pool, _id(request, "customer")))
+
+    async def _attachment(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        file = await attachments.one(self.pool, _id(request, "attachment"))
+        return download(file.name, file.media_type, file.content)
 
     async def _link(self, request: Request) -> Response:
         operator = await self.operator(request, "link")

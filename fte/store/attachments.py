@@ -1,11 +1,12 @@
-"""Files that came with messages and are still with the provider: claimed, fetched by the caller, stored or given up."""
+"""Files that came with messages: claimed while they are with the provider, stored or given up, and read by operators."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from fte.domain.channels import Channel
+from fte.domain.errors import Conflict, NotFound
 from fte.domain.events import CONVERSATIONS
 from fte.domain.text import one_line
 from fte.pg import queries
@@ -24,6 +25,27 @@ class Pending:
     source: str
     media_type: str
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that is there. Name, type and content are the customer's: nothing about them is to be trusted."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+async def one(pool: Pool, attachment: UUID) -> File:
+    """A stored file. Raises NotFound when there is none of that id, Conflict when it was never stored or is not yet."""
+    row: Any = await pool.fetchrow(_sql.one, attachment)
+    if row is None:
+        raise NotFound("There is no such attachment.")
+    if row["state"] == "pending":
+        raise Conflict("The file is still being fetched.", remedy="Try again in a minute.")
+    if row["state"] != "stored" or row["content"] is None:
+        raise Conflict(f"The file was not kept: {row['reason'] or 'nobody knows why'}.")
+    return File(row["name"], row["media_type"], row["content"])
 
 
 async def claim(pool: Pool, channel: Channel, limit: int, lease: float) -> list[Pending]:

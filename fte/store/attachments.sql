@@ -24,3 +24,6 @@ update attachments a
   from messages m
  where a.id = $1 and a.state = 'pending' and m.id = a.message_id
 returning m.id as message_id, m.conversation_id, m.channel, m.seq
+
+-- name: one
+select name, media_type, state, reason, content from attachments where id = $1

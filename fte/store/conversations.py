@@ -57,7 +57,7 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
             raise NotFound("There is no such conversation.")
         facts: Any = await connection.fetchrow(_sql.facts, conversation)
         rows = await connection.fetch(_sql.messages, conversation, before, MESSAGES_MAX)
-        messages = [msgspec.convert(dict(row), MessageView) for row in rows]
+        messages = [_message(row) for row in rows]
         runs = await connection.fetch(
             _sql.runs, conversation, [m.run_id for m in messages if m.run_id], MESSAGES_MAX
         )
@@ -75,3 +75,7 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         cursor=cursor,
         window_until=facts["window_until"],
     )
+
+
+def _message(row: Any) -> MessageView:
+    return msgspec.convert(dict(row) | {"attachments": row["attachments"] or []}, MessageView)

@@ -66,7 +66,11 @@ select * from (
            m.content, m.sentiment::float8 as sentiment, m.delivery_status, m.outcome, m.reason, m.run_id, m.created_at,
            case when m.delivery_status in ('queued', 'failed', 'unknown')
                 then (select r.error from replies r where r.message_id = m.id and r.error is not null
-                       order by r.kind, r.part limit 1) end as delivery_error
+                       order by r.kind, r.part limit 1) end as delivery_error,
+           case when m.direction = 'inbound'
+                then (select jsonb_agg(jsonb_build_object('id', a.id, 'name', a.name, 'media_type', a.media_type, 'size', a.size,
+                                                          'state', a.state, 'reason', a.reason) order by a.ordinal)
+                        from attachments a where a.message_id = m.id) end as attachments
       from messages m
       join conversations c on c.id = m.conversation_id
       join customers cu on cu.id = c.customer_id

@@ -31,3 +31,8 @@ def test_every_tool_is_named() -> None:
         "send_response",
     ):
         assert tool in instructions.own_words()
+
+
+def test_the_model_is_told_of_files_it_cannot_read() -> None:
+    for line in ("[attachment: …]", "[attachment not kept: …]", "[image]", "[voice message]"):
+        assert line in instructions.own_words()

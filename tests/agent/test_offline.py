@@ -184,3 +184,29 @@ async def test_odd_messages_end_well(text: str, channel: str) -> None:
     outcome = await answer(text, channel)
     assert not outcome.failed and outcome.reply and "Send money" not in outcome.reply
     assert within_limits(channel, outcome.reply)
+
+
+FILES = [
+    "[attachment: error.png]",
+    "[attachment not kept: logs.zip, type not accepted]",
+    "[image]",
+    "[document]",
+]
+
+
+@pytest.mark.parametrize("file", [*FILES, "[voice message]"], ids=[f"file-{n}" for n in range(5)])
+@pytest.mark.parametrize(
+    "words", ["", "What does this mean?", "See the screenshot, please.", "Wie im Anhang"]
+)
+async def test_what_depends_on_a_file_goes_to_a_person(file: str, words: str) -> None:
+    outcome = await answer(f"{words}\n\n{file}".strip(), subject="Rate limits")
+    assert tools(outcome) == [*START, "escalate_to_human"]
+    assert outcome.escalation is not None
+
+
+@pytest.mark.parametrize("file", FILES, ids=[f"file-{n}" for n in range(4)])
+async def test_a_question_that_needs_no_file_is_answered_without_it(file: str) -> None:
+    library = Library()
+    outcome = await answer(f"How do I reset my password?\n\n{file}", library=library)
+    assert outcome.escalation is None and "Forgot password?" in outcome.reply
+    assert library.queries == ["How do I reset my password?"]

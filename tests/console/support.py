@@ -63,6 +63,7 @@ class Desk:
         self.keys: dict[str, bytes] = {}
         self.streams = 0
         self.customers: dict[UUID, wire.CustomerPage] = {}
+        self.files: dict[UUID, bytes] = {}
         self.asked: list[wire.LinkRequest] = []
         self.deeds: list[tuple[str, str]] = []
         self.token = TOKEN
@@ -161,6 +162,33 @@ class Desk:
             self.announce(key, kind)
         return message
 
+    def attach(self, key: UUID, name: str, content: bytes | None = None, **facts: Any) -> wire.AttachmentView:
+        """A file comes with the newest message: a stored one with this content, or another as `facts` say."""
+        serial = sum(len(m.attachments) for talk in self.talks.values() for m in talk.messages)
+        base: dict[str, Any] = {
+            "id": number(7_000_000 + serial),
+            "name": name,
+            "media_type": "application/pdf",
+            "size": None if content is None else len(content),
+            "state": "stored",
+        }
+        file = wire.AttachmentView(**(base | facts))
+        if content is not None:
+            self.files[file.id] = content
+        messages = self.talks[key].messages
+        messages[-1] = msgspec.structs.replace(messages[-1], attachments=[*messages[-1].attachments, file])
+        return file
+
+    def fetched(self, key: UUID, file: wire.AttachmentView, content: bytes) -> None:
+        """A pending file is there now."""
+        there = msgspec.structs.replace(file, state="stored", size=len(content))
+        messages = self.talks[key].messages
+        for place, message in enumerate(messages):
+            files = [there if one.id == file.id else one for one in message.attachments]
+            messages[place] = msgspec.structs.replace(message, attachments=files)
+        self.files[file.id] = content
+        self.announce(key, "attachment.changed")
+
     def escalate(self, key: UUID, reason: str = "refund_request", urgency: str = "high") -> None:
         self.change(
             key,
@@ -229,6 +257,7 @@ class Desk:
                 Route(conversation, self._conversation),
                 Route(conversation + "/link", self._link, methods=["POST"]),
                 Route("/operator/customers/{id:uuid}", self._customer),
+                Route("/operator/attachments/{id:uuid}", self._attachment),
                 Route("/operator/customers/{id:uuid}/merge", self._merge, methods=["POST"]),
                 Route("/operator/merges/{id:uuid}/undo", self._unmerge, methods=["POST"]),
                 Route(conversation + "/{action}", self._act, methods=["POST"]),
@@ -292,6 +321,13 @@ class Desk:
     async def _customer(self, request: Request) -> Response:
         page = self.customers.get(request.path_params["id"])
         return self._refused(request) or (answer(page) if page else problem(404, "No such customer."))
+
+    async def _attachment(self, request: Request) -> Any:
+        refused = self._refused(request)
+        content = self.files.get(request.path_params["id"])
+        if refused or content is None:
+            return refused or problem(409, "The file was not kept: it is gone.")
+        return Response(content, media_type="application/octet-stream")
 
     async def _link(self, request: Request) -> Any:
         refused = self._refused(request)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fte.channels.gmail import files, mime
 from fte.channels.gmail.mime import Mail, read
+from fte.domain.attachments import NAME_MAX
 from fte.domain.text import storable
 from tests.mail.fuzz import check, mutated
 from tests.mail.support import corpus
@@ -143,7 +144,7 @@ def test_files_are_kept_up_to_their_limits() -> None:
 @given(st.text(max_size=300))
 def test_a_file_name_is_safe(name: str) -> None:
     safe = files.file_name(name, "image/png")
-    assert 0 < len(safe) <= files.NAME_MAX + 13
+    assert 0 < len(safe) <= NAME_MAX + 13
     assert (
         not set(safe) & set('/\\<>:"|?*\r\n\0\u202e') and safe not in (".", "..") and not safe.startswith(".")
     )

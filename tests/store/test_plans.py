@@ -13,7 +13,7 @@ from fte.domain.ids import new_id
 from fte.domain.turns import HISTORY_MAX, Outcome, Trace
 from fte.pg import log
 from fte.pg.pool import Pool
-from fte.store import control, conversations, operators, tickets, turns
+from fte.store import attachments, control, conversations, operators, tickets, turns
 from tests.support import receive
 
 MESSAGES = 20_000
@@ -27,6 +27,7 @@ GROWING = frozenset(
         "turns",
         "runs",
         "messages",
+        "attachments",
         "inbound",
         "replies",
         "log",
@@ -38,6 +39,7 @@ EXECUTIONS = 8
 A_CONVERSATION = UUID(fill.conversation(MESSAGES // 8))
 AN_OPERATOR = UUID("00000009-0000-7000-8000-000000000002")
 MESSAGE_INDEX = "messages_conversation_id_seq_key"
+FILES_INDEX = "attachments_message_id_ordinal_key"
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +161,13 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
         ),
         "needs person": (conversations._sql.needs_person, (), {people}),
         "facts": (conversations._sql.facts, (A_CONVERSATION,), {"conversations_pkey", "customers_pkey"}),
-        "messages": (conversations._sql.messages, (A_CONVERSATION, None, 50), {MESSAGE_INDEX}),
-        "earlier messages": (conversations._sql.messages, (A_CONVERSATION, 40, 50), {MESSAGE_INDEX}),
+        "messages": (conversations._sql.messages, (A_CONVERSATION, None, 50), {MESSAGE_INDEX, FILES_INDEX}),
+        "earlier messages": (
+            conversations._sql.messages,
+            (A_CONVERSATION, 40, 50),
+            {MESSAGE_INDEX, FILES_INDEX},
+        ),
+        "attachment": (attachments._sql.one, (new_id(),), {"attachments_pkey"}),
         "runs": (conversations._sql.runs, (A_CONVERSATION, [new_id()], 50), set()),
         "ticket": (
             tickets._sql.by_public_hash,

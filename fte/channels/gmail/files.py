@@ -1,12 +1,11 @@
 """The files of a mail: which are kept, under which name, and what they really are. Nothing is opened or unpacked."""
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
-from fte.domain.text import one_line
+from fte.domain import attachments
 
 FILES_MAX: Final = 20
 """Files kept of one mail."""
@@ -16,8 +15,6 @@ FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 """Bytes of one file."""
 TOTAL_BYTES_MAX: Final = 20 * 1024 * 1024
 """Bytes of all files of a mail."""
-NAME_MAX: Final = 120
-"""Characters of a file name."""
 
 TYPES: Final = {
     "image/png": "png",
@@ -85,7 +82,6 @@ _PACKED: Final = frozenset(
 _MARKUP: Final = re.compile(
     rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|script|svg|\?xml|head|body|iframe)", re.IGNORECASE
 )
-_UNSAFE: Final = re.compile(r'[<>:"|?*\x00-\x1f\x7f/\\\[\]]')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,13 +191,5 @@ def _extension(name: str) -> str:
 
 
 def file_name(name: str, media_type: str) -> str:
-    """A name safe to show and to save under: no path, no control or bidirectional characters, of bounded length."""
-    name = one_line(name).replace("\\", "/").rpartition("/")[2]
-    name = "".join(each for each in name if unicodedata.category(each) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
-    name = _UNSAFE.sub("_", name).strip(" .\u3000")
-    if not name:
-        return f"attachment.{TYPES.get(media_type, 'bin')}"
-    if len(name) > NAME_MAX:
-        suffix = PurePosixPath(name).suffix[:12]
-        name = name[: NAME_MAX - len(suffix)].rstrip(" .") + suffix
-    return name if "." in name else f"{name}.{TYPES.get(media_type, 'bin')}"
+    """A name safe to show and to save under, with the ending of its type where it has none."""
+    return attachments.file_name(name, TYPES.get(media_type, "bin"))

@@ -21,6 +21,7 @@ from fte.channels.gmail.html import read_html
 from fte.channels.gmail.invitation import summary
 from fte.channels.gmail.quoting import Line, Split, plain_lines, shown, split, tidy
 from fte.channels.gmail.structure import DEPTH_MAX, Headers, Part, structure
+from fte.domain import attachments
 from fte.domain.text import one_line
 
 RAW_MAX: Final = 36 * 1024 * 1024
@@ -83,7 +84,7 @@ class Mail:
     """A mail. All text is storable (`fte.domain.text.storable`); header values are on one line.
 
     `text` is what is new in this mail, for the agent: own words, then forwarded parts (marked), invitations and
-    the list of attachments that were not kept; of a new mail with nothing in it, the subject. `own` is only what
+    a line for each attachment; of a new mail with nothing in it, the subject. `own` is only what
     the sender wrote. `original` is the readable text as it came, quotes and signature included. `forwarded` is what
     was forwarded. `senders` are all From addresses; `sender` is the first (its `email` is empty when there is none).
     `headers` are the top ones in order, names in lower case, values undecoded. `delivery_status` and `returned` are
@@ -204,15 +205,18 @@ def _text(own: str, forwarded: str, body: _Body, subject: str) -> str:
     said += body.invitations + body.remarks
     if not own:
         said += body.shown_images
-    said.append("\n".join(_not_kept(file) for file in body.files.found if file.state == "refused"))
-    text = "\n\n".join(part for part in said if part)
-    if not text and not any(file.state == "stored" for file in body.files.found):
-        text = subject
-    return _cut(text, TEXT_MAX, body)
+    # The files come last, and what is too long is cut before them: who answers must know that they are there.
+    files = "\n".join(map(_placeholder, body.files.found))
+    words = "\n\n".join(part for part in said if part)
+    if not files:
+        return _cut(words or subject, TEXT_MAX, body)
+    return "\n\n".join(filter(None, (_cut(words, TEXT_MAX - len(files) - 2, body), files)))
 
 
-def _not_kept(file: Attached) -> str:
-    return f"[attachment not kept: {file.name}, {file.reason}]"
+def _placeholder(file: Attached) -> str:
+    if file.state == "stored":
+        return attachments.kept(file.name)
+    return attachments.not_kept(file.name, file.reason or "")
 
 
 def _cut(text: str, limit: int, body: _Body) -> str:

@@ -22,6 +22,7 @@ from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.customer import CustomerScreen
 from fte.console.screens.dialogs import ReasonScreen, TraceScreen
+from fte.console.screens.files import FilesScreen, Listed
 from fte.console.widgets.composer import Composer
 from fte.console.widgets.key_bar import KeyBar
 from fte.console.widgets.plain import Plain
@@ -78,6 +79,7 @@ class ConversationScreen(ConsoleScreen):
         self._busy: Attempt | None = None
         self._unknown: Attempt | None = None
         self._discard_armed = False
+        self._listing: FilesScreen | None = None
         self._painting = asyncio.Lock()
         self._fetching = asyncio.Lock()
 
@@ -121,6 +123,7 @@ class ConversationScreen(ConsoleScreen):
             earlier=bool(self.talk.above),
             runs=any(self.talk.explained(message) for message in self.talk.shown()),
             brief=view is not None and view.brief is not None,
+            files=any(message.attachments for message in self.talk.shown()),
             undelivered=any(m.delivery_status in ("failed", "unknown") for m in self.talk.shown()),
         )
 
@@ -187,6 +190,7 @@ class ConversationScreen(ConsoleScreen):
             self._paint_head(view)
             await self.transcript.show(self._entries(view), self.talk.following)
             self._paint_edges()
+            self._refresh_files()
             self.paint_frame()
 
     def _tick(self) -> None:
@@ -215,9 +219,9 @@ class ConversationScreen(ConsoleScreen):
     def _entry(self, message: MessageView, view: ConversationView) -> Entry:
         run = self.talk.explained(message)
         head = present.message_head(message, view.item, run, self.console.now())
-        return Entry(
-            message.seq, present.kind_of(message), content(*head, "\n", present.message_body(message))
-        )
+        body = present.message_body(message)
+        shown = content(*head, "\n" if body else "", body, *present.file_lines(message))
+        return Entry(message.seq, present.kind_of(message), shown)
 
     def _paint_edges(self) -> None:
         above, unread = self.talk.above, self.talk.unread
@@ -287,6 +291,8 @@ class ConversationScreen(ConsoleScreen):
         index = next((index for index, (seq, _, _) in enumerate(runs) if seq == event.seq), None)
         if index is not None:
             self._show_trace(runs, index)
+        elif any(message.seq == event.seq and message.attachments for message in self.talk.shown()):
+            self._show_files({event.seq})
 
     def _runs(self) -> list[tuple[int, str, RunView]]:
         now = self.console.now()
@@ -295,6 +301,28 @@ class ConversationScreen(ConsoleScreen):
 
     def _show_trace(self, runs: list[tuple[int, str, RunView]], index: int) -> None:
         self.console.push_screen(TraceScreen([(when, run) for _, when, run in runs], index))
+
+    def do_files(self) -> None:
+        self._show_files(set(self.transcript.visible_seqs()))
+
+    def _show_files(self, seqs: set[int]) -> None:
+        """List all files, the newest of these messages first chosen."""
+        near = [m.attachments[0].id for m in self.talk.shown() if m.attachments and m.seq in seqs]
+        files = self._files()
+        self._listing = FilesScreen(files, near[-1] if near else files[-1][1].id)
+        self.console.push_screen(self._listing)
+
+    def _files(self) -> list[Listed]:
+        now = self.console.now()
+        return [
+            (f"{line(message.author, 40)}, {present.clock_time(message.created_at, now)}", file)
+            for message in self.talk.shown()
+            for file in message.attachments
+        ]
+
+    def _refresh_files(self) -> None:
+        if self._listing is not None and self._listing.is_attached:
+            self._listing.refreshed(self._files())
 
     def do_back(self) -> None:
         self.dismiss()

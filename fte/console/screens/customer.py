@@ -12,14 +12,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
-from textual.widgets.option_list import Option
 
 from fte.console import keys, present
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Refusal
-from fte.console.safe import Part, content, line
+from fte.console.safe import Part, line
 from fte.console.screens.dialogs import AddressScreen, ConfirmScreen
-from fte.console.widgets.plain import Plain
+from fte.console.widgets.plain import Plain, PlainList, Row
 from fte.domain.errors import FteError, Rejected
 from fte.domain.ids import new_id
 from fte.wire import CustomerPage, DuplicateView, LinkRequest, MergeView
@@ -46,7 +45,7 @@ class CustomerScreen(ModalScreen[UUID | None]):
     """Gives the conversation that was chosen, or None."""
 
     CSS_PATH = "dialogs.tcss"
-    AUTO_FOCUS = "OptionList"
+    AUTO_FOCUS = "PlainList"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,c", "dismiss(None)", "close"),
         Binding("a", "ask", "ask for a code"),
@@ -69,7 +68,7 @@ class CustomerScreen(ModalScreen[UUID | None]):
         with Vertical(classes="dialog large"):
             yield Plain("Loading the customer…", id="customer-title")
             yield Plain(id="customer-known")
-            yield OptionList(markup=False)
+            yield PlainList()
             yield Plain(classes="problem")
             yield Plain(("enter open, merge or undo   a ask for a code   esc close", "$foreground 60%"))
 
@@ -94,28 +93,20 @@ class CustomerScreen(ModalScreen[UUID | None]):
     def _show(self, page: CustomerPage) -> None:
         self.query_one("#customer-title", Plain).show((present.customer_name(page), "bold"))
         self.query_one("#customer-known", Plain).show(*present.identifier_lines(page.identifiers))
-        listed = self.query_one(OptionList)
-        before = listed.highlighted
-        listed.clear_options()
-        listed.add_options(self._options(page))
-        first = next((n for n, option in enumerate(listed.options) if not option.disabled), None)
-        fits = before is not None and before < listed.option_count and not listed.options[before].disabled
-        listed.highlighted = before if fits else first
+        self.query_one(PlainList).show(self._rows(page))
 
-    def _options(self, page: CustomerPage) -> list[Option]:
+    def _rows(self, page: CustomerPage) -> list[Row]:
         now = self.console.now()
         rows = [_heading("Conversations")]
         for talk in page.conversations:
             here = talk.conversation_id == self._conversation
-            rows.append(
-                _option(f"open:{talk.conversation_id}", present.earlier_conversation(talk, here, now))
-            )
+            rows.append(_row(f"open:{talk.conversation_id}", present.earlier_conversation(talk, here, now)))
         if page.duplicates:
             rows.append(_heading("Perhaps the same person (hints, no proof): enter merges"))
-            rows += [_option(f"merge:{other.id}", present.duplicate(other)) for other in page.duplicates]
+            rows += [_row(f"merge:{other.id}", present.duplicate(other)) for other in page.duplicates]
         if page.merges:
             rows.append(_heading("Merges: enter undoes"))
-            rows += [_option(f"undo:{merge.id}", present.merged(merge, now)) for merge in page.merges]
+            rows += [_row(f"undo:{merge.id}", present.merged(merge, now)) for merge in page.merges]
         return rows
 
     def _trouble(self, words: str) -> None:
@@ -123,8 +114,7 @@ class CustomerScreen(ModalScreen[UUID | None]):
             self.query_one(".problem", Plain).show(words)
 
     def action_move(self, by: int) -> None:
-        listed = self.query_one(OptionList)
-        (listed.action_cursor_down if by > 0 else listed.action_cursor_up)()
+        self.query_one(PlainList).move(by)
 
     # -- choosing
 
@@ -253,9 +243,9 @@ async def _link(conversation: UUID, request: LinkRequest, client: "Client", key:
     return await client.link(conversation, request, key)
 
 
-def _heading(words: str) -> Option:
-    return Option(content((words, "bold")), disabled=True)
+def _heading(words: str) -> Row:
+    return Row(None, ((words, "bold"),))
 
 
-def _option(id_: str, parts: list[Part]) -> Option:
-    return Option(content("  ", *parts), id=id_)
+def _row(id_: str, parts: list[Part]) -> Row:
+    return Row(id_, ("  ", *parts))

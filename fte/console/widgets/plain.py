@@ -1,6 +1,10 @@
-"""A static text that cannot be anything but text."""
+"""A static text, and a list, that cannot be anything but text."""
 
-from textual.widgets import Static
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from fte.console.safe import Part, content
 
@@ -16,3 +20,29 @@ class Plain(Static):
         fresh = content(*parts)
         if fresh != self.content or fresh.spans != getattr(self.content, "spans", None):
             self.update(fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a list; one without an `id` is a heading, which cannot be chosen."""
+
+    id: str | None
+    parts: tuple[Part, ...]
+
+
+class PlainList(OptionList):
+    """Rows to choose from; whatever they contain is neither markup nor a command to the terminal."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(markup=False, id=id)
+
+    def show(self, rows: Iterable[Row], chosen: int | None = None) -> None:
+        """Show exactly these. The highlight goes to row number `chosen`, else stays where it is if it can."""
+        place = self.highlighted if chosen is None else chosen
+        self.set_options(Option(content(*row.parts), id=row.id, disabled=row.id is None) for row in rows)
+        open_ = [number for number, option in enumerate(self.options) if not option.disabled]
+        self.highlighted = place if place in open_ else next(iter(open_), None)
+
+    def move(self, by: int) -> None:
+        """Highlight the next row, or the one before."""
+        (self.action_cursor_down if by > 0 else self.action_cursor_up)()
