@@ -197,7 +197,11 @@ class Sender:
             message = error.message if isinstance(error, InDoubt | Unavailable) else type(error).__name__
             await self._still_in_doubt(claim, message)
             return
-        if provider_id is None:
+        if provider_id is None and claim.state == "unknown":
+            # A person was told, and what they wrote since must not be overtaken from behind: they send it again.
+            await replies.fail(self._pool, claim, "the provider never had it")
+            self._tell(claim, "not sent")
+        elif provider_id is None:
             await self._try_later(claim, "was cut off before the provider had it")
         else:
             await replies.accepted(self._pool, claim.reply, provider_id)

@@ -37,7 +37,13 @@ with talk as (
     update replies r set state = 'superseded', updated_at = now()
       from messages m
      where m.id = r.message_id and m.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state in ('draft', 'queued')
-    returning r.message_id
+    returning r.id, r.message_id, r.conversation_id, r.kind, r.channel
+), told as (
+    insert into log (topic, key, type, payload)
+    select 'fte.conversations', r.conversation_id::text, 'delivery.changed',
+           jsonb_build_object('conversation_id', r.conversation_id, 'message_id', r.message_id, 'reply_id', r.id,
+                              'kind', r.kind, 'channel', r.channel, 'state', 'superseded')
+      from withdrawn r
 ), marked as (
     update messages set delivery_status = 'superseded' where id in (select message_id from withdrawn)
 )
@@ -136,7 +142,7 @@ with undelivered as (
     update messages m set delivery_status = 'queued' from undelivered u where m.id = u.id
 )
 update replies r
-   set state = 'queued', error = null, draft_id = null, provider_id = null, attempts = 0, epoch = $2,
+   set state = 'queued', error = null, window_closed = false, draft_id = null, provider_id = null, attempts = 0, epoch = $2,
        due_at = now(), queued_at = now(), updated_at = now()
   from undelivered u
  where r.message_id = u.id and r.kind = 'answer' and r.state in ('failed', 'unknown', 'cancelled')

@@ -41,7 +41,7 @@ async def claim(
     From here on a takeover names them as in flight; what an earlier takeover made void is never claimed.
     """
     await pool.execute(_sql.fence, limit)
-    await pool.execute(_sql.expire)
+    await pool.execute(_sql.expire, limit)
     taken = await pool.fetch(_sql.claim, limit, holder, lease, list(channels))
     return await _load(pool, secret, holder, [row["id"] for row in taken])
 
@@ -140,7 +140,9 @@ async def report(
             return
         known = await connection.fetchval(_sql.by_provider, channel, provider_id)
         if known is None:
-            if reply_id is not None:
+            if reply_id is not None and not await connection.fetchval(
+                _sql.spent, channel, provider_id, status
+            ):
                 await _accept(connection, reply_id, channel, provider_id)
             return
         row = await _locked(connection, known)
@@ -189,13 +191,12 @@ async def _apply_reports(connection: Connection, row: Any, provider_id: str) -> 
     reports = await connection.fetch(_sql.reports, row["channel"], provider_id)
     state = settled({report["status"] for report in reports})
     error = next((report["error"] for report in reports if report["status"] == "failed"), None)
-    known = row["error"] if row["error"] == WINDOW_CLOSED else None
     if state != "failed":
         if (state, provider_id) != (row["state"], row["provider_id"]):
-            await _set(connection, row, state, known, provider_id=provider_id)
-    elif error == WINDOW_CLOSED and not known:
+            await _set(connection, row, state, None, provider_id=provider_id)
+    elif error == WINDOW_CLOSED and not row["window_closed"]:
         # Never delivered, and as free text it never will be: the next try knows that the window is closed.
-        await connection.execute(_sql.forget_provider, row["id"])
+        await connection.execute(_sql.close_window, row["id"])
         await _set(connection, row, "queued", WINDOW_CLOSED)
     elif row["state"] != "failed":
         await _fail(connection, row, error or "not delivered", provider_id=provider_id)

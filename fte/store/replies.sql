@@ -19,8 +19,21 @@ select 'fte.conversations', conversation_id::text, 'delivery.changed',
 
 -- name: expire
 -- A code or notice that could not leave in a day says nothing any more.
-update replies set state = 'cancelled', updated_at = now()
- where state = 'queued' and kind <> 'answer' and due_at <= now() and queued_at < now() - interval '1 day'
+with picked as (
+    select r.id
+      from replies r join conversations c on c.id = r.conversation_id
+     where r.state = 'queued' and r.kind <> 'answer' and r.due_at <= now() and r.queued_at < now() - interval '1 day'
+     limit $1
+       for update of c, r skip locked
+), old as (
+    update replies r set state = 'cancelled', updated_at = now() from picked where r.id = picked.id
+    returning r.id, r.message_id, r.conversation_id, r.kind, r.channel
+)
+insert into log (topic, key, type, payload)
+select 'fte.conversations', r.conversation_id::text, 'delivery.changed',
+       jsonb_build_object('conversation_id', r.conversation_id, 'message_id', r.message_id, 'reply_id', r.id,
+                          'kind', r.kind, 'channel', r.channel, 'state', 'cancelled')
+  from old r
 
 -- name: claim
 -- The row locks make this and a takeover follow each other: whoever comes second sees what the first has done.
@@ -40,7 +53,13 @@ with picked as (
        set state = 'sending', attempts = r.attempts + 1, lease_holder = $2, began_at = now(),
            lease_until = now() + make_interval(secs => $3), updated_at = now()
       from picked where r.id = picked.id
-    returning r.id, r.message_id, r.kind
+    returning r.id, r.message_id, r.conversation_id, r.kind, r.channel
+), told as (
+    insert into log (topic, key, type, payload)
+    select 'fte.conversations', r.conversation_id::text, 'delivery.changed',
+           jsonb_build_object('conversation_id', r.conversation_id, 'message_id', r.message_id, 'reply_id', r.id,
+                              'kind', r.kind, 'channel', r.channel, 'state', 'sending')
+      from taken r
 ), shown as (
     update messages m set delivery_status = 'sending'
       from taken where m.id = taken.message_id and taken.kind = 'answer' and m.delivery_status in ('queued', 'sending')
@@ -69,7 +88,7 @@ select r.id as reply_id, r.message_id, r.conversation_id, r.kind, r.channel, coa
        k.subject, k.number, k.id as ticket,
        case r.kind when 'answer' then coalesce(last.envelope, '{}') else '{}' end as envelope,
        case when r.channel = 'whatsapp'
-            then case when r.error = '63016' then to_timestamp(0) else last.sent_at + interval '24 hours' end
+            then case when r.window_closed then to_timestamp(0) else last.sent_at + interval '24 hours' end
        end as window_until,
        r.draft_id, r.attempts, r.began_at, extract(epoch from now() - r.queued_at)::float8 as queued_for, r.state,
        extract(epoch from now() - r.began_at)::float8 as since_began
@@ -94,7 +113,8 @@ select c.id from replies r join conversations c on c.id = r.conversation_id wher
 select id from turns where conversation_id = $1 and state in ('due', 'running') for update
 
 -- name: facts
-select r.id, r.message_id, r.conversation_id, r.kind, r.channel, r.part, r.state, r.error, r.provider_id, r.lease_holder,
+select r.id, r.message_id, r.conversation_id, r.kind, r.channel, r.part, r.state, r.window_closed, r.provider_id,
+       r.lease_holder,
        m.seq, m.role, k.id as ticket_id, k.number, c.owner, c.epoch, c.status
   from replies r
   join messages m on m.id = r.message_id
@@ -108,12 +128,20 @@ update replies
        lease_holder = null, lease_until = null, updated_at = now()
  where id = $1
 
--- name: forget_provider
-update replies set provider_id = null where id = $1
+-- name: close_window
+update replies set window_closed = true, provider_id = null where id = $1
 
 -- name: cancel_rest
-update replies set state = 'cancelled', updated_at = now()
- where message_id = $1 and kind = 'answer' and part > $2 and state = 'queued'
+with rest as (
+    update replies set state = 'cancelled', updated_at = now()
+     where message_id = $1 and kind = 'answer' and part > $2 and state = 'queued'
+    returning id, message_id, conversation_id, kind, channel
+)
+insert into log (topic, key, type, payload)
+select 'fte.conversations', r.conversation_id::text, 'delivery.changed',
+       jsonb_build_object('conversation_id', r.conversation_id, 'message_id', r.message_id, 'reply_id', r.id,
+                          'kind', r.kind, 'channel', r.channel, 'state', 'cancelled')
+  from rest r
 
 -- name: show
 -- A message has come as far as its least fortunate part.
@@ -158,6 +186,11 @@ select id from replies where channel = $1 and provider_id = $2
 
 -- name: reports
 select status, error from delivery_reports where channel = $1 and provider_id = $2
+
+-- name: spent
+-- A message that a closed window has cost was given up for another one; what is said of it later changes nothing.
+select exists (select from delivery_reports
+                where channel = $1 and provider_id = $2 and error = '63016' and status <> $3)
 
 -- name: is_ours
 -- What reported under a reply's id was told apart then, and is that reply's even when it went out again since (its window

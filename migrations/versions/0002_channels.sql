@@ -100,6 +100,7 @@ alter table replies
     add column lease_holder uuid,
     add column draft_id text,
     add column error text,
+    add column window_closed boolean not null default false,
     add column queued_at timestamptz not null default now(),
     add column began_at timestamptz;
 update replies r set id = r.message_id, channel = m.channel, conversation_id = m.conversation_id
@@ -121,6 +122,7 @@ comment on column replies.kind is 'an answer; a notice by mail that there is one
 comment on column replies.recipient is 'fixed recipient of a notice or code; an answer goes to whom the conversation is with';
 comment on column replies.body is 'the text of this part; null: the whole message';
 comment on column replies.began_at is 'when the newest try to send it began';
+comment on column replies.window_closed is 'free text did not reach the customer: WhatsApp''s 24 hours were over';
 comment on column replies.error is 'what went wrong last';
 comment on column replies.draft_id is 'the provider''s draft, made before sending: it can be sent once';
 comment on column replies.lease_until is 'while sending: whoever sends has until then, afterwards the provider is asked';

@@ -65,9 +65,10 @@ async def test_a_queued_reply_is_handed_over_once(pool: Pool, hints: Hints) -> N
     assert await pool.fetchval("select provider_id from replies") == "email-0"
     assert await delivery_status(pool) == "sent"
     states = await pool.fetch(
-        "select payload->>'state' as state from log where type = 'delivery.changed' order by position"
+        "select payload->>'state' as state from log"
+        " where topic = 'fte.conversations' and type = 'delivery.changed' order by position"
     )
-    assert {row["state"] for row in states} == {"sent"}
+    assert [row["state"] for row in states] == ["sending", "sent"]
 
 
 async def test_what_was_accepted_before_the_line_went_dead_is_found_and_not_sent_again(
@@ -142,6 +143,18 @@ async def test_what_nobody_can_tell_is_parked_and_resolved_when_somebody_can(
         post.knows = True
         await until(lambda: pool.fetchval("select true from replies where state = 'sent'"))
     assert post.texts == ["An answer."]
+
+
+async def test_what_was_parked_and_never_left_is_for_the_person_to_send(pool: Pool, hints: Hints) -> None:
+    """They may have written since; from behind it would overtake that."""
+    await answered(pool)
+    post = Post(script=[refuse(InDoubt("the line went dead"))], knows=False)
+    async with sending(pool, hints, post):
+        await until(lambda: pool.fetchval("select true from replies where state = 'unknown'"))
+        post.knows = True
+        await until(lambda: pool.fetchval("select true from replies where state = 'failed'"))
+    assert post.texts == []
+    assert await pool.fetchval("select error from replies") == "the provider never had it"
 
 
 async def test_a_sender_that_was_stopped_after_its_claim_sends_nothing(

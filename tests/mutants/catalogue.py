@@ -101,7 +101,7 @@ DELIVERY = (
         name="a-closed-window-is-tried-for-ever",
         invariant="I17 the window",
         path="fte/store/replies.py",
-        healthy="elif error == WINDOW_CLOSED and not known:",
+        healthy='elif error == WINDOW_CLOSED and not row["window_closed"]:',
         sick="elif error == WINDOW_CLOSED:",
         tests=("tests/store/test_replies.py", "-k", "window"),
     ),

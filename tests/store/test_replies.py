@@ -95,6 +95,33 @@ async def test_a_closed_window_is_tried_once_more_knowing_that_and_then_goes_to_
     assert await pool.fetchval("select escalation_reason from conversations") == "delivery_failed"
 
 
+async def test_what_is_said_of_a_message_its_window_cost_does_not_touch_the_next(pool: Pool) -> None:
+    claim = await in_flight(pool)
+    await replies.accepted(pool, claim.reply, "SM1")
+    await replies.report(pool, "whatsapp", "SM1", "failed", WINDOW_CLOSED, claim.reply.reply_id)
+    (again,) = await replies.claim(pool, SECRET, new_id(), ["whatsapp"], 1, 30)
+    await replies.report(pool, "whatsapp", "SM1", "sent", None, claim.reply.reply_id)
+    assert await states(pool) == ["sending"]
+    assert await replies.put_back(pool, again, 0, "Twilio is away")
+    (third,) = await replies.claim(pool, SECRET, new_id(), ["whatsapp"], 1, 30)
+    assert third.reply.window_until is not None and third.reply.window_until < third.reply.began_at
+    assert await replies.accepted(pool, third.reply, "SM2")
+    await replies.report(pool, "whatsapp", "SM2", "delivered", None, claim.reply.reply_id)
+    assert await states(pool) == ["delivered"]
+
+
+async def test_every_change_of_a_reply_is_announced(pool: Pool) -> None:
+    claim = await in_flight(pool)
+    await replies.put_back(pool, claim, 0, "busy")
+    sam = await hire(pool, "Sam")
+    await control.take_over(pool, str(new_id()), claim.reply.conversation_id, sam)
+    rows = await pool.fetch(
+        "select payload->>'state' as state from log"
+        " where topic = 'fte.conversations' and type = 'delivery.changed' order by position"
+    )
+    assert [row["state"] for row in rows] == ["sending", "queued", "superseded"]
+
+
 async def test_a_mail_that_comes_back_fails_its_reply_and_a_delay_does_not(pool: Pool) -> None:
     claim = await in_flight(pool, "email")
     await replies.accepted(pool, claim.reply, "g1")
