@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,10 @@ from fte.channels.gmail.client import DeadToken, GmailClient, Throttled
 from fte.daemon import sender as sender_module
 from fte.daemon.sender import Sender
 from fte.demo.providers import SimulatedGmail
-from fte.domain.delivery import Outgoing
 from fte.domain.errors import InDoubt, Rejected, Unavailable
-from fte.domain.ids import new_id
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from tests.gmail.support import ADA, US, Post
+from tests.gmail.support import ADA, US, Post, outgoing
 from tests.support import SECRET, until
 from tests.support_delivery import answer
 
@@ -44,28 +41,6 @@ async def client(gmail: SimulatedGmail, tmp_path: Path) -> AsyncIterator[GmailCl
 @pytest.fixture
 def channel(client: GmailClient) -> GmailChannel:
     return GmailChannel(client, account=US, from_name="Acme Support", secret=SECRET)
-
-
-def outgoing(**changes: Any) -> Outgoing:
-    values: dict[str, Any] = {
-        "reply_id": new_id(),
-        "message_id": new_id(),
-        "conversation_id": new_id(),
-        "kind": "answer",
-        "channel": "email",
-        "account": US,
-        "recipient": ADA,
-        "recipient_name": "Ada",
-        "role": "agent",
-        "operator_name": "",
-        "text": "Under Settings.",
-        "part": 0,
-        "subject": "Export",
-        "reference": "#7",
-        "ticket_id": "t",
-        "began_at": datetime.now(UTC),
-    }
-    return Outgoing(**(values | changes))
 
 
 class Kept(list[str]):
