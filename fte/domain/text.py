@@ -6,6 +6,7 @@ from typing import Final
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _LINE_BREAKS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_CONTACT: Final = re.compile(r"[^\s<>\"'(),:;@]+@[^\s<>\"'(),:;@]+|\+?\d(?:[ ().-]?\d){6,}")
 _ALLOWED_FORMAT: Final = frozenset("\u200c\u200d")
 _MARKS_MAX: Final = 4
 _ASCII: Final = re.compile("[\n\t\x20-\x7e]*")
@@ -19,6 +20,11 @@ def storable(text: str) -> str:
 def one_line(text: str) -> str:
     """Storable text on a single line: for names and subjects, which end up in headers and table rows."""
     return " ".join(storable(text).split())
+
+
+def nameless(text: str) -> str:
+    """Somebody else's words on one line, without the e-mail addresses and numbers they may quote: for error messages."""
+    return _CONTACT.sub("…", one_line(text))
 
 
 def printable(text: str, limit: int = 20_000) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from fte.daemon.mailbox import Mailbox
 from fte.demo.providers import SimulatedGmail
 from fte.demo.providers.gmail import PUSH_ACCOUNT
 from fte.demo.providers.mailbox import StoredMail
+from fte.domain.delivery import Outgoing
+from fte.domain.ids import new_id
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.settings import Settings
@@ -104,3 +107,25 @@ async def webhook(gmail: SimulatedGmail, pool: Pool, hints: Hints, account: str 
         async with asyncio.timeout(10):
             await serving
         listening.close()
+
+
+def outgoing(**changes: Any) -> Outgoing:
+    values: dict[str, Any] = {
+        "reply_id": new_id(),
+        "message_id": new_id(),
+        "conversation_id": new_id(),
+        "kind": "answer",
+        "channel": "email",
+        "account": US,
+        "recipient": ADA,
+        "recipient_name": "Ada",
+        "role": "agent",
+        "operator_name": "",
+        "text": "Under Settings.",
+        "part": 0,
+        "subject": "Export",
+        "reference": "#7",
+        "ticket_id": "t",
+        "began_at": datetime.now(UTC),
+    }
+    return Outgoing(**(values | changes))

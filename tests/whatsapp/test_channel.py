@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import json
 import logging
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -40,17 +39,6 @@ async def with_template(home: House) -> AsyncIterator[WhatsappChannel]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "CALL_TIMEOUT", 0.4)
-
-
-async def test_a_reply_is_handed_over_with_its_id_in_the_callback(
-    twilio: SimulatedTwilio, channel: WhatsappChannel
-) -> None:
-    await twilio.customer_writes(CUSTOMER, "Hello")
-    reply = outgoing("Grüße 👋\n\nBye")
-    sid = await channel.send(reply, keep_nothing)
-    (sent,) = twilio.outbox
-    assert (sent.sid, sent.recipient, sent.text) == (sid, f"whatsapp:{CUSTOMER}", reply.text)
-    assert sent.reply_id == str(reply.reply_id)
 
 
 REFUSED = [
@@ -129,17 +117,6 @@ async def test_a_connection_that_is_never_taken_is_no_doubt(home: House, quick: 
         await made.close()
         for one in waiting:
             one.close()
-
-
-async def test_a_call_ends_in_time_though_the_library_has_no_deadline(
-    twilio: SimulatedTwilio, channel: WhatsappChannel, quick: None
-) -> None:
-    twilio.faults.next("*", "hang_before", times=2)
-    for call in (channel.send(outgoing(), keep_nothing), channel.find(outgoing())):
-        began = time.monotonic()
-        with pytest.raises((InDoubt, Unavailable)):
-            await call
-        assert time.monotonic() - began < 3
 
 
 async def test_no_number_is_logged(

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fte.domain.errors import NotFound, Rejected, Unavailable
+from fte.domain.text import nameless
 
 if TYPE_CHECKING:
     from google.oauth2.credentials import Credentials
@@ -390,12 +391,12 @@ def _refusal(status: int, content: bytes, headers: Mapping[str, str]) -> Excepti
         return DeadToken("The mailbox's token does not allow enough.")
     if status == 403 or "failedPrecondition" in reasons:
         return Unavailable(
-            f"Gmail refuses: {message[:200]}",
+            f"Gmail refuses: {nameless(message)[:200]}",
             remedy="Check that the Gmail API is enabled in the Google project.",
         )
     if status >= 500 or status == 408:
         return Broken(f"Gmail failed with {status}.")
-    return Rejected(f"Gmail does not take this ({status}): {message[:200]}")
+    return Rejected(f"Gmail does not take this ({status}): {nameless(message)[:200]}")
 
 
 def _explained(content: bytes) -> tuple[str, frozenset[str]]:

@@ -24,13 +24,13 @@ from urllib.parse import urlencode
 
 import structlog
 
-from fte.channels.whatsapp.account import PREFIX, Account
+from fte.channels.whatsapp.account import PREFIX, Account, number_of
 from fte.channels.whatsapp.client import Listed, TwilioClient
 from fte.channels.whatsapp.refusals import CLOSED, NEVER, ChannelDown, WindowClosed, explained
 from fte.domain import channels
 from fte.domain.delivery import Outgoing
 from fte.domain.errors import FteError, InDoubt, Rejected, Unavailable
-from fte.domain.text import one_line
+from fte.domain.text import one_line, storable
 from fte.ports import KeepDraft
 
 WINDOW_MARGIN: Final = timedelta(seconds=60)
@@ -92,6 +92,8 @@ class WhatsappChannel:
         return sid
 
     async def _create(self, reply: Outgoing) -> str:
+        if number_of(PREFIX + reply.recipient) is None:
+            raise Rejected(explained(21211), remedy=NEVER[21211][1])
         addressed = {
             "to": PREFIX + reply.recipient,
             "from_": self._account.address,
@@ -99,7 +101,7 @@ class WhatsappChannel:
         }
         if not self._window_closed(reply, self._now()):
             with contextlib.suppress(WindowClosed):
-                return await self._client.create({**addressed, "body": reply.text})
+                return await self._client.create({**addressed, "body": storable(reply.text)})
         return await self._client.create({**addressed, **self._template(reply)})
 
     async def find(self, reply: Outgoing) -> str | None:

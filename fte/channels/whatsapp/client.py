@@ -16,8 +16,8 @@ from fte.domain.errors import InDoubt, Unavailable
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-CALL_TIMEOUT: Final = 10.0
-"""Seconds one call may take: well inside a sender's lease."""
+CALL_TIMEOUT: Final = 7.0
+"""Seconds one call may take: a sender's time is enough for two."""
 LIST_TIMEOUT: Final = 30.0
 """Seconds a listing may take, all of its pages."""
 CONNECTIONS_MAX: Final = 20

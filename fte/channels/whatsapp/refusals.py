@@ -6,7 +6,7 @@ Never put an SDK exception into a string: on a terminal it paints itself.
 from typing import Final
 
 from fte.domain.errors import FteError, InDoubt, Rejected, Unavailable
-from fte.domain.text import one_line
+from fte.domain.text import nameless
 
 
 class ChannelDown(Unavailable):
@@ -83,10 +83,10 @@ NEVER: Final = {
 def explained(code: int | None, message: str = "") -> str:
     """An error in words, for the people who see the reply: what it is, what helps, and Twilio's number of it."""
     if code is None:
-        return one_line(message)
+        return nameless(message)
     known = DOWN.get(code) or NEVER.get(code)
     if known is None:
-        what, remedy = LATER.get(code) or one_line(message) or "Twilio could not send it", ""
+        what, remedy = LATER.get(code) or nameless(message) or "Twilio could not send it", ""
     else:
         what, remedy = known
     return f"{what[:1].upper()}{what[1:300].rstrip('.')} (Twilio {code}). {remedy}".rstrip()
