@@ -2,7 +2,7 @@
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fte.domain.split import split
@@ -44,10 +44,11 @@ def units(text: str) -> int:
 
 
 def without_space(text: str) -> str:
-    return regex.sub(r"\s+", "", text)
+    return "".join(text.split())
 
 
 @given(TEXTS, st.integers(2, 60))
+@example("\x1f", 2)
 def test_parts_are_short_and_not_empty_and_together_the_text(text: str, limit: int) -> None:
     parts = split(text, limit)
     assert all(part.strip() for part in parts)
