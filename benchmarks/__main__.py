@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from benchmarks.measure import Figure
 
-NAMES = ("submit", "worker", "answer", "growth", "start")
+NAMES = ("submit", "worker", "answer", "poison", "growth", "start")
 
 _ROW = "{:<26} {:>11} {:>11}  {:<10} {:>7}  {:<14} {}"
 
