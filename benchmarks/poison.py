@@ -1,6 +1,7 @@
 """What messages that break the agent do to everybody else's answers: their times with and without such company."""
 
 import asyncio
+import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -26,8 +27,6 @@ from fte.store.intake import take_in
 MARK: Final = "poison"
 SECRET: Final = b"s" * 32
 DEADLINE: Final = 120.0
-SILENT: Final = 100
-"""A log level above all others: printing is not what is measured."""
 _OPEN = "select exists (select from turns where state in ('due', 'running'))"
 _WAITED = """
 select extract(epoch from a.created_at - q.created_at)::float8 as waited
@@ -60,7 +59,7 @@ class Fragile(ScriptedModel):
 
 async def measure(size: Size = Size()) -> list[Figure]:
     """A round measures both within half a minute of each other; the figure is the round with the middle ratio."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(SILENT))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         async with database() as url:
             await pages.fill(url)

@@ -152,6 +152,8 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first.
 
+    `refers_to` and `referred_by` are numbers of other people's conversations that one of both mentions without being
+    part of it: somebody answered a mail that was not written to them.
     `window_until` is when the channel an answer goes to stops taking free text (None: it always does).
     """
 
@@ -167,6 +169,8 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RunView]
     cursor: str
     window_until: datetime | None = None
+    refers_to: int | None = None
+    referred_by: list[int] = []
 
 
 class IdentifierView(msgspec.Struct, frozen=True, kw_only=True):

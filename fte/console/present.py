@@ -213,8 +213,17 @@ def headline(view: ConversationView) -> list[Part]:
         f"  {CHANNEL_WORDS.get(item.channel, item.channel)}  ",
         (line(contact, 80), "$foreground 60%"),
         f"  {identity}  ",
+        *_references(view),
         (line(item.subject or "(no subject)", 160), "bold"),
     ]
+
+
+def _references(view: ConversationView) -> list[Part]:
+    """Conversations of others that this one is mentioned with: the customer's word for what is said there is not theirs."""
+    others = [*([f"refers to #{view.refers_to}"] if view.refers_to else [])]
+    if view.referred_by:
+        others.append("referred to by " + ", ".join(f"#{number}" for number in view.referred_by))
+    return [(f"{' and '.join(others)}, not the same person  ", "$text-warning")] if others else []
 
 
 def holder(view: ConversationView, me: str | None, take_over: str, release: str) -> list[Part]:

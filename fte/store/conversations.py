@@ -74,6 +74,8 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         runs=[msgspec.convert(dict(row) | row["trace"], RunView) for row in runs],
         cursor=cursor,
         window_until=facts["window_until"],
+        refers_to=facts["refers_to"],
+        referred_by=facts["referred_by"],
     )
 
 

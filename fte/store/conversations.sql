@@ -53,7 +53,9 @@ select c.epoch, c.verified, c.customer_id, cu.email, cu.phone,
        case when c.owner = 'human' then c.escalation_brief end as brief,
        (select case m.channel when 'whatsapp' then i.sent_at + interval '24 hours' end
           from messages m join inbound i on i.message_id = m.id
-         where m.conversation_id = c.id and m.direction = 'inbound' order by m.seq desc limit 1) as window_until
+         where m.conversation_id = c.id and m.direction = 'inbound' order by m.seq desc limit 1) as window_until,
+       (select number from conversations where id = c.linked_to) as refers_to,
+       array(select number from conversations where linked_to = c.id order by number desc limit 10) as referred_by
   from conversations c join customers cu on cu.id = c.customer_id
  where c.id = $1
 

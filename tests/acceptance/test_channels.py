@@ -83,7 +83,9 @@ async def test_nothing_is_lost_doubled_or_reordered_on_any_channel(
 
     async def customer(number: int) -> None:
         write = by_mail if number % 2 else by_whatsapp
-        for question in chance.sample(QUESTIONS, 2):  # two answers alike, both in doubt, only a person can tell apart
+        for question in chance.sample(
+            QUESTIONS, 2
+        ):  # two answers alike, both in doubt, only a person can tell apart
             await asyncio.sleep(chance.random() * 8)
             await write(number, question)
 
