@@ -65,21 +65,6 @@ with talk as (
     update conversations set answered_seq = last_inbound_seq where id = $1
 ), shown as (
     update tickets set status = 'waiting_customer', updated_at = now() where id = $2
-), noted as (
-    -- The answer is on the ticket's page; where we have a mailbox, a mail says so, once per address and day.
-    insert into notices (address_hash, day)
-    select sha256(i.identifier::bytea), current_date
-      from messages m join inbound i on i.message_id = m.id
-     where m.conversation_id = $1 and m.direction = 'inbound' and m.channel = 'web_form' and $6 = 'web_form'
-       and exists (select from mailboxes)
-     order by m.seq desc limit 1
-    on conflict do nothing
-    returning day
-), notice as (
-    insert into replies (id, message_id, conversation_id, kind, epoch, state, channel, recipient)
-    select gen_random_uuid(), $3, $1, 'notice', $4, 'queued', 'email', m.sender
-      from noted cross join lateral (select sender from messages
-             where conversation_id = $1 and direction = 'inbound' and channel = 'web_form' order by seq desc limit 1) m
 )
 insert into replies (id, message_id, conversation_id, part, epoch, state, channel, body)
 select r.id, $3, $1, r.ordinal - 1, $4, $5, $6, r.body

@@ -62,21 +62,6 @@ with said as (
     insert into replies (id, message_id, conversation_id, turn_id, part, epoch, state, channel, body)
     select r.id, $1, $2, $11, r.ordinal - 1, $12, $10, $4, r.body
       from unnest($18::uuid[], $19::text[]) with ordinality as r (id, body, ordinal)
-), noted as (
-    -- The answer is on the ticket's page; where we have a mailbox, a mail says so, once per address and day.
-    insert into notices (address_hash, day)
-    select sha256(i.identifier::bytea), current_date
-      from messages m join inbound i on i.message_id = m.id
-     where m.conversation_id = $2 and m.direction = 'inbound' and m.channel = 'web_form' and $4 = 'web_form'
-       and exists (select from mailboxes)
-     order by m.seq desc limit 1
-    on conflict do nothing
-    returning day
-), notice as (
-    insert into replies (id, message_id, conversation_id, kind, epoch, state, channel, recipient)
-    select gen_random_uuid(), $1, $2, 'notice', $12, 'queued', 'email', m.sender
-      from noted cross join lateral (select sender from messages
-             where conversation_id = $2 and direction = 'inbound' and channel = 'web_form' order by seq desc limit 1) m
 ), talk as (
     update conversations set last_seq = $3, answered_seq = greatest(answered_seq, $14), epoch = $12,
                              last_message_at = now()

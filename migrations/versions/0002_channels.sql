@@ -360,3 +360,32 @@ begin
      where e.type <> 'turn.due' or v_turn is not null;
 end
 $$;
+
+-- ---------------------------------------------------------------- notices: an answer on the form's page is told by mail
+
+create function announce_on_form() returns trigger language plpgsql as $$
+declare
+    v_sender text;
+    v_key text;
+begin
+    if not exists (select from mailboxes) then
+        return null;
+    end if;
+    select m.sender, i.identifier into v_sender, v_key
+      from messages m join inbound i on i.message_id = m.id
+     where m.conversation_id = new.conversation_id and m.direction = 'inbound' and m.channel = 'web_form'
+     order by m.seq desc limit 1;
+    if v_sender is null or v_key is null then
+        return null;
+    end if;
+    insert into notices (address_hash, day) values (sha256(v_key::bytea), current_date) on conflict do nothing;
+    if found then  -- once per address and day
+        insert into replies (id, message_id, conversation_id, kind, epoch, state, channel, recipient)
+        values (gen_random_uuid(), new.message_id, new.conversation_id, 'notice', new.epoch, 'queued', 'email', v_sender);
+    end if;
+    return null;
+end
+$$;
+create trigger announce_on_form after insert on replies for each row
+    when (new.channel = 'web_form' and new.kind = 'answer' and new.part = 0)
+    execute function announce_on_form();
