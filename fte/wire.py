@@ -20,6 +20,13 @@ from fte.domain.tickets import Category, Priority, TicketStatus
 JSON = dict[str, Any]
 
 
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter tried again: only `group` is to handle it, and it was the event `of` before."""
+
+    group: str
+    of: UUID
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it travels: ids and facts, never customers' text. `key` is the conversation's id."""
 
@@ -30,6 +37,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     at: datetime
     payload: JSON
+    replay: Replay | None = None
 
 
 # ---------------------------------------------------------------- operator API: what it answers

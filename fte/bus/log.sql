@@ -8,7 +8,7 @@ returning seen::text, until::text, position
 
 -- name: save_group
 update cursors
-   set held_until = now() + make_interval(secs => $3),
+   set held_until = now() + make_interval(secs => $3), saved_at = now(),
        seen = coalesce($4::text::pg_snapshot, seen),
        until = case when $4 is null then until else $5::text::pg_snapshot end,
        position = coalesce($6, position)
@@ -17,15 +17,3 @@ returning holder
 
 -- name: release_group
 update cursors set holder = null, held_until = null where group_name = $1 and holder = $2
-
--- name: bury
-with dead as (
-    insert into dead_letters (event_id, group_name, topic, key, event, error, attempts)
-    values ($1, $2, $3, $4, $5, $6, $7)
-    on conflict (event_id, group_name) do nothing
-    returning id
-)
-insert into log (topic, key, type, payload)
-select $8, $4, 'dead_letter.added',
-       jsonb_build_object('dead_letter_id', dead.id, 'event_id', $1::text, 'group', $2::text, 'topic', $3::text, 'error', $6::text)
-  from dead

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from fte.domain.errors import NotFound, Rejected
 from fte.pg import queries
 from fte.pg.pool import Connection, Pool
-from fte.wire import JSON, Envelope
+from fte.wire import JSON, Envelope, Replay
 
 READ_MAX: Final = 500
 """Events one read returns at most."""
@@ -127,10 +129,14 @@ def _envelope(row: Any) -> Envelope:
         type=row["type"],
         at=row["at"],
         payload=row["payload"],
+        replay=msgspec.convert(row["replay"], Replay) if row["replay"] else None,
     )
 
 
 async def prune(pool: Pool, keep_days: int) -> int:
-    """Remove events older than `keep_days` that every consumer group has passed. Returns how many went."""
+    """Remove events older than `keep_days` that every consumer group has passed. Returns how many went.
+
+    A group nobody has read for in that time holds nothing back: its place is forgotten, too.
+    """
     removed: int = await pool.fetchval(_sql.prune, keep_days)
     return removed

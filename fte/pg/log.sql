@@ -17,7 +17,7 @@ with place as materialized (
        and not pg_visible_in_snapshot(tx, $2::text::pg_snapshot)
        and topic = any ($1)
 )
-select place.until, place.pruned, e.position, e.id, e.topic, e.key, e.type, e.payload, e.at
+select place.until, place.pruned, e.position, e.id, e.topic, e.key, e.type, e.payload, e.at, e.replay
   from place left join (select * from fresh order by position limit $3) e on true
  order by e.position
 
@@ -34,13 +34,16 @@ with place as materialized (
        and topic = any ($1)
      order by position limit $5
 )
-select place.until, place.pruned, e.position, e.id, e.topic, e.key, e.type, e.payload, e.at
+select place.until, place.pruned, e.position, e.id, e.topic, e.key, e.type, e.payload, e.at, e.replay
   from place left join rest e on true
  order by e.position
 
 -- name: prune
-with bound as (
-    select least((select min(pg_snapshot_xmin(seen)) from cursors),
+with gone_for_good as (
+    delete from cursors where saved_at < now() - make_interval(days => $1) and coalesce(held_until < now(), true)
+), bound as (
+    select least((select min(pg_snapshot_xmin(seen)) from cursors
+                   where saved_at >= now() - make_interval(days => $1) or held_until >= now()),
                  (select min(tx) from log where at > now() - make_interval(days => $1)),
                  pg_snapshot_xmin(pg_current_snapshot())) as tx
 ), gone as (
