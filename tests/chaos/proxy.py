@@ -1,10 +1,10 @@
 """A TCP proxy that breaks connections on command: in front of PostgreSQL, of Kafka, or of our own HTTP.
 
-    async with Proxy([("127.0.0.1", 5432)]).running() as proxy:
-        proxy.abort()                  # every connection ends with RST
-        proxy.blackhole(5.0)           # what is sent is swallowed, in both directions, for so long
-    async with PostgresProxy([…]).running() as proxy:
-        proxy.drop_commit_reply()      # the next transaction commits, and its client never hears of it
+async with Proxy([("127.0.0.1", 5432)]).running() as proxy:
+    proxy.abort()                  # every connection ends with RST
+    proxy.blackhole(5.0)           # what is sent is swallowed, in both directions, for so long
+async with PostgresProxy([…]).running() as proxy:
+    proxy.drop_commit_reply()      # the next transaction commits, and its client never hears of it
 """
 
 import asyncio

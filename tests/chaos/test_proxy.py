@@ -95,7 +95,9 @@ async def test_the_next_target_is_asked_when_one_is_away() -> None:
 @pytest.mark.parametrize("size", [1, 3, 7, 1000])
 def test_messages_are_found_however_the_stream_is_cut(size: int) -> None:
     long = b"D" + (20_004).to_bytes(4) + b"x" * 20_000
-    stream = b"\0\0\0\x08\0\0\0\0" + b"Q" + (11).to_bytes(4) + b"COMMIT\0" + long + b"Z" + (5).to_bytes(4) + b"I"
+    stream = (
+        b"\0\0\0\x08\0\0\0\0" + b"Q" + (11).to_bytes(4) + b"COMMIT\0" + long + b"Z" + (5).to_bytes(4) + b"I"
+    )
     frames = Frames(first_untyped=True)
     found = [pair for at in range(0, len(stream), size) for pair in frames.feed(stream[at : at + size])]
     assert [kind for kind, _ in found] == [b"", b"Q", b"D", b"Z"]
@@ -106,7 +108,10 @@ def test_messages_are_found_however_the_stream_is_cut(size: int) -> None:
 @pytest.mark.process
 async def test_a_commit_takes_place_and_its_client_never_hears_of_it() -> None:
     with Ground.laid() as ground:
-        async with Postgres.installed(ground) as postgres, PostgresProxy([postgres.address]).running() as proxy:
+        async with (
+            Postgres.installed(ground) as postgres,
+            PostgresProxy([postgres.address]).running() as proxy,
+        ):
             url = postgres.url_at(proxy.port)
             direct = await asyncpg.connect(postgres.url)
             await direct.execute("create table said (text text)")
@@ -122,5 +127,7 @@ async def test_a_commit_takes_place_and_its_client_never_hears_of_it() -> None:
                         await one.fetchval("insert into said values ($1) returning text", "alone")
                 one.terminate()
             assert await until(lambda: proxy.dropped == 2)
-            assert await direct.fetchval("select string_agg(text, ', ') from said") == "alone, in a transaction"
+            assert (
+                await direct.fetchval("select string_agg(text, ', ') from said") == "alone, in a transaction"
+            )
             await direct.close()
