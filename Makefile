@@ -59,4 +59,4 @@ $(DEV_READY): $(READY) requirements-dev.lock
 	@touch $(DEV_READY)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .kafka

@@ -13,15 +13,15 @@ Handler = Callable[[Envelope], Awaitable[None]]
 class Bus(Protocol):
     """Carries committed events to whoever follows them.
 
-    Both methods deliver every event of the topics that was committed, and deliver events of one key in the order
-    in which their transactions committed.
+    Both methods deliver every event of the topics that was committed, and deliver the events of one topic and key in
+    the order in which their transactions committed. An event may come twice, and is known by its id then.
     """
 
     async def consume(self, topics: Sequence[str], group: str, handler: Handler) -> None:
         """Hand every event to `handler` at least once, until cancelled.
 
-        One event per key is handled at a time, different keys concurrently. A handler that raises is tried again
-        with growing pauses; after the last try the event is written to the dead letters and passed over. A new
+        One event per topic and key is handled at a time, different keys concurrently. A handler that raises is tried
+        again with growing pauses; after the last try the event is written to the dead letters and passed over. A new
         group starts at the oldest event kept. Progress is stored, so a restart continues where the group was.
         """
         ...
@@ -31,8 +31,14 @@ class Bus(Protocol):
     ) -> AsyncGenerator[tuple[str, Envelope], None]:
         """Every event after `cursor` (an opaque string from an earlier pair; None: from now on), each with its own.
 
-        Raises Rejected for a cursor that is not one of ours, NotFound for one whose events are no longer kept.
+        A cursor of the log (`fte.pg.log.Cursor`) is one, too, whatever carries the events. Raises Rejected for a
+        cursor that is not one of ours, NotFound for one whose events are no longer kept, Unavailable when what
+        carries the events is away.
         """
+        ...
+
+    def check(self, cursor: str) -> None:
+        """Raises Rejected for a cursor that is not one of ours."""
         ...
 
 

@@ -13,10 +13,15 @@ from fte.pg.embedded import EmbeddedServer
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from tests.databases import created_database, in_memory
+from tests.kafka.fixtures import allow_fetching, kafka, kafka_program, kafka_server, own_kafka  # noqa: F401
 
 os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
 for name in [name for name in os.environ if name.startswith("FTE_") and not name.startswith("FTE_TEST_")]:
     del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    allow_fetching(items)
 
 
 @pytest.fixture(scope="session")

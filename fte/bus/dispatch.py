@@ -25,39 +25,54 @@ _log = structlog.get_logger("fte.bus")
 
 
 class Dispatcher(Generic[Place]):
-    """Handles events at least once, one at a time per key, and knows up to which place everything is finished.
+    """Handles a group's events at least once, one at a time per key, and knows up to which place all is finished.
 
     An event whose handler keeps failing is given to `bury` and passed over. Unavailable is nobody's fault: it is
-    retried for as long as it takes and never buries an event.
+    retried for as long as it takes and never buries an event. A dead letter that another group tries again is not
+    this group's.
     """
 
     def __init__(
         self,
+        group: str,
         handler: Handler,
         bury: Callable[[Envelope, BaseException, int], Awaitable[None]],
         tasks: asyncio.TaskGroup,
     ) -> None:
+        self._group = group
         self._handler = handler
         self._bury = bury
         self._tasks = tasks
         self._waiting: dict[str, deque[_Entry[Place]]] = {}
+        self._workers: dict[str, asyncio.Task[None]] = {}
         self._order: deque[_Entry[Place]] = deque()
-        self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._unfinished = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
-    async def submit(self, place: Place, event: Envelope) -> None:
-        """Take an event over; waits while too many are unfinished. `place` lies just after the event."""
-        await self._room.acquire()
-        self._idle.clear()
+    @property
+    def full(self) -> bool:
+        """So many events are unfinished that no more should be submitted."""
+        return not self._has_room.is_set()
+
+    async def room(self) -> None:
+        """Wait until it is not full."""
+        await self._has_room.wait()
+
+    def submit(self, place: Place, event: Envelope) -> None:
+        """Take an event over. `place` lies just after it."""
+        if event.replay is not None and event.replay.group != self._group:
+            self.pass_over(place)
+            return
         entry = _Entry(place, event)
         self._order.append(entry)
+        self._count(+1)
         queue = self._waiting.get(event.key)
         if queue is not None:
             queue.append(entry)
         else:
             self._waiting[event.key] = deque([entry])
-            self._tasks.create_task(self._work_off(event.key))
+            self._workers[event.key] = self._tasks.create_task(self._work_off(event.key))
 
     def pass_over(self, place: Place) -> None:
         """Note that up to `place` nothing else is to be handled."""
@@ -73,9 +88,17 @@ class Dispatcher(Generic[Place]):
             place = self._order.popleft().place
         return place
 
-    async def drained(self) -> None:
-        """Wait until everything submitted is finished."""
-        await self._idle.wait()
+    def stop(self) -> None:
+        """Leave everything unfinished as it is: it is somebody else's to handle now."""
+        for worker in self._workers.values():
+            worker.cancel()
+
+    def _count(self, change: int) -> None:
+        self._unfinished += change
+        if self._unfinished < IN_FLIGHT_MAX:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
 
     async def _work_off(self, key: str) -> None:
         queue = self._waiting[key]
@@ -85,10 +108,9 @@ class Dispatcher(Generic[Place]):
             await self._handle(entry.event)
             entry.done = True
             queue.popleft()
-            self._room.release()
+            self._count(-1)
         del self._waiting[key]
-        if not self._waiting:
-            self._idle.set()
+        del self._workers[key]
 
     async def _handle(self, event: Envelope) -> None:
         failures = outages = 0

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fte.bus import cursors
 from fte.bus import log as bus_log
 from fte.bus.log import LogBus
 from fte.domain.errors import NotFound
@@ -46,7 +47,7 @@ async def _passed_everything(pool: Pool) -> bool:
 async def test_another_process_takes_over_from_a_dead_reader(
     pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus_log, "POLL", 0.02)
+    monkeypatch.setattr(cursors, "LOOK_EVERY", 0.02)
     await pool.execute(
         "insert into cursors (group_name, holder, held_until) values ('g', gen_random_uuid(), now() + interval '1 hour')"
     )
@@ -60,7 +61,7 @@ async def test_another_process_takes_over_from_a_dead_reader(
 async def test_a_displaced_reader_stops_reading(
     pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus_log, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(cursors, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(bus_log, "POLL", 0.02)
     got = Collector()
     async with consuming(LogBus(pool, hints), got):

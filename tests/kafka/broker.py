@@ -1,0 +1,221 @@
+"""One Kafka broker as a local process that can be stopped, killed, frozen and started again."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Self
+
+from tests.kafka.install import Program, installed
+
+START_MAX: Final = 60.0
+"""Seconds until a started broker must be ready."""
+STOP_MAX: Final = 20.0
+"""Seconds a broker may take to stop before it is killed."""
+SIGNAL_MAX: Final = 10.0
+"""Seconds until the system must have killed, frozen or woken a process."""
+LOG_TAIL: Final = 3000
+"""Characters of the broker's log in an error."""
+READY: Final = b"Kafka Server started"
+"""The broker logs this once it serves requests and its controller lets it lead partitions."""
+JAVA_OPTIONS: Final = ("-Xms64m", "-Xmx300m", "-Xss512k", "-XX:ReservedCodeCacheSize=48m")
+ARCHIVE: Final = "-XX:SharedArchiveFile=classes.jsa"
+"""Start from the archive of classes; a Java that did not make it ignores it."""
+
+# After a SIGKILL the controller takes the broker back only when the session of the killed one has run out.
+SETTINGS: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=250
+auto.create.topics.enable=false
+min.insync.replicas=1
+default.replication.factor=1
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+"""
+
+# The system kills the broker when the thread that started it ends, so that a killed test leaves none behind. A
+# program that becomes the broker asks for it: code between fork and exec is not safe beside other threads.
+LAUNCHER: Final = """\
+import ctypes, os, signal, sys
+parent, *command = sys.argv[1:]
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):
+        sys.exit("the process that wanted this broker is gone")
+os.execv(command[0], command)
+"""
+_starter = ThreadPoolExecutor(1, "kafka-starter")
+"""The thread that starts every broker: it ends only with this process."""
+
+
+class BrokerFailed(Exception):
+    """The broker did not do in time what it was told; the message holds the end of its log."""
+
+
+class Broker:
+    """A broker with its data in `folder`, on ports that stay its own for the life of this object.
+
+    `start` fetches the program the first time, and raises what `installed` raises. Only for Linux is it certain that
+    the broker dies with the process that started it. As a context manager: started inside, stopped outside.
+    """
+
+    def __init__(self, folder: Path, program: Program | None = None, *, classes: str = ARCHIVE) -> None:
+        self.folder = folder
+        self.log = folder / "broker.log"
+        self._program = program
+        self._classes = classes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port, self._controller_port = _reserve(self, 2)
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process, be it frozen."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the broker was never started"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start, and return when it serves requests. Raises BrokerFailed, with nothing left running."""
+        assert not self.running, "the broker runs already"
+        program = self._program or installed()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write_settings()
+        if not (self.folder / "data").exists():
+            shutil.copytree(program.folder / "formatted", self.folder / "data")
+        seen = self.log.stat().st_size if self.log.exists() else 0
+        self._process = _starter.submit(self._spawn, program).result()
+        try:
+            self._wait(lambda: not self.running or self._logged(READY, seen), START_MAX, "start")
+            if not self.running:
+                raise self._failed(f"ended with exit code {self._process.returncode} instead of starting")
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL if that does not end it within STOP_MAX. Nothing happens if it does not run."""
+        if not self.running:
+            return
+        os.kill(self.pid, signal.SIGTERM)
+        os.kill(self.pid, signal.SIGCONT)
+        with contextlib.suppress(BrokerFailed):
+            self._wait(lambda: not self.running, STOP_MAX, "stop")
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to write anything down. Nothing happens if it does not run."""
+        if self.running:
+            os.kill(self.pid, signal.SIGKILL)
+            self._wait(lambda: not self.running, SIGNAL_MAX, "die")
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open and nothing is answered. Returns when all its threads are frozen."""
+        self._signal(signal.SIGSTOP)
+        self._wait(lambda: self._changed(os.WSTOPPED), SIGNAL_MAX, "freeze")
+
+    def resume(self) -> None:
+        """SIGCONT: go on where `pause` froze it."""
+        self._signal(signal.SIGCONT)
+        self._wait(lambda: self._changed(os.WCONTINUED), SIGNAL_MAX, "wake")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _write_settings(self) -> None:
+        (self.folder / "server.properties").write_text(
+            f"{SETTINGS}"
+            f"log.dirs={self.folder / 'data'}\n"
+            f"controller.quorum.voters=1@127.0.0.1:{self._controller_port}\n"
+            f"listeners=PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}\n"
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+        )
+
+    def _spawn(self, program: Program) -> "subprocess.Popen[bytes]":
+        options = (*JAVA_OPTIONS, self._classes, f"-XX:ErrorFile={self.folder / 'crash.log'}")
+        command = program.command(*options, "kafka.Kafka", str(self.folder / "server.properties"))
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", LAUNCHER, str(os.getpid()), *command],
+                cwd=program.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _logged(self, line: bytes, after: int) -> bool:
+        with self.log.open("rb") as log:
+            log.seek(after)
+            return line in log.read()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self.running:
+            raise self._failed(f"does not run, so there is nothing to send {number.name} to")
+        os.kill(self.pid, number)
+
+    def _changed(self, kind: int) -> bool:
+        """Whether the system has reported that change of the process since the last such report was taken."""
+        if not self.running:
+            raise self._failed("ended")
+        return os.waitid(os.P_PID, self.pid, kind | os.WNOHANG) is not None
+
+    def _wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise self._failed(f"did not {what} within {seconds:g} s")
+            time.sleep(0.01)
+
+    def _failed(self, what: str) -> BrokerFailed:
+        log = self.log.read_text(errors="replace")[-LOG_TAIL:] if self.log.exists() else "(none)"
+        return BrokerFailed(f"The Kafka broker in {self.folder} {what}. The end of its log:\n{log}")
+
+
+def _reserve(owner: object, count: int) -> list[int]:
+    """Free ports that the system gives to nobody else while `owner` lives.
+
+    Without that, a port could be lost while the broker is down, even to a client that tries to reach it and is given
+    that very port for its own end. The broker can bind it: both sides set SO_REUSEADDR, and only one of them listens.
+    Linux allows this; elsewhere the ports are only probably free.
+    """
+    sockets = [socket.socket() for _ in range(count)]
+    for held in sockets:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+    ports: list[int] = [held.getsockname()[1] for held in sockets]
+    for held in sockets:
+        if sys.platform == "linux":
+            weakref.finalize(owner, os.close, held.detach())
+        else:
+            held.close()
+    return ports
