@@ -250,7 +250,10 @@ def no_phantom(history: History) -> Iterator[str]:
         elif provider_id is not None and row["state"] not in RANK:
             yield f"taken by the provider, but {row['state']}: reply {row['id']}"
         elif provider_id is not None and provider_id != row["provider_id"]:
-            yield f"known under another id than the provider's: reply {row['id']}"
+            yield (
+                f"{row['state']} as {row['provider_id']}, another id than the provider's, {provider_id}: "
+                f"{row['channel']} reply {row['id']}"
+            )
         elif row["state"] in ("draft", "queued", "sending"):
             yield f"still {row['state']}: reply {row['id']}"
 
