@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from fte.channels.web_form import parse
-from fte.console.client import Client, Heard
+from fte.console.client import Client, Heard, Reset
 from fte.demo.providers.whatsapp import Message, inbound_parameters, new_sid
 from fte.domain.errors import FteError
 from fte.domain.ids import hashed
@@ -148,6 +148,7 @@ class Customers:
             sent_at=time.time(),
         )
         twilio.messages[message.sid] = message
+        twilio._heard[message.sender] = message.created_at  # it opens the window for our answer, too
         parameters = inbound_parameters(message, twilio.url, profile_name=f"Customer {person}")
         headers = twilio.signed(twilio.webhook, parameters)
         begun = time.time()
@@ -317,29 +318,41 @@ class Desk:
 class Follower:
     """Follows the stream as the console does, with the console's own client, over a line that is cut again and again."""
 
-    def __init__(self, stage: Stage, hired: Hired, since: str) -> None:
+    def __init__(self, stage: Stage, hired: Hired) -> None:
+        self._notes = stage.notes
+        self._pages = Client(stage.url, hired.token)
         self._client = Client(f"http://127.0.0.1:{stage.line.port}", hired.token)
-        self._since = since
-        self.heard: list[UUID] = []
-        stage.notes.followed.append(Followed(since=since, heard=self.heard))
 
-    @classmethod
-    async def begin(cls, stage: Stage, hired: Hired) -> "Follower":
-        """Where a console begins: after the page of the queue it loaded."""
-        client = Client(stage.url, hired.token)
-        for _ in range(20):
+    async def begin(self) -> None:
+        """Load the page; the events after it are to be heard. Raises AssertionError when it cannot be loaded."""
+        for _ in range(60):
             with contextlib.suppress(FteError):
-                page = await client.queue("open")
-                await client.aclose()
-                return cls(stage, hired, page.cursor)
+                page = await self._pages.queue("open")
+                self._notes.followed.append(Followed(since=page.cursor, heard=[]))
+                return
             await asyncio.sleep(0.5)
         raise AssertionError("the queue could not be loaded")
 
     async def follow(self) -> None:
-        """Follow until cancelled."""
-        async for heard in self._client.follow(self._since):
-            if isinstance(heard, Heard):
-                self.heard.append(heard.event.id)
+        """Follow until cancelled. Whoever is told that events are missing loads the page anew, and goes on from there."""
+        while True:
+            place = self._notes.followed[-1].since
+            async with contextlib.aclosing(self._client.follow(place)) as said:
+                async for one in said:
+                    if isinstance(one, Heard):
+                        self.heard.append(one.event.id)
+                    elif isinstance(one, Reset):
+                        break
+            last = self._notes.followed[-1]
+            self._notes.followed[-1] = Followed(since=last.since, heard=last.heard, told_to_reload=True)
+            await self.begin()
+
+    @property
+    def heard(self) -> list[UUID]:
+        """What was heard since the page was loaded."""
+        heard = self._notes.followed[-1].heard
+        assert isinstance(heard, list)
+        return heard
 
     def hurry(self) -> None:
         """Do not wait any longer before coming back."""
@@ -347,3 +360,4 @@ class Follower:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+        await self._pages.aclose()

@@ -5,15 +5,17 @@ import contextlib
 import random
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
-from fte.domain.events import CONVERSATIONS, METRICS, TICKETS_INCOMING
+from fte.domain.events import CONVERSATIONS, METRICS, TICKETS_INCOMING, TOPICS
 from tests.chaos.fleet import Member
 from tests.chaos.stage import Stage
+from tests.support import until
 
 SHORT_STOPS: Final = (0.5, 2.0, 12.0, 32.0)
 """Seconds: below a sender's patience, above it, above a reader's lease, and above a sender's."""
@@ -48,7 +50,7 @@ class Trouble:
         self._server = asyncio.Lock()
 
     @contextlib.asynccontextmanager
-    async def somebody(self):  # type: ignore[no-untyped-def]
+    async def somebody(self) -> AsyncIterator[Member | None]:
         """A process nothing is being done to, of a random role; the last living one of a role may be it, too."""
         free = [
             member
@@ -80,6 +82,20 @@ class Trouble:
             for at, kind in schedule:
                 await asyncio.sleep(max(0.0, at - (time.monotonic() - begun)))
                 tasks.create_task(self.inject(kind))
+
+    @contextlib.asynccontextmanager
+    async def down(self, role: str) -> AsyncIterator[None]:
+        """Nobody has the role while the block runs. Who is hurt already stays with whoever hurts it."""
+        members = [m for m in self.stage.fleet.of(role) if m.name not in self._hurt]
+        self._hurt |= {member.name for member in members}
+        for member in members:
+            member.kill()
+        try:
+            yield
+        finally:
+            for member in members:
+                await member.start()
+                self._hurt.discard(member.name)
 
     def report(self, since: float) -> str:
         """What was done, a line each."""
@@ -274,45 +290,30 @@ async def offsets_forward(trouble: Trouble) -> str:
 
 async def _rewound(trouble: Trouble, where: str) -> str:
     """Offsets can only be changed while nobody reads for the group: its readers are down meanwhile."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
-
     group = trouble.chance.choice(GROUPS)
+    if where == "latest":
+        trouble.stage.notes.pushed_on.add(group)
     role = {"fte-message-processor": "worker", "fte-sender": "sender"}.get(group, "metrics")
-    readers = [m for m in trouble.stage.fleet.of(role) if m.name not in trouble._hurt]
-    async with trouble.server():
-        for member in readers:
-            trouble._hurt.add(member.name)
-            member.kill()
-        try:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=trouble.stage.bootstrap, group_id=group, enable_auto_commit=False
-            )
-            await consumer.start()
-            try:
-                topics = sorted(topic for topic in await consumer.topics() if topic.startswith("fte."))
-                parts = [
-                    TopicPartition(topic, part)
-                    for topic in topics
-                    for part in consumer.partitions_for_topic(topic) or ()
-                ]
-                consumer.assign(parts)
-                ends = await (
-                    consumer.beginning_offsets(parts) if where == "earliest" else consumer.end_offsets(parts)
-                )
-                await consumer.commit(dict(ends))
-            finally:
-                await consumer.stop()
-        finally:
-            for member in readers:
-                await member.start()
-                trouble._hurt.discard(member.name)
+    async with trouble.server(), trouble.down(role):
+        await until(lambda: _committed(trouble.stage, group, where), deadline=60)
     return f"{group} to the {where}"
+
+
+async def _committed(stage: Stage, group: str, where: str) -> bool:
+    """Set the group's offsets. False while the broker takes its killed members to be alive."""
+    async with stage.reader(group) as reader:
+        parts = [part for topic in TOPICS for part in await stage.partitions(reader, topic)]
+        reader.assign(parts)
+        places = await (reader.beginning_offsets if where == "earliest" else reader.end_offsets)(parts)
+        try:
+            await reader.commit(dict(places))
+        except KafkaError:
+            return False
+    return True
 
 
 async def topic_recreated(trouble: Trouble) -> str:
     """A topic is deleted with all that is in it; the relay creates it again."""
-    from aiokafka.admin import AIOKafkaAdminClient
-
     topic = trouble.chance.choice(RECREATED)
     trouble.stage.notes.lost_topics.add(topic)
     async with trouble.server():
@@ -323,13 +324,6 @@ async def topic_recreated(trouble: Trouble) -> str:
         finally:
             await admin.close()
     return topic
-
-
-async def reachable(url: str) -> bool:
-    with contextlib.suppress(httpx.HTTPError):
-        async with httpx.AsyncClient(trust_env=False, verify=False) as web:
-            return (await web.get(url, timeout=2)).status_code == 200
-    return False
 
 
 EVERYWHERE: Final = (

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -157,7 +158,9 @@ class Member:
     environment: dict[str, str]
     process: "subprocess.Popen[bytes] | None" = None
     wanted: bool = False
-    """Whether it is to run: what ends by itself is noticed."""
+    """Whether it is to run."""
+    was_ready: bool = False
+    """Whether it was, since it was begun: one that ends by itself after that is noticed."""
     memory: list[tuple[float, int]] = field(default_factory=list)
     """Resident bytes over time (seconds since 1970)."""
 
@@ -172,7 +175,7 @@ class Member:
     def begin(self) -> None:
         """Start the process, and do not wait for it."""
         assert not self.alive, f"{self.name} runs already"
-        self.wanted = True
+        self.wanted, self.was_ready = True, False
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "fte", *self.command],
@@ -193,13 +196,15 @@ class Member:
             await until(self._is_ready, deadline=deadline)
         except AssertionError:
             raise AssertionError(f"{self.name} is not ready:\n{self.tail()}") from None
+        self.was_ready = True
 
     async def _is_ready(self) -> bool:
-        if not self.alive:
-            raise AssertionError(f"{self.name} ended by itself")
-        ready = await self.health("/health/ready") == 200
+        """One that ends before it is ready, as without a database, is begun again: whoever runs it does that, too."""
+        ready = self.alive and await self.health("/health/ready") == 200
         if not ready:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
+            if self.wanted and not self.alive:
+                self.begin()
         return ready
 
     async def health(self, path: str) -> int | None:
@@ -340,7 +345,7 @@ class Fleet:
         while True:
             for member in self.members.values():
                 member.sample()
-                if member.wanted and member.process is not None and not member.alive:
+                if member.wanted and member.was_ready and member.process is not None and not member.alive:
                     self.ended.append(Ended(member.name, member.process.returncode, time.time()))
                     self.ground.release(member.process.pid)
                     member.begin()
@@ -361,18 +366,21 @@ class Fleet:
         ends = await asyncio.gather(*(member.terminate() for member in living))
         return {member.name: end for member, end in zip(living, ends, strict=True)}
 
-    def tracebacks(self) -> list[str]:
-        """The logs that hold one, with their last lines."""
+    def broken(self) -> list[str]:
+        """What the logs say is broken: tracebacks outside our form, and errors in it."""
         return [
-            f"{member.name}: {_around(text)}"
+            f"{member.name}: {line[:3000]}"
             for member in self.members.values()
-            if "Traceback" in (text := member.tail(10**9))
+            for line in member.tail(10**9).splitlines()
+            if line.startswith("Traceback") or (line.startswith("{") and _is_error(line))
         ]
 
 
-def _around(text: str) -> str:
-    at = text.index("Traceback")
-    return text[max(0, at - 300) : at + 2500]
+def _is_error(line: str) -> bool:
+    try:
+        return json.loads(line).get("level") in ("error", "critical")
+    except ValueError:
+        return False  # cut off by a kill
 
 
 def clean_environment() -> dict[str, str]:

@@ -11,6 +11,9 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from fte.demo.providers import SimulatedGmail, SimulatedTwilio
 from fte.domain.events import TOPICS
@@ -65,6 +68,7 @@ class Notes:
     mail_places: list[int] = field(default_factory=list)
     tries: list[tuple[float, float, int | None]] = field(default_factory=list)
     lost_topics: set[str] = field(default_factory=set)
+    pushed_on: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +179,20 @@ class Stage:
 
         async def nothing_open() -> bool:
             await asyncio.sleep(0.2)
-            open_.clear()
-            open_.update(await self.open())
-            return not any(open_.values())
+            now = await self.open()
+            if still := {what: count for what, count in now.items() if count}:
+                open_.clear()
+                open_.update(still)
+            return not still
 
         try:
             await until(nothing_open, deadline=deadline)
             await self.twilio.settled()
         except AssertionError:
             raise AssertionError(f"after {deadline:g} s there are still {open_}") from None
-        return time.monotonic() - begun
+        took = time.monotonic() - begun
+        print(f"settled in {took:.1f} s, last: {open_ or 'nothing'}")
+        return took
 
     async def open(self) -> dict[str, int]:
         """How much is still under way, by what it is."""
@@ -210,6 +218,8 @@ class Stage:
                 followed=self.notes.followed,
                 carried=await self._carried() if self.broker is not None else None,
                 lost_topics=frozenset(self.notes.lost_topics),
+                pushed_on=frozenset(self.notes.pushed_on),
+                groups=await self._groups() if self.broker is not None else (),
             )
 
     def _arrived(self) -> list[Arrived]:
@@ -220,29 +230,44 @@ class Stage:
             if record.kind == "messagesAdded" and "INBOX" in record.labels
         ]
 
+    async def _groups(self) -> set[str]:
+        """The groups the broker knows."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            return {name for name, *_ in await admin.list_consumer_groups()}
+        finally:
+            await admin.close()
+
     async def _carried(self) -> dict[str, list[tuple[str, UUID]]]:
         """What the broker holds: every topic read from its beginning to its end."""
-        import msgspec
-        from aiokafka import AIOKafkaConsumer, TopicPartition
-
         carried: dict[str, list[tuple[str, UUID]]] = {}
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
+        async with self.reader() as reader:
+            for topic in TOPICS:
+                carried[topic] = []
+                for part in await self.partitions(reader, topic):
+                    reader.assign([part])
+                    (end,) = (await reader.end_offsets([part])).values()
+                    await reader.seek_to_beginning(part)
+                    while await reader.position(part) < end:
+                        event = msgspec.json.decode((await reader.getone(part)).value)
+                        carried[topic].append((event["key"], UUID(event["id"])))
+        return carried
+
+    @contextlib.asynccontextmanager
+    async def reader(self, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer that does nothing by itself."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap, group_id=group, enable_auto_commit=False
+        )
         await consumer.start()
         try:
-            for topic in TOPICS:
-                parts = [TopicPartition(topic, part) for part in consumer.partitions_for_topic(topic) or ()]
-                carried[topic] = []
-                for part in parts:
-                    end = (await consumer.end_offsets([part]))[part]
-                    consumer.assign([part])
-                    await consumer.seek_to_beginning(part)
-                    while await consumer.position(part) < end:
-                        record = await consumer.getone(part)
-                        event = msgspec.json.decode(record.value)
-                        carried[topic].append((event["key"], UUID(event["id"])))
+            yield consumer
         finally:
             await consumer.stop()
-        return carried
+
+    async def partitions(self, reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in await reader._client._wait_on_metadata(topic)]
 
 
 _OPEN: Final = """

@@ -24,7 +24,6 @@ TABLES = [
     "reports",
     "dead_letters",
     "metrics",
-    "groups",
 ]
 Carried = dict[str, list[tuple[str, UUID]]]
 
@@ -266,7 +265,6 @@ def healthy() -> History:
     story.acts("ben", "take_over", "form", epoch=2, last_seq=2)
     story.conversation("form", epoch=2, operator="ben", reason="human_request")
 
-    story.add("groups", group_name=METRICS_GROUP)
     log = story.rows["log"]
     spoken = [row["id"] for row in log if row["topic"] in (CONVERSATIONS, ESCALATIONS, METRICS)]
     return History(
@@ -282,6 +280,7 @@ def healthy() -> History:
             topic: [(row["key"], row["id"]) for row in log if row["topic"] == topic]
             for topic in {row["topic"] for row in log}
         },
+        groups={METRICS_GROUP},
         **story.rows,
     )
 
@@ -505,7 +504,14 @@ def test_what_is_wrong_is_said_with_its_invariant() -> None:
 
 def test_an_old_history_without_a_metrics_group_is_not_asked_about_it() -> None:
     history = without("metrics", 0)(healthy())
-    assert dataclasses.replace(history, groups=[]).problems("I11") == []
+    assert dataclasses.replace(history, groups=()).problems("I11") == []
+
+
+def test_who_was_told_to_load_anew_need_not_have_heard_everything() -> None:
+    history = dataclasses.replace(
+        healthy(), followed=[Followed(since="3:3:..0", heard=(), told_to_reload=True)]
+    )
+    assert history.problems("I20") == []
 
 
 def test_a_topic_that_was_deleted_need_not_hold_everything() -> None:
