@@ -377,10 +377,13 @@ class Fleet:
 
 
 def _is_error(line: str) -> bool:
+    """Whether we call it an error. Libraries do when a broker or a database is away, which is no error of ours."""
     try:
-        return json.loads(line).get("level") in ("error", "critical")
+        said = json.loads(line)
     except ValueError:
         return False  # cut off by a kill
+    library = str(said.get("logger", "")).startswith(("aiokafka", "asyncpg"))
+    return said.get("level") in ("error", "critical") and not library
 
 
 def clean_environment() -> dict[str, str]:

@@ -241,24 +241,28 @@ class Stage:
 
     async def _carried(self) -> dict[str, list[tuple[str, UUID]]]:
         """What the broker holds: every topic read from its beginning to its end."""
-        carried: dict[str, list[tuple[str, UUID]]] = {}
+        carried: dict[str, list[tuple[str, UUID]]] = {topic: [] for topic in TOPICS}
         async with self.reader() as reader:
-            for topic in TOPICS:
-                carried[topic] = []
-                for part in await self.partitions(reader, topic):
-                    reader.assign([part])
-                    (end,) = (await reader.end_offsets([part])).values()
-                    await reader.seek_to_beginning(part)
-                    while await reader.position(part) < end:
-                        event = msgspec.json.decode((await reader.getone(part)).value)
-                        carried[topic].append((event["key"], UUID(event["id"])))
+            parts = [part for topic in TOPICS for part in await self.partitions(reader, topic)]
+            reader.assign(parts)
+            ends = await reader.end_offsets(parts)
+            left = {part for part, end in ends.items() if end > 0}
+            while left:
+                for part, records in (await reader.getmany(*left, timeout_ms=1000)).items():
+                    for record in records:
+                        event = msgspec.json.decode(record.value)
+                        carried[part.topic].append((event["key"], UUID(event["id"])))
+                left = {part for part in left if await reader.position(part) < ends[part]}
         return carried
 
     @contextlib.asynccontextmanager
     async def reader(self, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
         """A consumer that does nothing by itself."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap, group_id=group, enable_auto_commit=False
+            bootstrap_servers=self.bootstrap,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
         )
         await consumer.start()
         try:

@@ -22,6 +22,8 @@ from tests.support import until
 
 MINUTES: Final = float(os.environ.get("FTE_TEST_CHAOS_MINUTES") or 0)
 SEED: Final = int(os.environ["FTE_TEST_CHAOS_SEED"]) if os.environ.get("FTE_TEST_CHAOS_SEED") else None
+ONLY: Final = tuple(kind for kind in (os.environ.get("FTE_TEST_CHAOS_FAULTS") or "").split(",") if kind)
+"""Faults to look at alone, when something was found."""
 SETTLE: Final = 150.0
 """Seconds after the last fault in which everything must have come to its end: a turn's lease, a sender's, and some."""
 
@@ -58,7 +60,7 @@ async def disturbed(
     try:
         async with stage_.fleet.supervised(), beside(follower.follow(), stage_.note_mail_places()):
             async with beside(desk.work(), stage_.line.cut_every(4.0)), asyncio.TaskGroup() as tasks:
-                tasks.create_task(trouble.follow(schedule(chance, kinds, seconds, every=every)))
+                tasks.create_task(trouble.follow(schedule(chance, ONLY or kinds, seconds, every=every)))
                 for person in range(customers):
                     tasks.create_task(people.customer(person, seconds))
             stage_.heal()
