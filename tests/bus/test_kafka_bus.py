@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from fte.bus import cluster as bus_cluster
 from fte.bus import cursors, topics
@@ -251,6 +251,33 @@ async def test_a_frozen_broker_is_told_and_keeps_nobody_from_stopping(
     with pytest.raises(Unavailable):
         own_kafka.kill()
         await topics.described(cluster)
+
+
+async def test_a_consumer_that_hears_nothing_although_there_is_something_is_made_anew(
+    running: Carried, pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_kafka, "LOOK_EVERY", 0.3)
+    monkeypatch.setattr(bus_kafka, "STUCK_AFTER", 0.5)
+    deaf: list[AIOKafkaConsumer] = []
+    healthy = AIOKafkaConsumer.getmany
+
+    async def getmany(self: AIOKafkaConsumer, *partitions: object, **options: object) -> object:
+        if not deaf:
+            deaf.append(self)
+        if self is deaf[0]:
+            await asyncio.sleep(0.05)
+            return {}
+        return await healthy(self, *partitions, **options)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", getmany)
+    got = Collector()
+    async with consuming(running.bus, got):
+        await announce(pool, hints, "a", 1)
+        await until(lambda: "g" in running.problems)
+        await until(lambda: got.by_key["a"] == [1])
+        await until(lambda: not running.problems)
+    (stuck,) = deaf
+    assert stuck._closed
 
 
 async def test_topics_deleted_in_the_middle_are_made_again(
