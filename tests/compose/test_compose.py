@@ -48,7 +48,9 @@ def test_what_is_not_given_has_the_default(name: str) -> None:
 
 
 def test_what_is_given_arrives() -> None:
-    settings = Settings.load(environment("worker", FTE_COMPANY="Larkfield Bicycles", FTE_KAFKA_PARTITIONS="3"))
+    settings = Settings.load(
+        environment("worker", FTE_COMPANY="Larkfield Bicycles", FTE_KAFKA_PARTITIONS="3")
+    )
     assert (settings.company, settings.kafka_partitions) == ("Larkfield Bicycles", 3)
 
 
@@ -65,10 +67,10 @@ def test_every_role_runs_in_exactly_one_service() -> None:
 
 
 def test_the_names_and_ports_are_those_that_were_agreed() -> None:
-    published = {
-        name: service["ports"] for name, service in SERVICES.items() if "ports" in service
-    }
-    assert {name: [re.sub(r".*:(\d+):\d+$", r"\1", port) for port in ports] for name, ports in published.items()} == {
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert {
+        name: [re.sub(r".*:(\d+):\d+$", r"\1", port) for port in ports] for name, ports in published.items()
+    } == {
         "postgres": ["5432"],
         "kafka": ["9092"],
         "api": ["8000"],
@@ -176,7 +178,9 @@ def test_volumes_and_files_are_there() -> None:
 def test_prometheus_reads_processes_there_are_with_the_token_they_want() -> None:
     monitoring = yaml.safe_load((files.ROOT / "monitoring/prometheus.yml").read_text(encoding="utf-8"))
     [job] = monitoring["scrape_configs"]
-    targets = {target: block["labels"]["role"] for block in job["static_configs"] for target in block["targets"]}
+    targets = {
+        target: block["labels"]["role"] for block in job["static_configs"] for target in block["targets"]
+    }
     port = environment("api")["FTE_PORT"]
     assert targets == {f"{name}:{port}": files.roles_of(OURS[name])[0] for name in ("api", "metrics")}
     [mounted] = SERVICES["prometheus"]["configs"]

@@ -80,7 +80,9 @@ def test_all_it_writes_goes_to_the_volume() -> None:
 
 def test_its_health_check_asks_a_route_there_is_on_the_port_it_listens_on() -> None:
     check = files.last(FINAL, "HEALTHCHECK")
-    assert files.health_path(check) in [r.path for r in Health(cast(object, None)).routes() if isinstance(r, Route)]  # type: ignore[arg-type]
+    assert files.health_path(check) in [
+        r.path for r in Health(cast(object, None)).routes() if isinstance(r, Route)
+    ]  # type: ignore[arg-type]
     assert "environ['FTE_PORT']" in check
     assert environment()["FTE_PORT"] == files.last(FINAL, "EXPOSE") == str(Settings().port)
     assert files.last(FINAL, "STOPSIGNAL") == "SIGTERM"
