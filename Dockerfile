@@ -10,7 +10,7 @@ COPY fte ./fte
 RUN /opt/fte/bin/pip install --no-deps --no-build-isolation . \
  && /opt/fte/bin/pip uninstall --yes editables hatchling pip setuptools
 # Google's library describes all of Google's services, in 100 MB; we use one of them.
-RUN find /opt/fte/lib/python3.11/site-packages/googleapiclient/discovery_cache/documents \
+RUN find /opt/fte/lib/python3.*/site-packages/googleapiclient/discovery_cache/documents \
     -type f ! -name gmail.v1.json -delete
 
 
