@@ -11,9 +11,11 @@ comment on column cursors.saved_at is 'when the group last said how far it has c
 alter table dead_letters
     add column state text not null default 'waiting' check (state in ('waiting', 'replayed', 'dropped')),
     add column replays integer not null default 0,
-    add column changed_at timestamptz not null default now();
+    add column changed_at timestamptz not null default now(),
+    add column reason text;
 comment on column dead_letters.state is 'waiting for somebody to look, sent to its group once more, or given up by a person';
 comment on column dead_letters.replays is 'how often it was sent to its group once more';
+comment on column dead_letters.reason is 'why a person gave it up, in their words';
 create index dead_letters_waiting on dead_letters (id) where state = 'waiting';
 
 -- ---------------------------------------------------------------- metrics: each event counts once
