@@ -1,6 +1,7 @@
 """Settings: read once from the environment, checked, frozen. Secrets never show in their representation."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -205,6 +206,73 @@ class Settings:
             "secret": True,
         },
     )
+    kafka_bootstrap_servers: str = field(
+        default="",
+        metadata={
+            "env": "FTE_KAFKA_BOOTSTRAP_SERVERS",
+            "help": "Kafka brokers, as host:port,host:port; empty: events stay in the database.",
+        },
+    )
+    kafka_prefix: str = field(
+        default="",
+        metadata={
+            "env": "FTE_KAFKA_PREFIX",
+            "help": "Put before every topic and group, for several installations on one cluster.",
+        },
+    )
+    kafka_partitions: int = field(
+        default=12,
+        metadata={"env": "FTE_KAFKA_PARTITIONS", "help": "Partitions of a topic we make.", "min": 1},
+    )
+    kafka_replication: int = field(
+        default=1,
+        metadata={"env": "FTE_KAFKA_REPLICATION", "help": "Copies of each partition we make.", "min": 1},
+    )
+    kafka_retention_days: int = field(
+        default=7,
+        metadata={"env": "FTE_KAFKA_RETENTION_DAYS", "help": "Days Kafka keeps an event.", "min": 1},
+    )
+    kafka_security: str = field(
+        default="plaintext",
+        metadata={
+            "env": "FTE_KAFKA_SECURITY",
+            "help": "How brokers are talked to: plaintext, ssl, sasl_plaintext or sasl_ssl.",
+            "choices": ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+        },
+    )
+    kafka_sasl_mechanism: str = field(
+        default="SCRAM-SHA-512",
+        metadata={
+            "env": "FTE_KAFKA_SASL_MECHANISM",
+            "help": "How we sign in with SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.",
+            "choices": ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        },
+    )
+    kafka_username: str = field(
+        default="", metadata={"env": "FTE_KAFKA_USERNAME", "help": "Our name at the brokers, with SASL."}
+    )
+    kafka_password: str = field(
+        default="",
+        repr=False,
+        metadata={"env": "FTE_KAFKA_PASSWORD", "help": "Our password there.", "secret": True},
+    )
+    kafka_ca_file: Path | None = field(
+        default=None,
+        metadata={
+            "env": "FTE_KAFKA_CA_FILE",
+            "help": "PEM file that vouches for the brokers; empty: what the system trusts.",
+        },
+    )
+    kafka_cert_file: Path | None = field(
+        default=None,
+        metadata={
+            "env": "FTE_KAFKA_CERT_FILE",
+            "help": "Certificate we show the brokers; empty: none.",
+        },
+    )
+    kafka_key_file: Path | None = field(
+        default=None, metadata={"env": "FTE_KAFKA_KEY_FILE", "help": "Its private key."}
+    )
     log_retention_days: int = field(
         default=14,
         metadata={"env": "FTE_LOG_RETENTION_DAYS", "help": "Days events are kept in the log.", "min": 1},
@@ -238,7 +306,8 @@ class Settings:
             except ValueError as error:
                 problems[name] = str(error)
         if not problems:
-            problems = _model_problems(cls(**values))
+            settings = cls(**values)
+            problems = _model_problems(settings) | _kafka_problems(settings)
         if problems:
             named = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
             raise Rejected(
@@ -273,6 +342,27 @@ def _model_problems(settings: Settings) -> dict[str, str]:
     return {}
 
 
+def _kafka_problems(settings: Settings) -> dict[str, str]:
+    if not settings.kafka_bootstrap_servers:
+        return {}
+    problems = {}
+    for server in settings.kafka_bootstrap_servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            problems["FTE_KAFKA_BOOTSTRAP_SERVERS"] = (
+                f"{server!r} is not a broker; they look like kafka-1:9092,kafka-2:9092"
+            )
+    if settings.kafka_security.startswith("sasl") and not (
+        settings.kafka_username and settings.kafka_password
+    ):
+        problems["FTE_KAFKA_USERNAME"] = "missing, or FTE_KAFKA_PASSWORD is; SASL needs both"
+    if (settings.kafka_cert_file is None) != (settings.kafka_key_file is None):
+        problems["FTE_KAFKA_KEY_FILE"] = "a certificate and its key go together; one of them is missing"
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", settings.kafka_prefix):
+        problems["FTE_KAFKA_PREFIX"] = "only letters, digits, dots, dashes and underscores, at most 100"
+    return problems
+
+
 def _default_data_dir() -> Path:
     from platformdirs import user_data_path
 
@@ -288,6 +378,8 @@ def _parsed(type_: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
     if name == "float":
         return _number(float, raw, rules)
     text = str(raw).strip()
+    if "choices" in rules and text not in rules["choices"]:
+        raise ValueError(f"{text!r} is none of {', '.join(rules['choices'])}")
     if rules["env"].endswith("_URL") and text and not urlsplit(text).scheme:
         raise ValueError(f"{text!r} is not a URL; it should look like http://127.0.0.1:8000")
     if rules["env"] == "FTE_SECRET_KEY" and len(text) < 32:

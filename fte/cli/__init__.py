@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from fte import __version__
-from fte.cli import demo, dlq, gmail, kb, operator, simulate, whatsapp
+from fte.cli import demo, dlq, gmail, kb, operator, simulate, topics, whatsapp
 from fte.cli._command import Command, Group
 from fte.cli.console import console
+from fte.cli.daemon import daemon
 from fte.cli.migrate import migrate
 from fte.cli.up import up
 
@@ -37,6 +38,7 @@ def _root(
 
 
 app.command(cls=Command)(up)
+app.command(cls=Command)(daemon)
 app.command(cls=Command)(console)
 app.command(cls=Command)(migrate)
 app.command(cls=Command)(demo.demo)
@@ -45,6 +47,7 @@ app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list,
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")
 app.add_typer(whatsapp.app, name="whatsapp", help="The WhatsApp number: status.")
 app.add_typer(dlq.app, name="dlq", help="Dead letters, events that failed: list, show, retry, drop.")
+app.add_typer(topics.app, name="topics", help="The topics in Kafka: create, list, describe.")
 app.add_typer(operator.app, name="operator", help="People who work with the console: add, list, revoke.")
 
 

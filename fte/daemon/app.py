@@ -2,26 +2,27 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from starlette.applications import Starlette
 
-from fte.bus.log import LogBus
-from fte.daemon import providers
+from fte.daemon import kafka, providers
 from fte.daemon.gmail_webhook import GmailWebhook
 from fte.daemon.health import Health
 from fte.daemon.http import application, bind, serve
 from fte.daemon.metrics import Metrics
 from fte.daemon.operator_api import OperatorApi
+from fte.daemon.roles import ROLES, Role
 from fte.daemon.stream import Stream
 from fte.daemon.support import Support
 from fte.daemon.support import routes as support_routes
@@ -29,6 +30,7 @@ from fte.daemon.sweeper import Sweeper
 from fte.daemon.whatsapp import account_of
 from fte.daemon.whatsapp_webhooks import Webhooks
 from fte.domain.errors import FteError, Rejected
+from fte.domain.events import RELAY
 from fte.pg import schema
 from fte.pg.embedded import EmbeddedServer
 from fte.pg.hints import Hints
@@ -40,9 +42,6 @@ from fte.store import operators
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
     from fte.agent.company import Company
-
-Role = Literal["http", "worker", "sender", "mailbox", "sweeper"]
-ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 LOCAL_OPERATOR: Final = "local"
 STOP_TIMEOUT: Final = 25.0
@@ -103,16 +102,17 @@ class Daemon:
     hints: Hints
     secret: bytes
     stop: asyncio.Event
+    problems: dict[str, str] = field(default_factory=dict)
+    """What is wrong in this process now, by part; /health tells it."""
 
     async def run(
-        self, roles: tuple[Role, ...], listening: socket.socket | None, on_ready: Callable[[], None]
+        self, roles: tuple[Role, ...], listening: socket.socket, on_ready: Callable[[], None]
     ) -> None:
         """Run the roles until `stop` is set or one of them breaks."""
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(self.hints.run())]
-            if listening is not None:
-                serving = tasks.create_task(serve(self._application(), listening, self.stop))
-                serving.add_done_callback(lambda _: self.stop.set())
+            serving = tasks.create_task(serve(self._application(roles), listening, self.stop))
+            serving.add_done_callback(lambda _: self.stop.set())
             if "sweeper" in roles:
                 sweeper = Sweeper(self.pool, self.hints, log_retention_days=self.settings.log_retention_days)
                 started.append(tasks.create_task(sweeper.run()))
@@ -120,6 +120,8 @@ class Daemon:
                 started.append(tasks.create_task(self._work()))
             if "sender" in roles and providers.configured(self.settings):
                 started.append(tasks.create_task(self._send()))
+            if "relay" in roles:
+                started.append(tasks.create_task(self._relay()))
             if "mailbox" in roles:
                 for work in providers.inboxes(self.settings, self.secret, self.pool, self.hints):
                     started.append(tasks.create_task(work))
@@ -128,15 +130,22 @@ class Daemon:
             for task in started:
                 task.cancel()
 
-    def _application(self) -> Starlette:
+    def _application(self, roles: tuple[Role, ...]) -> Starlette:
+        """Every process tells how it is; only the role http does more."""
+        cluster = kafka.cluster_of(self.settings)
+        channels = providers.configured(self.settings)
+        health = Health(self.pool, channels, self.problems, cluster.named(RELAY) if cluster else None)
+        metrics = Metrics(self.pool, channels, self.settings.metrics_token)
+        own = [*health.routes(), *metrics.routes()]
+        if "http" not in roles:
+            return application(own)
         api = OperatorApi(self.pool, self.hints.ring)
-        stream = Stream(api, LogBus(self.pool, self.hints), self.stop)
+        stream = Stream(api, kafka.bus(self.settings, self.pool, self.hints, self.problems), self.stop)
         support = Support(
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
         )
         mail = GmailWebhook(self.pool, self.settings, self.hints.ring)
         whatsapp = account_of(self.settings)
-        channels = providers.configured(self.settings)
         return application(
             [
                 *support_routes(support),
@@ -144,10 +153,14 @@ class Daemon:
                 *(Webhooks(self.pool, self.secret, whatsapp, self.hints.ring).routes() if whatsapp else []),
                 *api.routes(),
                 *stream.routes(),
-                *Health(self.pool, channels).routes(),
-                *Metrics(self.pool, channels, self.settings.metrics_token).routes(),
+                *own,
             ]
         )
+
+    async def _relay(self) -> None:
+        relay = kafka.relay(self.settings, self.pool, self.hints, self.problems)
+        if relay is not None:
+            await relay.run()
 
     async def _send(self) -> None:
         from fte.daemon.sender import Sender
@@ -158,7 +171,7 @@ class Daemon:
             closing.push_async_callback(pool.close)
             await Sender(
                 pool,
-                LogBus(pool, self.hints),
+                kafka.bus(self.settings, pool, self.hints, self.problems),
                 self.hints,
                 self.secret,
                 providers.channels(self.settings, self.secret, pool, closing),
@@ -180,7 +193,8 @@ class Daemon:
             spare_the_loaded_code()
             _log.info("worker ready")
             concurrency = self.settings.worker_concurrency
-            await Worker(pool, LogBus(pool, self.hints), self.hints, answerer, concurrency=concurrency).run()
+            bus = kafka.bus(self.settings, pool, self.hints, self.problems)
+            await Worker(pool, bus, self.hints, answerer, concurrency=concurrency).run()
         finally:
             await pool.close()
 
@@ -231,7 +245,7 @@ async def run(
 
     Raises Unavailable or Rejected when it cannot start.
     """
-    listening = bind(settings.host, settings.port) if "http" in roles else None
+    listening = bind(settings.host, settings.port)
     stop = asyncio.Event()
     _on_signals(stop)
     try:
@@ -242,18 +256,22 @@ async def run(
             daemon = Daemon(settings, url, pool, Hints(url), secret, stop)
             await daemon.run(roles, listening, on_ready)
     finally:
-        if listening is not None:
-            listening.close()
+        faulthandler.cancel_dump_traceback_later()
+        listening.close()
 
 
 def _on_signals(stop: asyncio.Event) -> None:
+    """The first signal lets everything finish within STOP_TIMEOUT, the second ends the process, whatever hangs."""
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
-        if stop.is_set():
-            os._exit(130)
         stop.set()
-        loop.call_later(STOP_TIMEOUT, os._exit, 1)
+        faulthandler.dump_traceback_later(
+            STOP_TIMEOUT, exit=True
+        )  # a thread of its own: the loop may hang, too
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)

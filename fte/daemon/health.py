@@ -1,13 +1,15 @@
 """Whether we live, whether we can take messages, and which part is ill if not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from fte.bus import cursors
 from fte.daemon.responses import json_response
 from fte.domain.channels import CHANNELS, Channel
 from fte.domain.errors import FteError
@@ -16,13 +18,22 @@ from fte.pg.pool import Pool
 from fte.store import channel_health
 from fte.store.channel_health import ChannelHealth
 
+CARRIED_WITHIN: Final = 5.0
+"""Seconds the relay may say nothing; it asks the brokers each second whether they are there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`configured` are the channels with a provider; the web form always is there."""
+    """`configured` are the channels with a provider; the web form always is there.
+
+    `problems` are those of this process's own parts; `relay` is the group whose progress shows that events reach
+    Kafka, None where there is no cluster.
+    """
 
     pool: Pool
     configured: frozenset[Channel] = frozenset()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    relay: str | None = None
 
     def routes(self) -> list[Route]:
         return [
@@ -39,25 +50,46 @@ class Health:
             async with self.pool.connection() as connection:
                 await schema.check(connection)
             known = await channel_health.current(self.pool)
+            silent = await cursors.silent_for(self.pool, self.relay) if self.relay else 0.0
         except FteError:
-            return json_response(self._body("unhealthy", "down", []), code=503)
+            return json_response(self._body("unhealthy", {"database": "down"}, [], {}), code=503)
+        problems = dict(self.problems)
+        dependencies = {"database": "up"}
+        if self.relay:
+            carried = silent is not None and silent < CARRIED_WITHIN
+            dependencies["kafka"] = "up" if carried else "down"
+            if not carried:
+                problems.setdefault("kafka", _not_carried(silent))
         ill = [line for line in known if line.channel in self.configured and not line.healthy]
-        return json_response(self._body("degraded" if ill else "healthy", "up", ill))
+        status = "degraded" if ill or problems else "healthy"
+        return json_response(self._body(status, dependencies, ill, problems))
 
-    def _body(self, status: str, database: str, ill: list[ChannelHealth]) -> dict[str, Any]:
-        """An ill channel still takes messages in: what it cannot do now waits."""
-        channels = {channel: self._channel(channel, database, ill) for channel in CHANNELS}
+    def _body(
+        self,
+        status: str,
+        dependencies: dict[str, str],
+        ill: list[ChannelHealth],
+        problems: dict[str, str],
+    ) -> dict[str, Any]:
+        """Whatever is ill but the database, messages are still taken in: what cannot be done now waits."""
+        channels = {channel: self._channel(channel, dependencies, ill) for channel in CHANNELS}
         return {
             "status": status,
             "channels": channels,
-            "problems": {line.channel: line.detail for line in ill},
-            "dependencies": {"database": database},
+            "problems": problems | {line.channel: line.detail for line in ill},
+            "dependencies": dependencies,
             "timestamp": datetime.now(UTC),
         }
 
-    def _channel(self, channel: Channel, database: str, ill: list[ChannelHealth]) -> str:
+    def _channel(self, channel: Channel, dependencies: dict[str, str], ill: list[ChannelHealth]) -> str:
         if channel != "web_form" and channel not in self.configured:
             return "inactive"
-        if database == "down":
+        if dependencies["database"] == "down":
             return "down"
         return "unhealthy" if any(line.channel == channel for line in ill) else "active"
+
+
+def _not_carried(silent: float | None) -> str:
+    if silent is None:
+        return "No event has ever reached Kafka: no process with the role relay has run."
+    return f"Events have not reached Kafka for {silent:.0f} s: the brokers or the relay are away."

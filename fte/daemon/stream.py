@@ -17,7 +17,6 @@ from fte.daemon.responses import UNSTORED
 from fte.domain.errors import FteError, NotFound, Refused, Rejected, Unavailable
 from fte.domain.events import OPERATOR_TOPICS
 from fte.pg import log
-from fte.pg.log import Cursor
 from fte.ports import Bus
 from fte.wire import Envelope, StreamNotice
 
@@ -46,7 +45,9 @@ class Stream:
         await self.api.operator(request, "read")
         topics = _topics(request.query_params.get("topics", ",".join(OPERATOR_TOPICS)))
         asked = request.headers.get("last-event-id") or request.query_params.get("cursor")
-        cursor = str(Cursor.parse(asked) if asked else await log.end(self.api.pool))
+        if asked:
+            self.bus.check(asked)
+        cursor = asked or str(await log.end(self.api.pool))
         if self.open >= STREAMS_MAX:
             raise Unavailable("Too many streams are open.")
         headers = {**UNSTORED, "X-Accel-Buffering": "no"}

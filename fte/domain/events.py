@@ -30,3 +30,4 @@ OPERATOR_TOPICS: Final = (ESCALATIONS, METRICS, CONVERSATIONS)
 
 PROCESSORS: Final = "fte-message-processor"
 SENDERS: Final = "fte-sender"
+RELAY: Final = "fte-relay"

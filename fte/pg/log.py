@@ -11,6 +11,7 @@ the lock of its key's row, so the positions of one key grow in the order of its 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -53,6 +54,12 @@ class Cursor:
     def __str__(self) -> str:
         return f"{self.seen}.{self.until or ''}.{self.position}"
 
+    def passed(self, tx: int, position: int) -> bool:
+        """Whether an event with this place in the log lies behind the cursor."""
+        if _visible(tx, self.seen):
+            return True
+        return self.until is not None and position <= self.position and _visible(tx, self.until)
+
     @classmethod
     def parse(cls, text: str) -> "Cursor":
         """Raises Rejected for anything that is not a cursor of ours."""
@@ -64,6 +71,11 @@ class Cursor:
         return cls(match[1], match[2] or None, int(match[3]))
 
 
+def _visible(tx: int, snapshot: str) -> bool:
+    low, high, running = snapshot.split(":")
+    return tx < int(low) or (tx < int(high) and str(tx) not in running.split(","))
+
+
 def _is_snapshot(text: str) -> bool:
     low, high, running = text.split(":")
     ids = [int(id_) for id_ in running.split(",") if id_]
@@ -72,6 +84,15 @@ def _is_snapshot(text: str) -> bool:
         and ids == sorted(set(ids))
         and all(int(low) <= id_ < int(high) for id_ in ids)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """An event with its place in the log: the transaction that appended it, and its position."""
+
+    tx: int
+    position: int
+    event: Envelope
 
 
 async def emit(connection: Connection, events: Iterable[Event]) -> None:
@@ -102,6 +123,17 @@ async def read(
 
     Raises NotFound when events after the cursor have been removed.
     """
+    rows, after = await _next(pool, topics, cursor)
+    return [(Cursor(cursor.seen, row["until"], row["position"]), _envelope(row)) for row in rows], after
+
+
+async def read_appended(pool: Pool, topics: Sequence[str], cursor: Cursor) -> tuple[list[Appended], Cursor]:
+    """As `read`, for who carries the events elsewhere: each with its place in the log instead of a cursor."""
+    rows, after = await _next(pool, topics, cursor)
+    return [Appended(row["tx"], row["position"], _envelope(row)) for row in rows], after
+
+
+async def _next(pool: Pool, topics: Sequence[str], cursor: Cursor) -> tuple[list[Any], Cursor]:
     if cursor.until is None:
         rows: list[Any] = await pool.fetch(_sql.open_window, list(topics), cursor.seen, READ_MAX)
     else:
@@ -109,16 +141,29 @@ async def read(
             _sql.read_on, list(topics), cursor.seen, cursor.until, cursor.position, READ_MAX
         )
     if rows[0]["pruned"] and cursor != Cursor():
-        raise NotFound(
-            "These events are no longer kept.", remedy="Load the current state and follow from there."
-        )
+        raise _no_longer_kept()
     until = rows[0]["until"]
-    events = [
-        (Cursor(cursor.seen, until, row["position"]), _envelope(row)) for row in rows if row["id"] is not None
-    ]
+    events = [row for row in rows if row["id"] is not None]
     if len(events) == READ_MAX:
-        return events, events[-1][0]
+        return events, Cursor(cursor.seen, until, events[-1]["position"])
     return events, Cursor(until)
+
+
+def _no_longer_kept() -> NotFound:
+    return NotFound(
+        "These events are no longer kept.", remedy="Load the current state and follow from there."
+    )
+
+
+async def oldest_after(pool: Pool, topics: Sequence[str], cursor: Cursor) -> datetime:
+    """A time before which no event of the topics after the cursor was begun, but by transactions still open.
+
+    Raises NotFound when events after the cursor have been removed.
+    """
+    if cursor != Cursor() and await pool.fetchval(_sql.pruned, cursor.seen):
+        raise _no_longer_kept()
+    time: datetime = await pool.fetchval(_sql.oldest_after, list(topics), cursor.seen)
+    return time
 
 
 def _envelope(row: Any) -> Envelope:

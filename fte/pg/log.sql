@@ -7,6 +7,16 @@ select topic, key, type, payload
 -- name: snapshot
 select pg_current_snapshot()::text
 
+-- name: oldest_after
+-- How far back, in time, events after a snapshot may reach that are committed, or will be.
+select least(min(at), now()) from log
+ where tx >= pg_snapshot_xmin($2::text::pg_snapshot)
+   and not pg_visible_in_snapshot(tx, $2::text::pg_snapshot)
+   and topic = any ($1)
+
+-- name: pruned
+select pg_snapshot_xmin($1::text::pg_snapshot) < (select before_tx from log_pruned)
+
 -- name: open_window
 with place as materialized (
     select pg_current_snapshot()::text as until,
@@ -17,7 +27,7 @@ with place as materialized (
        and not pg_visible_in_snapshot(tx, $2::text::pg_snapshot)
        and topic = any ($1)
 )
-select place.until, place.pruned, e.position, e.id, e.topic, e.key, e.type, e.payload, e.at, e.replay
+select place.until, place.pruned, e.position, e.tx, e.id, e.topic, e.key, e.type, e.payload, e.at, e.replay
   from place left join (select * from fresh order by position limit $3) e on true
  order by e.position
 
@@ -34,7 +44,7 @@ with place as materialized (
        and topic = any ($1)
      order by position limit $5
 )
-select place.until, place.pruned, e.position, e.id, e.topic, e.key, e.type, e.payload, e.at, e.replay
+select place.until, place.pruned, e.position, e.tx, e.id, e.topic, e.key, e.type, e.payload, e.at, e.replay
   from place left join rest e on true
  order by e.position
 

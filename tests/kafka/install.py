@@ -21,7 +21,7 @@ FETCH_MAX: Final = 300.0
 """Seconds for fetching and preparing, or for waiting until another process has."""
 
 USER: Final = "fte"
-PASSWORD: Final = "kafka's password in tests"  # noqa: S105
+PASSWORD: Final = "kafka's password in tests"
 FORMAT: Final = (
     *("--cluster-id", "MkU3OEVBNTcwNTJENDM2Qg"),
     *(

@@ -185,7 +185,7 @@ time.sleep(600)
 @pytest.mark.process
 async def test_a_killed_parent_leaves_no_broker_behind(kafka_program: Program, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:  # noqa: ASYNC220
         assert parent.stdout is not None
         try:
             broker = int(await asyncio.to_thread(parent.stdout.readline))
