@@ -66,11 +66,11 @@ async def bury(pool: Pool, group: str, event: Envelope, error: BaseException, tr
     """Keep an event that `group` failed on `tries` times. Of the error only its kind is kept: its text may quote."""
     await pool.execute(
         _sql.bury,
-        event.replay.of if event.replay else event.id,
+        event.first_id,
         group,
         event.topic,
         event.key,
-        {"type": event.type, "at": event.at, "payload": event.payload},
+        {"type": event.type, "at": event.first_at, "payload": event.payload},
         type(error).__name__,
         tries,
         DEAD_LETTERS,
@@ -113,9 +113,9 @@ async def retry(
 ) -> Report:
     """Announce the letters' events again, for the groups that failed on them, in the letters' order.
 
-    A replay is an event of its own with the old one's time, so that what is read off it is the same. Taken are
-    waiting letters, with `dropped_too` given-up ones too, up to REPLAYS_MAX replays. Of several callers one gets
-    a letter. A `dry_run` only says what would become of them.
+    A replay is an event of its own that names the one it was. Taken are waiting letters, with `dropped_too` given-up
+    ones too, up to REPLAYS_MAX replays. Of several callers one gets a letter. A `dry_run` only says what would
+    become of them.
 
     Raises NotFound, naming them, when there are no such letters, Rejected for more than BATCH_MAX: nothing is done.
     """

@@ -41,16 +41,15 @@ select id from conversations
 select id, state, replays from dead_letters where id = any ($1::bigint[]) order by id for update
 
 -- name: retry
--- Without the old event's time, what is read off the replay would be told of another time.
 with again as (
     update dead_letters
        set state = 'replayed', replays = replays + 1, reason = null, changed_at = now()
      where id = any ($1::bigint[])
     returning id, event_id, group_name, topic, key, event, replays
 ), replay as (
-    insert into log (topic, key, type, payload, at, replay)
-    select topic, key, event ->> 'type', event -> 'payload', (event ->> 'at')::timestamptz,
-           jsonb_build_object('group', group_name, 'of', event_id)
+    insert into log (topic, key, type, payload, replay)
+    select topic, key, event ->> 'type', event -> 'payload',
+           jsonb_build_object('group', group_name, 'of', event_id, 'at', event -> 'at')
       from again order by id
 )
 insert into log (topic, key, type, payload)

@@ -31,3 +31,4 @@ OPERATOR_TOPICS: Final = (ESCALATIONS, METRICS, CONVERSATIONS)
 PROCESSORS: Final = "fte-message-processor"
 SENDERS: Final = "fte-sender"
 RELAY: Final = "fte-relay"
+COLLECTORS: Final = "fte-metrics-collector"

@@ -1,7 +1,7 @@
 -- ---------------------------------------------------------------- events that leave the database, and come back
 
 alter table log add column replay jsonb;
-comment on column log.replay is 'a dead letter tried again: the group it is for, and the event it was; null: an event for everybody';
+comment on column log.replay is 'a dead letter tried again: the group it is for, and which event it was, and when; null: an event for everybody';
 
 alter table cursors add column saved_at timestamptz not null default now();
 comment on column cursors.saved_at is 'when the group last said how far it has come';
