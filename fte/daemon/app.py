@@ -134,8 +134,10 @@ class Daemon:
         """Every process tells how it is; only the role http does more."""
         cluster = kafka.cluster_of(self.settings)
         channels = providers.configured(self.settings)
-        health = Health(self.pool, channels, self.problems, cluster.named(RELAY) if cluster else None)
-        metrics = Metrics(self.pool, channels, self.settings.metrics_token)
+        relay = cluster.named(RELAY) if cluster else None
+        health = Health(self.pool, channels, self.problems, relay)
+        lag = kafka.lag(self.settings) if "metrics" in roles else None  # once, not from every process
+        metrics = Metrics(self.pool, channels, self.settings.metrics_token, relay, lag)
         own = [*health.routes(), *metrics.routes()]
         if "http" not in roles:
             return application(own)
