@@ -63,7 +63,10 @@ Refusal = Callable[[State, int], str | None]
 
 
 async def bury(pool: Pool, group: str, event: Envelope, error: BaseException, tries: int) -> None:
-    """Keep an event that `group` failed on `tries` times. Of the error only its kind is kept: its text may quote."""
+    """Keep an event that `group` failed on `tries` times. Of the error only its kind is kept: its text may quote.
+
+    A replay that fails is the letter it was, waiting again. What is redelivered meanwhile changes no letter.
+    """
     await pool.execute(
         _sql.bury,
         event.first_id,
@@ -74,6 +77,7 @@ async def bury(pool: Pool, group: str, event: Envelope, error: BaseException, tr
         type(error).__name__,
         tries,
         DEAD_LETTERS,
+        event.replay is not None,
     )
 
 

@@ -5,7 +5,7 @@ with dead as (
     values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (event_id, group_name) do update
         set state = 'waiting', error = excluded.error, attempts = d.attempts + excluded.attempts, changed_at = now()
-        where d.state = 'replayed'
+        where d.state = 'replayed' and $9::boolean
     returning id
 )
 insert into log (topic, key, type, payload)

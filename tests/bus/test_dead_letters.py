@@ -15,7 +15,7 @@ from fte.domain.errors import NotFound, Rejected
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.wire import Envelope, Replay
-from tests.bus.contract import TOPIC, Collector, announce, consuming
+from tests.bus.contract import TOPIC, announce, consuming
 from tests.support import receive, until
 
 LONG_AGO = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -130,29 +130,13 @@ async def test_replays_of_a_key_come_in_the_order_in_which_they_failed(pool: Poo
     assert [row["payload"]["n"] for row in rows] == [0, 1, 2, 3, 4]
 
 
-async def test_a_replay_reaches_only_its_group(
-    pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatch, "pause", lambda attempt: 0.001 * attempt)
-    healed = False
-    failing, other = Collector(), Collector()
-
-    async def handler(event: Envelope) -> None:
-        if event.payload["n"] == 1 and not healed:
-            raise ValueError
-        await failing(event)
-
-    bus = LogBus(pool, hints)
-    async with consuming(bus, handler, "failing"), consuming(bus, other, "other"):
-        await announce(pool, hints, "a", 1, 2)
-        await until(lambda: ids(pool))
-        healed = True
-        assert (await dead_letters.retry(pool, await ids(pool), hints=hints)).refused == {}
-        await announce(pool, hints, "a", 3)
-        await until(lambda: failing.by_key["a"] == [2, 1, 3])
-        await until(lambda: other.by_key["a"][-1:] == [3])
-    assert other.by_key["a"] == [1, 2, 3]
+async def test_an_event_that_comes_again_while_its_replay_is_under_way_changes_nothing(pool: Pool) -> None:
+    event = await buried(pool)
+    await dead_letters.retry(pool, await ids(pool))
+    await dead_letters.bury(pool, "g", event, ValueError(), 5)
     assert (await only(pool)).state == "replayed"
+    await failed_again(pool, event)
+    assert (await only(pool)).state == "waiting"
 
 
 async def test_poison_that_fails_again_is_the_same_letter(

@@ -9,7 +9,7 @@ BUS = (
         path="fte/bus/dispatch.py",
         healthy="if event.replay is not None and event.replay.group != self._group:",
         sick="if False:",
-        tests=("tests/bus/test_dead_letters.py", "-k", "only_its_group"),
+        tests=("tests/bus/test_log_bus.py", "-k", "only_its_group"),
     ),
     Mutant(
         name="no-cap-on-replays",
@@ -34,6 +34,14 @@ BUS = (
         healthy="event.first_id,",
         sick="event.id,",
         tests=("tests/bus/test_dead_letters.py", "-k", "same_letter"),
+    ),
+    Mutant(
+        name="a-redelivered-event-ends-its-own-replay",
+        invariant="I13 poison is isolated",
+        path="fte/bus/dead_letters.sql",
+        healthy="d.state = 'replayed' and $9::boolean",
+        sick="d.state = 'replayed' and $9::boolean is not null",
+        tests=("tests/bus/test_dead_letters.py", "-k", "under_way"),
     ),
     Mutant(
         name="a-replay-does-not-wait-for-its-conversation",
