@@ -11,13 +11,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.gmail import GMAIL
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
 from tests.mutants.whatsapp import WHATSAPP
 
-MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *KAFKA)
+MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300
