@@ -1,30 +1,28 @@
 """The bus between processes: events travel through Kafka, where a relay puts them."""
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRangeError
 
-from fte.bus import dead_letters, record
+from fte.bus import dead_letters, offsets, record
 from fte.bus.cluster import GONE, START_TIMEOUT, Cluster, unavailable
 from fte.bus.dispatch import Dispatcher
-from fte.domain.errors import FteError, NotFound, Rejected, Unavailable
+from fte.bus.offsets import Offsets
+from fte.domain.errors import FteError, Rejected, Unavailable
+from fte.domain.recent import Recent
 from fte.domain.retry import pause
 from fte.pg import log
 from fte.pg.hints import Hints
-from fte.pg.log import CURSOR_MAX, Cursor
+from fte.pg.log import Cursor
 from fte.pg.pool import Pool
 from fte.ports import Handler
 from fte.wire import Envelope
@@ -91,12 +89,12 @@ class KafkaBus:
         )
 
     def check(self, cursor: str) -> None:
-        _place(cursor)
+        offsets.read(cursor)
 
     async def subscribe(
         self, topics: Sequence[str], cursor: str | None
     ) -> AsyncGenerator[tuple[str, Envelope], None]:
-        place = _place(cursor) if cursor else await log.end(self._pool)
+        place = offsets.read(cursor) if cursor else await log.end(self._pool)
         try:
             async with self._cluster.consumer(auto_offset_reset="none") as consumer:
                 follower = _Follower(self._cluster, self._pool, consumer, topics)
@@ -105,7 +103,7 @@ class KafkaBus:
                     async for after, event in events:
                         yield after, event
         except OffsetOutOfRangeError as error:
-            raise _no_longer_kept() from error
+            raise offsets.no_longer_kept() from error
         except GONE as error:
             raise unavailable(error) from error
 
@@ -291,9 +289,9 @@ class _Follower:
         self._topics = topics
         self._passed = Cursor("3:3:")
         self._offsets: dict[str, dict[int, int]] = {}
-        self._known: OrderedDict[UUID, None] = OrderedDict()
+        self._recent: Recent[UUID] = Recent(KNOWN_MAX)
 
-    async def start(self, place: "Cursor | _Offsets") -> None:
+    async def start(self, place: Cursor | Offsets) -> None:
         """Find the place. Raises NotFound when what comes after it is no longer kept, Rejected when it is unknown."""
         async with asyncio.timeout(START_TIMEOUT):
             await self._consumer.start()
@@ -325,7 +323,7 @@ class _Follower:
         return {part: found[part].offset if found[part] else ends[part] for part in partitions}
 
     async def _checked(
-        self, place: "_Offsets", partitions: Sequence[TopicPartition], ends: Mapping[TopicPartition, int]
+        self, place: Offsets, partitions: Sequence[TopicPartition], ends: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
         if unknown := [topic for topic in self._topics if topic not in place]:
             raise Rejected("The cursor is for other topics.", fields={"cursor": f"not for {unknown[0]}"})
@@ -335,7 +333,7 @@ class _Follower:
             stored = place[self._cluster.ours(part.topic)]
             offset = stored[part.partition] if part.partition < len(stored) else beginnings[part]
             if not beginnings[part] <= offset <= ends[part]:
-                raise _no_longer_kept()
+                raise offsets.no_longer_kept()
             begin[part] = offset
         return begin
 
@@ -359,46 +357,14 @@ class _Follower:
             appended = record.read(one)
         except Rejected:
             return None
-        id_ = appended.event.id
-        if self._passed.passed(appended.tx, appended.position) or id_ in self._known:
+        if self._passed.passed(appended.tx, appended.position) or not self._recent.is_new(appended.event.id):
             return None
-        self._known[id_] = None
-        if len(self._known) > KNOWN_MAX:
-            self._known.popitem(last=False)
         return appended.event
 
     def _cursor(self) -> str:
-        return _encoded(
+        return offsets.written(
             {topic: [at for _, at in sorted(parts.items())] for topic, parts in self._offsets.items()}
         )
-
-
-# ---------------------------------------------------------------- cursors
-
-_Offsets = dict[str, list[int]]
-"""The next offset of each partition of each topic."""
-
-
-def _encoded(offsets: _Offsets) -> str:
-    return "k" + base64.urlsafe_b64encode(msgspec.json.encode(offsets)).decode().rstrip("=")
-
-
-def _place(text: str) -> "Cursor | _Offsets":
-    """Raises Rejected for anything that is not a cursor of ours."""
-    if not text.startswith("k") or len(text) > CURSOR_MAX:
-        return Cursor.parse(text)
-    with contextlib.suppress(ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
-        raw = base64.b64decode(text[1:] + "=" * (-len(text[1:]) % 4), altchars=b"-_", validate=True)
-        offsets = msgspec.json.decode(raw, type=_Offsets)
-        if all(0 <= at < 2**63 for parts in offsets.values() for at in parts):
-            return offsets
-    raise Rejected("This is not a cursor.", fields={"cursor": "Use one the stream gave you, or none."})
-
-
-def _no_longer_kept() -> NotFound:
-    return NotFound(
-        "These events are no longer kept.", remedy="Load the current state and follow from there."
-    )
 
 
 def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
