@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
@@ -263,6 +263,7 @@ class Ended:
     name: str
     code: int
     at: float
+    last_words: str
 
 
 class Fleet:
@@ -346,7 +347,9 @@ class Fleet:
             for member in self.members.values():
                 member.sample()
                 if member.wanted and member.was_ready and member.process is not None and not member.alive:
-                    self.ended.append(Ended(member.name, member.process.returncode, time.time()))
+                    self.ended.append(
+                        Ended(member.name, member.process.returncode, time.time(), member.tail(1500))
+                    )
                     self.ground.release(member.process.pid)
                     member.begin()
             await asyncio.sleep(every)
@@ -393,9 +396,3 @@ def clean_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("FTE_", "OPENAI_", "TWILIO_"))
     }
-
-
-def described(member: Member) -> dict[str, Any]:
-    """For a report."""
-    peak = max((size for _, size in member.memory), default=0)
-    return {"name": member.name, "roles": ",".join(member.roles), "peak_mb": round(peak / 1e6)}
