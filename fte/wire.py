@@ -29,9 +29,10 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it travels: ids and facts, never customers' text. `key` is the conversation's id.
+    """One event as it travels: ids and facts, never customers' text.
 
-    `id` and `at` are of this announcement; those of the first one count where a replay is to count as the same.
+    `key` is what orders it: the conversation's id, or the turn's where a turn begins or is put back. `id` and `at` are
+    of this announcement; those of the first one count where a replay is to count as the same.
     """
 
     v: int = 1

@@ -352,14 +352,15 @@ class _Follower:
             await watch.is_well(taken)
 
     def _news(self, one: Any) -> Envelope | None:
-        """The event of a record; None for one that lies behind us, came already, or is no event."""
+        """The event of a record; None for one that lies behind us, came already, is a replay, or no event at all."""
         try:
             appended = record.read(one)
         except Rejected:
             return None
-        if self._passed.passed(appended.tx, appended.position) or not self._recent.is_new(appended.event.id):
+        event = appended.event
+        if event.replay is not None or self._passed.passed(appended.tx, appended.position):
             return None
-        return appended.event
+        return event if self._recent.is_new(event.id) else None
 
     def _cursor(self) -> str:
         return offsets.written(

@@ -76,6 +76,7 @@ class LogBus:
                 bell.clear()
                 events, place = await log.read(self._pool, topics, place)
                 for after, event in events:
-                    yield str(after), event
+                    if event.replay is None:
+                        yield str(after), event
                 if len(events) < log.READ_MAX:
                     await heard(bell, POLL)

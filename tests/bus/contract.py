@@ -12,6 +12,7 @@ import pytest
 
 from fte.bus import dead_letters, dispatch
 from fte.domain.errors import Rejected, Unavailable
+from fte.domain.ids import new_id
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.pg.log import Event
@@ -250,6 +251,19 @@ class BusContract:
         resumed = [(await anext(again))[1].payload["n"] for _ in range(number - event.payload["n"])]
         await again.aclose()
         assert resumed == list(range(event.payload["n"] + 1, number + 1))
+
+    async def test_a_watcher_hears_no_replay(self, bus: Bus, pool: Pool, hints: Hints) -> None:
+        start = str(await log.end(pool))
+        await pool.execute(
+            "insert into log (topic, key, type, payload, replay) values ($1, 'a', 'step', $2, $3)",
+            TOPIC,
+            {"n": 1},
+            {"group": "g", "of": str(new_id()), "at": "2026-01-01T00:00:00Z"},
+        )
+        await announce(pool, hints, "a", 2)
+        events = bus.subscribe([TOPIC], start)
+        assert (await anext(events))[1].payload == {"n": 2}
+        await events.aclose()
 
     async def test_a_foreign_cursor_is_rejected(self, bus: Bus) -> None:
         with pytest.raises(Rejected):
