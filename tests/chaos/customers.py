@@ -48,7 +48,7 @@ class Customers:
         self.stage = stage
         self.notes = stage.notes
         self.chance = chance
-        self._web = httpx.AsyncClient(
+        self.web = httpx.AsyncClient(
             base_url=stage.url,
             timeout=TRY_TIMEOUT,
             trust_env=False,
@@ -57,7 +57,7 @@ class Customers:
         )
 
     async def aclose(self) -> None:
-        await self._web.aclose()
+        await self.web.aclose()
 
     # ------------------------------------------------------------ the form
 
@@ -100,7 +100,7 @@ class Customers:
     async def _tried(self, form: dict[str, str]) -> httpx.Response | None:
         begun = time.time()
         try:
-            response = await self._web.post("/support/submit", json=form)
+            response = await self.web.post("/support/submit", json=form)
         except httpx.HTTPError:
             self.notes.tries.append((begun, time.time(), None))
             return None
@@ -155,7 +155,7 @@ class Customers:
 
         async def delivered() -> int | None:
             with contextlib.suppress(httpx.HTTPError):
-                return (await self._web.post(twilio.webhook, data=parameters, headers=headers)).status_code
+                return (await self.web.post(twilio.webhook, data=parameters, headers=headers)).status_code
             return None
 
         statuses = await asyncio.gather(*(delivered() for _ in range(times)))

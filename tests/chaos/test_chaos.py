@@ -9,7 +9,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ from tests.chaos.customers import QUESTIONS, Customers, Desk, Follower, address,
 from tests.chaos.faults import EVERYWHERE, LONG_STOPS, SHORT_STOPS, WITH_KAFKA, Trouble, ended, schedule
 from tests.chaos.fleet import STOP_TIMEOUT
 from tests.chaos.history import History
+from tests.chaos.running import beside, caught_up
 from tests.chaos.stage import EMBEDDED, FLEET, Stage, seeded, stage
 from tests.support import until
 
@@ -76,38 +77,6 @@ async def disturbed(
         print(trouble.report(begun))
     print(summary(run.history))
     return run
-
-
-@contextlib.asynccontextmanager
-async def beside(*works) -> AsyncIterator[None]:  # type: ignore[no-untyped-def]
-    """Run these while the block does. One that breaks is raised at the block's end."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception):
-            raise end
-
-
-async def caught_up(stage_: Stage, follower: Follower) -> History:
-    """The history once the follower has heard all there is; if it does not within a minute, that is for the judge."""
-
-    async def heard_all() -> History | None:
-        history = await stage_.history()
-        due = history.missed[history.followed[-1].since]
-        if due <= set(follower.heard) and not history.problems("I11", "I12"):
-            return history
-        await asyncio.sleep(0.5)
-        return None
-
-    try:
-        return await until(heard_all, deadline=60)
-    except AssertionError:
-        return await stage_.history()
 
 
 def summary(history: History) -> str:
