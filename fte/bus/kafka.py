@@ -130,6 +130,7 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._handler = handler
         self._bury = partial(dead_letters.bury, pool, group)
         self._shares: dict[TopicPartition, Dispatcher[int]] = {}
+        self._unstored: dict[TopicPartition, int] = {}
         self._commit_at = 0.0
         self._commit_lock = asyncio.Lock()
         self.moved = False
@@ -151,7 +152,7 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._work(on_well)
             finally:
-                with contextlib.suppress(*GONE):
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(RELEASE_TIMEOUT):
                         await self._commit(at_once=True)
 
@@ -161,8 +162,8 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
             taken = await self._consumer.getmany(timeout_ms=round(FETCH_WAIT * 1000), max_records=FETCH_MAX)
             await self._hand_out(taken)
             self._hold_back()
-            await self._commit()
-            if await watch.is_well(taken):
+            stored = await self._commit()
+            if await watch.is_well(taken) and stored:
                 on_well()
 
     async def _hand_out(self, taken: Mapping[TopicPartition, Sequence[Any]]) -> None:
@@ -191,31 +192,34 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
             elif paused and not share.full:
                 self._consumer.resume(partition)
 
-    async def _commit(self, *, at_once: bool = False) -> None:
+    async def _commit(self, *, at_once: bool = False) -> bool:
+        """Store how far everything is finished. Whether all of it is stored; if not, it is tried again."""
         now = time.monotonic()
         if now < self._commit_at and not at_once:
-            return
+            return True
         self._commit_at = now + COMMIT_EVERY
         async with self._commit_lock:
-            places = {
-                partition: place
-                for partition, share in self._shares.items()
-                if (place := share.finished()) is not None
-            }
-            if not places:
-                return
+            for partition, share in self._shares.items():
+                if (place := share.finished()) is not None:
+                    self._unstored[partition] = place
+            if not self._unstored:
+                return True
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT):
-                    await self._consumer.commit(places)
-                self.moved = True
+                    await self._consumer.commit(self._unstored)
             except (CommitFailedError, IllegalStateError):
                 pass  # the partitions are somebody else's by now, who sees the same events again
+            except GONE as error:
+                # The library comes back to the brokers by itself, and sooner than a new member would be let in.
+                _log.info("place not stored", group=self._group, error=type(error).__name__)
+                return False
+            self._unstored.clear()
+            self.moved = True
+            return True
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        try:
-            await self._commit(at_once=True)
-        except GONE as error:
-            _log.info("place not stored", group=self._group, error=type(error).__name__)
+        await self._commit(at_once=True)
+        self._unstored.clear()
         for share in self._shares.values():
             share.stop()
         self._shares.clear()
