@@ -17,8 +17,9 @@ import pytest
 
 from tests.chaos.customers import QUESTIONS, Customers, Desk, Follower, address, number
 from tests.chaos.faults import EVERYWHERE, LONG_STOPS, SHORT_STOPS, WITH_KAFKA, Trouble, ended, schedule
-from tests.chaos.fleet import STOP_TIMEOUT
+from tests.chaos.fleet import STOP_TIMEOUT, Fleet, Ground, Postgres
 from tests.chaos.history import History
+from tests.chaos.proxy import PostgresProxy
 from tests.chaos.running import beside, caught_up
 from tests.chaos.stage import EMBEDDED, FLEET, Stage, seeded, stage
 from tests.support import until
@@ -226,3 +227,22 @@ async def ends_whatever_hangs(stage_: Stage, people: Customers) -> None:
     for member, (code, seconds) in zip(patient, ends, strict=True):
         print(f"{member.name} ended with {code} in {seconds:.1f} s")
         assert seconds < STOP_TIMEOUT, f"SIGTERM took {seconds:.1f} s to end {member.name}"
+
+
+async def test_sigterm_ends_a_process_whose_database_answers_nothing() -> None:
+    """L3 by itself, without providers or a broker."""
+    with Ground.laid() as ground:
+        async with (
+            Postgres.installed(ground) as postgres,
+            PostgresProxy([postgres.address]).running() as proxy,
+        ):
+            fleet = Fleet(ground, {"worker": ["worker"]}, {"FTE_DATABASE_URL": postgres.url_at(proxy.port)})
+            await fleet.start()
+            worker = fleet.members["worker"]
+            await until(lambda: "worker ready" in worker.tail(), deadline=60)
+            proxy.blackhole(120.0)
+            try:
+                _, seconds = await ended(worker)
+                assert seconds < STOP_TIMEOUT
+            finally:
+                worker.kill()
