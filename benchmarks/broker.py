@@ -1,0 +1,29 @@
+"""A Kafka broker for a benchmark, the one that the tests use, and topics in it."""
+
+import contextlib
+from collections.abc import Iterator
+
+from benchmarks.stage import folder
+from fte.bus import topics
+from fte.bus.cluster import Cluster
+from fte.bus.topics import Plan
+from tests.kafka.broker import Broker
+from tests.kafka.install import Missing
+
+PLAN = Plan(partitions=12)
+
+__all__ = ["PLAN", "Broker", "Missing", "broker", "make_topics"]
+
+
+@contextlib.contextmanager
+def broker() -> Iterator[Broker]:
+    """A started broker of our own. Raises Missing where the machine cannot have one."""
+    with folder() as path, Broker(path / "kafka") as running:
+        yield running
+
+
+async def make_topics(bootstrap: str, prefix: str = "") -> Cluster:
+    """The broker as a cluster that has all topics already."""
+    cluster = Cluster(bootstrap=bootstrap, prefix=prefix)
+    await topics.create_missing(cluster, PLAN)
+    return cluster
