@@ -1,5 +1,6 @@
 """A Kafka broker for a benchmark, the one that the tests use, and topics in it."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 
@@ -7,6 +8,7 @@ from benchmarks.stage import folder
 from fte.bus import topics
 from fte.bus.cluster import Cluster
 from fte.bus.topics import Plan
+from fte.domain.events import TOPICS
 from tests.kafka.broker import Broker
 from tests.kafka.install import Missing
 
@@ -22,8 +24,15 @@ def broker() -> Iterator[Broker]:
         yield running
 
 
-async def make_topics(bootstrap: str, prefix: str = "") -> Cluster:
-    """The broker as a cluster that has all topics already."""
-    cluster = Cluster(bootstrap=bootstrap, prefix=prefix)
+async def make_topics(bootstrap: str) -> Cluster:
+    """The broker as a cluster that has all topics, each of whose partitions takes records already."""
+    cluster = Cluster(bootstrap=bootstrap)
     await topics.create_missing(cluster, PLAN)
+    async with cluster.producer() as producer:
+        sent = [
+            await producer.send(topic, b"{}", partition=partition)
+            for topic in TOPICS
+            for partition in range(PLAN.partitions)
+        ]
+        await asyncio.gather(*sent)
     return cluster

@@ -1,6 +1,6 @@
 """Events a second from the log to Kafka: the relay against a bare producer that sends the same records.
 
-Both are processes of their own, on one broker, each round into topics of its own.
+Both are processes of their own, on one broker, into topics that take records already.
 """
 
 import asyncio
@@ -41,7 +41,8 @@ async def measure(size: Size = Size()) -> list[Figure]:
             await _fill_log(url, size)
             records = files / "records.jsonl"
             await _write_records(url, records)
-            rounds = [await _round(url, kafka.bootstrap, records, number) for number in range(size.rounds)]
+            await make_topics(kafka.bootstrap)
+            rounds = [await _round(url, kafka.bootstrap, records) for _ in range(size.rounds)]
     ours, floor = middle(rounds)
     ratios = sorted(one / other for one, other in rounds)
     return [
@@ -58,13 +59,13 @@ async def measure(size: Size = Size()) -> list[Figure]:
     ]
 
 
-async def _round(url: str, bootstrap: str, records: Path, number: int) -> tuple[float, float]:
-    rates = []
-    for module, source in (("benchmarks.relaying", url), ("benchmarks.floors.producer", records)):
-        prefix = f"{module}.{number}."
-        await make_topics(bootstrap, prefix)
-        rates.append(await asyncio.to_thread(result, "-m", module, source, bootstrap, prefix))
-    return rates[0], rates[1]
+async def _round(url: str, bootstrap: str, records: Path) -> tuple[float, float]:
+    pool = await Pool.open(url, size=1)
+    await pool.execute("delete from cursors")
+    await pool.close()
+    ours = await asyncio.to_thread(result, "-m", "benchmarks.relaying", url, bootstrap)
+    floor = await asyncio.to_thread(result, "-m", "benchmarks.floors.producer", records, bootstrap)
+    return ours, floor
 
 
 async def _fill_log(url: str, size: Size) -> None:

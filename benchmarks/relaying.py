@@ -1,4 +1,4 @@
-"""The real relay as a process: `python -m benchmarks.relaying URL BOOTSTRAP PREFIX` carries what the log holds.
+"""The real relay as a process: `python -m benchmarks.relaying URL BOOTSTRAP` carries what the log holds.
 
 It prints the events a second from its first read to its last acknowledgement, as JSON.
 """
@@ -14,9 +14,9 @@ import uvloop
 
 from benchmarks.broker import PLAN
 from fte.bus.cluster import Cluster
+from fte.bus.record import Record
 from fte.bus.relay import Relay
 from fte.pg.hints import Hints
-from fte.pg.log import Appended
 from fte.pg.pool import Pool
 
 DEADLINE = 300.0
@@ -30,17 +30,17 @@ class Timed(Relay):
         self._begun = 0.0
         self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-    async def _publish(self, producer: Any, events: Sequence[Appended]) -> None:
+    async def _publish(self, producer: Any, records: Sequence[tuple[str, Record]]) -> None:
         self._begun = self._begun or time.perf_counter()
-        await super()._publish(producer, events)
-        self._left -= len(events)
+        await super()._publish(producer, records)
+        self._left -= len(records)
         if self._left <= 0:
             self.done.set_result(self._count / (time.perf_counter() - self._begun))
 
 
-async def measure(url: str, bootstrap: str, prefix: str) -> float:
+async def measure(url: str, bootstrap: str) -> float:
     pool = await Pool.open(url)
-    relay = Timed(Cluster(bootstrap=bootstrap, prefix=prefix), pool, Hints(url), PLAN, {})
+    relay = Timed(Cluster(bootstrap=bootstrap), pool, Hints(url), PLAN, {})
     relay.expect(await pool.fetchval("select count(*) from log"))
     running = asyncio.create_task(relay.run())
     async with asyncio.timeout(DEADLINE):

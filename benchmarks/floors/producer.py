@@ -1,4 +1,4 @@
-"""A bare idempotent producer: `python -m benchmarks.floors.producer RECORDS BOOTSTRAP PREFIX` sends a file's records.
+"""A bare idempotent producer: `python -m benchmarks.floors.producer RECORDS BOOTSTRAP` sends a file's records.
 
 The records are in memory before the clock starts; each is sent as soon as the library takes it. It prints the records
 a second from the first sending to the last acknowledgement, as JSON.
@@ -18,10 +18,10 @@ BATCH = 256 * 1024
 """Bytes of a batch, at most: the relay's own setting."""
 
 
-async def measure(records: str, bootstrap: str, prefix: str) -> float:
+async def measure(records: str, bootstrap: str) -> float:
     lines = [json.loads(line) for line in Path(records).read_text().splitlines()]
     given = [
-        (prefix + topic, value.encode(), key.encode(), at, [("fte-place", base64.b64decode(place))])
+        (topic, value.encode(), key.encode(), at, [("fte-place", base64.b64decode(place))])
         for topic, key, value, at, place in lines
     ]
     async with AIOKafkaProducer(

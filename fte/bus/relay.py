@@ -1,8 +1,10 @@
 """The relay: carries the log to Kafka, in order, one process at a time."""
 
 import asyncio
-from collections.abc import MutableMapping, Sequence
-from typing import Final
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -16,13 +18,16 @@ from fte.domain.events import RELAY, TOPICS
 from fte.domain.retry import pause
 from fte.pg import log
 from fte.pg.hints import Hints, heard
-from fte.pg.log import Appended
+from fte.pg.log import Cursor
 from fte.pg.pool import Pool
 
 POLL: Final = 1.0
 """Seconds without a hint after which the log is looked at, and the brokers are asked whether they are there."""
 PUBLISH_TIMEOUT: Final = 10.0
 """Seconds the brokers may take for what one read of the log gave; then the producer is given up."""
+READ_MAX: Final = 1_000
+"""Events read, and then sent, at once. After as many the place is stored, so a relay that is cut off sends no more
+than these twice."""
 PAUSE_MAX: Final = 3.0
 
 _log = structlog.get_logger("fte.relay")
@@ -80,22 +85,30 @@ class Relay:
             _log.warning("topics not made", error=error.message)
         async with self._cluster.producer() as producer:
             with self._hints.bell() as bell:
-                place = held.place
+                read = await self._read(held.place, bell)
                 while True:
-                    bell.clear()
-                    events, place = await log.read_appended(self._pool, TOPICS, place)
-                    async with asyncio.timeout(PUBLISH_TIMEOUT):
-                        await (self._publish(producer, events) if events else self._probe(producer))
-                    await held.save(place)
-                    self._problems.pop(RELAY, None)
-                    if len(events) < log.READ_MAX:
-                        await heard(bell, POLL)
+                    async with _meanwhile(self._next(read, bell)) as reading:
+                        async with asyncio.timeout(PUBLISH_TIMEOUT):
+                            await (self._publish(producer, read.records) if read.records else self._probe(producer))
+                        await held.save(read.after, at_once=read.full)
+                        self._problems.pop(RELAY, None)
+                        read = await reading
 
-    async def _publish(self, producer: AIOKafkaProducer, events: Sequence[Appended]) -> None:
+    async def _next(self, read: "_Read", bell: asyncio.Event) -> "_Read":
+        """What comes after, at once or when there may be something."""
+        if not read.full:
+            await heard(bell, POLL)
+        return await self._read(read.after, bell)
+
+    async def _read(self, place: Cursor, bell: asyncio.Event) -> "_Read":
+        bell.clear()
+        events, after = await log.read_appended(self._pool, TOPICS, place, READ_MAX)
+        records = [(self._cluster.named(one.event.topic), Record.of(one)) for one in events]
+        return _Read(records, after, full=len(events) == READ_MAX)
+
+    async def _publish(self, producer: AIOKafkaProducer, records: Sequence[tuple[str, Record]]) -> None:
         sent = []
-        for appended in events:
-            record = Record.of(appended)
-            topic = self._cluster.named(appended.event.topic)
+        for topic, record in records:
             sent.append(
                 await producer.send(
                     topic,
@@ -111,3 +124,25 @@ class Relay:
         """Raises TimeoutError when no broker answers."""
         if not await producer.client.force_metadata_update():
             raise TimeoutError("no broker answers")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one read of the log gave, as records beside their topics; `full` when there may be more already."""
+
+    records: Sequence[tuple[str, Record]]
+    after: Cursor
+    full: bool
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, _Read]) -> AsyncIterator[asyncio.Task[_Read]]:
+    """The work as a task beside the block; with the block it is over."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # who does not want the result does not want the error either
