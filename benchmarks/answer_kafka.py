@@ -37,9 +37,7 @@ async def measure(size: Size = Size()) -> list[Figure]:
 def _compare(over_kafka: str, embedded: str, bootstrap: str, size: Size) -> list[Figure]:
     port, beside = free_port(), free_port()
     with (
-        running(
-            "-m", "benchmarks.daemon", over_kafka, port, *ROLES, FTE_KAFKA_BOOTSTRAP_SERVERS=bootstrap
-        ),
+        running("-m", "benchmarks.daemon", over_kafka, port, *ROLES, FTE_KAFKA_BOOTSTRAP_SERVERS=bootstrap),
         running("-m", "benchmarks.daemon", embedded, beside, *ROLES),
     ):
         sustainable = [

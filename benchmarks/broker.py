@@ -10,11 +10,10 @@ from fte.bus.cluster import Cluster
 from fte.bus.topics import Plan
 from fte.domain.events import TOPICS
 from tests.kafka.broker import Broker
-from tests.kafka.install import Missing
 
 PLAN = Plan(partitions=12)
 
-__all__ = ["PLAN", "Broker", "Missing", "broker", "make_topics"]
+__all__ = ["PLAN", "Broker", "broker", "make_topics"]
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ model is a server of its own; the role sweeper and the relay are a process of th
 
 import asyncio
 import contextlib
+import itertools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,9 @@ _FINISHED = """
 select extract(epoch from finished_at)::float8 as at, lease_holder::text as worker
   from turns where state = 'done' and finished_at > to_timestamp($1)
 """
-_HOLDERS = "select distinct lease_holder::text from turns where state = 'running' and lease_holder is not null"
+_HOLDERS = (
+    "select distinct lease_holder::text from turns where state = 'running' and lease_holder is not null"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ TINY = Size(workers=(1, 2), turns=12, concurrency=2, delay=0.01)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a number of workers did. `cpu` is in cores, by part; `busy` is the share of the machine's in use."""
+    """What a number of workers did. `cpu` is in cores, by part; `busy` is the share of the machine's that was in use,
+    by whomever."""
 
     workers: int
     rate: float
@@ -62,7 +66,8 @@ class Seen:
 
     def __str__(self) -> str:
         parts = ", ".join(f"{part} {cores:.2f}" for part, cores in self.cpu.items())
-        return f"{self.workers} × {self.rate / self.workers:.2g}/s, cores: {parts}, machine {self.busy:.0%}"
+        all_ = sum(self.cpu.values())
+        return f"{self.workers}: {parts}, together {all_:.2f} cores, machine {self.busy:.0%} busy"
 
 
 async def measure(size: Size = Size()) -> list[Figure]:
@@ -92,7 +97,7 @@ async def _measure(url: str, bootstrap: str, size: Size) -> list[Figure]:
             for count in size.workers
         ]
     await pool.close()
-    return [_figure(before, after) for before, after in zip(seen, seen[1:], strict=False)]
+    return [_figure(before, after) for before, after in itertools.pairwise(seen)]
 
 
 def _figure(before: Seen, after: Seen) -> Figure:
@@ -141,7 +146,7 @@ async def _with(
 async def _joined(cluster: Cluster, count: int) -> None:
     """Wait until the group has so many members, each with partitions of the doorbell's topic."""
     async with asyncio.timeout(JOINED_WITHIN), cluster.admin() as admin:
-        while await _shares(admin, cluster.named(PROCESSORS)) != count:
+        while await _shares(admin, cluster.named(PROCESSORS)) != count:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
 
 
@@ -199,5 +204,3 @@ def _spent(pids: list[int]) -> float:
                 times = process.cpu_times()
                 spent += times.user + times.system
     return spent
-
-

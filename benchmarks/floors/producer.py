@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from aiokafka import AIOKafkaProducer
@@ -18,12 +19,17 @@ BATCH = 256 * 1024
 """Bytes of a batch, at most: the relay's own setting."""
 
 
-async def measure(records: str, bootstrap: str) -> float:
+def main() -> None:
+    records, bootstrap = sys.argv[1:]
     lines = [json.loads(line) for line in Path(records).read_text().splitlines()]
     given = [
         (topic, value.encode(), key.encode(), at, [("fte-place", base64.b64decode(place))])
         for topic, key, value, at, place in lines
     ]
+    print(json.dumps(uvloop.run(measure(given, bootstrap))))
+
+
+async def measure(given: list[Any], bootstrap: str) -> float:
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", max_batch_size=BATCH
     ) as producer:
@@ -34,10 +40,6 @@ async def measure(records: str, bootstrap: str) -> float:
         ]
         await asyncio.gather(*sent)
         return len(sent) / (time.perf_counter() - begun)
-
-
-def main() -> None:
-    print(json.dumps(uvloop.run(measure(*sys.argv[1:]))))
 
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ its own.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
-from aiokafka.partitioner import murmur2
 
 from fte.domain.errors import Rejected, Unavailable
 
@@ -31,8 +29,6 @@ STOP_TIMEOUT: Final = 3.0
 """Seconds a client may take to say goodbye; then its connections are cut."""
 METADATA_MAX_AGE: Final = 15.0
 """Seconds after which topics that were deleted or made anew are noticed."""
-KEYS_KNOWN: Final = 4_096
-"""Keys whose hash a producer remembers."""
 IDLE_WAIT: Final = 2.0
 """Seconds a broker may keep a fetch open while there is nothing to be had."""
 
@@ -76,7 +72,6 @@ class Cluster:
             enable_idempotence=True,
             acks="all",
             max_batch_size=256 * 1024,
-            partitioner=_by_key(),
         )
         try:
             await _started(producer.start())
@@ -138,16 +133,6 @@ class Cluster:
                 remedy="Give PEM files that this process may read.",
             ) from error
         return context
-
-
-def _by_key() -> Callable[[bytes, Sequence[int], Sequence[int]], int]:
-    """The library's own choice of a partition, which every client of Kafka makes, with its slow hash remembered."""
-    hashed = lru_cache(KEYS_KNOWN)(murmur2)
-
-    def partition(key: bytes, all_: Sequence[int], _: Sequence[int]) -> int:
-        return all_[(hashed(key) & 0x7FFFFFFF) % len(all_)]
-
-    return partition
 
 
 def unavailable(error: BaseException) -> Unavailable:

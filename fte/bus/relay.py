@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from fte.bus import cursors, topics
 from fte.bus.cluster import GONE, Cluster, unavailable
@@ -28,7 +31,11 @@ PUBLISH_TIMEOUT: Final = 10.0
 READ_MAX: Final = 1_000
 """Events read, and then sent, at once. After as many the place is stored, so a relay that is cut off sends no more
 than these twice."""
+KEYS_KNOWN: Final = 4_096
+"""Keys whose hash is remembered."""
 PAUSE_MAX: Final = 3.0
+
+K = TypeVar("K")
 
 _log = structlog.get_logger("fte.relay")
 
@@ -89,7 +96,11 @@ class Relay:
                 while True:
                     async with _meanwhile(self._next(read, bell)) as reading:
                         async with asyncio.timeout(PUBLISH_TIMEOUT):
-                            await (self._publish(producer, read.records) if read.records else self._probe(producer))
+                            await (
+                                self._publish(producer, read.records)
+                                if read.records
+                                else self._probe(producer)
+                            )
                         await held.save(read.after, at_once=read.full)
                         self._problems.pop(RELAY, None)
                         read = await reading
@@ -107,23 +118,62 @@ class Relay:
         return _Read(records, after, full=len(events) == READ_MAX)
 
     async def _publish(self, producer: AIOKafkaProducer, records: Sequence[tuple[str, Record]]) -> None:
-        sent = []
-        for topic, record in records:
-            sent.append(
-                await producer.send(
-                    topic,
-                    record.value,
-                    record.key,
-                    timestamp_ms=record.timestamp,
-                    headers=record.headers,
-                )
-            )
-        await asyncio.gather(*sent)
+        sent: list[asyncio.Future[Any]] = []
+        try:
+            for topic, of_topic in _grouped(records).items():
+                partitions = sorted(await producer.partitions_for(topic))
+                shares = _grouped((partitions[_hash(one.key) % len(partitions)], one) for one in of_topic)
+                for partition, share in shares.items():
+                    for batch in _batches(producer, share):
+                        sent.append(await producer.send_batch(batch, topic, partition=partition))
+            await asyncio.gather(*sent)
+        finally:
+            for one in sent:
+                if not one.cancel() and not one.cancelled():
+                    one.exception()  # it was raised above, or another was
 
     async def _probe(self, producer: AIOKafkaProducer) -> None:
         """Raises TimeoutError when no broker answers."""
         if not await producer.client.force_metadata_update():
             raise TimeoutError("no broker answers")
+
+
+def _grouped(pairs: Iterable[tuple[K, Record]]) -> dict[K, list[Record]]:
+    groups: dict[K, list[Record]] = {}
+    for key, record in pairs:
+        groups.setdefault(key, []).append(record)
+    return groups
+
+
+@lru_cache(KEYS_KNOWN)
+def _hash(key: bytes) -> int:
+    """What every client of Kafka chooses a key's partition by; the library takes long for it."""
+    hashed: int = murmur2(key)
+    return hashed & 0x7FFFFFFF
+
+
+def _batches(producer: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[BatchBuilder]:
+    """One partition's records in order, in as many batches as they fill.
+
+    Given to the library one by one, each would have an acknowledgement of its own, which costs more than the record.
+    """
+    batch = producer.create_batch()
+    for record in records:
+        if not _appended(batch, record):
+            batch.close()
+            yield batch
+            batch = producer.create_batch()
+            _appended(batch, record)
+    batch.close()
+    yield batch
+
+
+def _appended(batch: BatchBuilder, record: Record) -> bool:
+    """False when the batch is full; an empty one takes whatever comes."""
+    metadata = batch.append(
+        timestamp=record.timestamp, key=record.key, value=record.value, headers=record.headers
+    )
+    return metadata is not None
 
 
 @dataclass(frozen=True, slots=True)
