@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -149,7 +150,7 @@ def _load(port: int, size: Size, seconds: float, prefix: str) -> Any:
     )
 
 
-async def _samples(parts: dict[str, int], until: "Future[Any]") -> Any:
+async def _samples(parts: dict[str, int], until: "Future[Any]") -> AsyncIterator[dict[str, int]]:
     """Resident bytes of each process, now and then until something is done."""
     processes = {name: psutil.Process(pid) for name, pid in parts.items()}
     while not until.done():

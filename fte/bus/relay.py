@@ -29,8 +29,8 @@ POLL: Final = 1.0
 PUBLISH_TIMEOUT: Final = 10.0
 """Seconds the brokers may take for what one read of the log gave; then the producer is given up."""
 READ_MAX: Final = 1_000
-"""Events read, and then sent, at once. After as many the place is stored, so a relay that is cut off sends no more
-than these twice."""
+"""Events read, and then sent, at once. After as many the place is stored: a relay that is cut off leaves fewer than
+twice as many to be sent again."""
 KEYS_KNOWN: Final = 4_096
 """Keys whose hash is remembered."""
 PAUSE_MAX: Final = 3.0
@@ -93,6 +93,7 @@ class Relay:
         async with self._cluster.producer() as producer:
             with self._hints.bell() as bell:
                 read = await self._read(held.place, bell)
+                unsaved = 0
                 while True:
                     async with _meanwhile(self._next(read, bell)) as reading:
                         async with asyncio.timeout(PUBLISH_TIMEOUT):
@@ -101,7 +102,9 @@ class Relay:
                                 if read.records
                                 else self._probe(producer)
                             )
-                        await held.save(read.after, at_once=read.full)
+                        unsaved += len(read.records)
+                        await held.save(read.after, at_once=unsaved >= READ_MAX)
+                        unsaved = unsaved if unsaved < READ_MAX else 0
                         self._problems.pop(RELAY, None)
                         read = await reading
 
