@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient
@@ -34,7 +33,7 @@ BUSY = 0.85
 """Share of all cores in use at which they are taken to be the limit: more processes cannot help."""
 _OPEN = "select exists (select from turns where state in ('due', 'running'))"
 _FINISHED = """
-select extract(epoch from finished_at)::float8 as at, lease_holder::text as worker
+select extract(epoch from finished_at)::float8 as at
   from turns where state = 'done' and finished_at > to_timestamp($1)
 """
 _HOLDERS = (
@@ -87,15 +86,20 @@ async def _measure(url: str, bootstrap: str, size: Size) -> list[Figure]:
         "FTE_MODEL_BASE_URL": f"http://127.0.0.1:{port}/v1",
     }
     pool = await Pool.open(url)
-    with (
-        running("-m", "benchmarks.model_server", port, size.delay) as model,
-        running("-m", "benchmarks.daemon", url, free_port(), "sweeper", "relay", **env) as relay,
-    ):
-        others = {"model": [model.pid], "relay": [relay.pid], "PostgreSQL": await _server(pool)}
-        seen = [
-            await _with(count, pool, url, Cluster(bootstrap=bootstrap), size, env, others)
-            for count in size.workers
-        ]
+    cluster = Cluster(bootstrap=bootstrap)
+    seen = []
+    with contextlib.ExitStack() as stack:
+        model = stack.enter_context(running("-m", "benchmarks.model_server", port, size.delay))
+        others = {"model": [model.pid], "PostgreSQL": await _server(pool)}
+        daemon = ("-m", "benchmarks.daemon", url)
+        relay = stack.enter_context(running(*daemon, free_port(), "sweeper", "relay", **env))
+        others["relay"] = [relay.pid]
+        workers: list[int] = []
+        for count in size.workers:
+            while len(workers) < count:
+                workers.append(stack.enter_context(running(*daemon, free_port(), "worker", **env)).pid)
+            await _joined(cluster, count)
+            seen.append(await _work(pool, size, count, {"workers": workers, **others}))
     await pool.close()
     return [_figure(before, after) for before, after in itertools.pairwise(seen)]
 
@@ -115,25 +119,18 @@ def _figure(before: Seen, after: Seen) -> Figure:
     )
 
 
-async def _with(
-    count: int, pool: Pool, url: str, cluster: Cluster, size: Size, env: Any, others: dict[str, list[int]]
-) -> Seen:
-    with contextlib.ExitStack() as stack:
-        workers = [
-            stack.enter_context(running("-m", "benchmarks.daemon", url, free_port(), "worker", **env)).pid
-            for _ in range(count)
-        ]
-        await _joined(cluster, count)
-        begun = await pool.fetchval("select extract(epoch from now())::float8")
-        for _ in range(size.turns * count):
-            await take_in(pool, SECRET.encode(), a_message())
-        usage = _Usage({"workers": workers, **others})
-        holders = set()
-        async with asyncio.timeout(DEADLINE):
-            while await pool.fetchval(_OPEN):
-                holders |= {row["lease_holder"] for row in await pool.fetch(_HOLDERS)}
-                usage.look()
-                await asyncio.sleep(0.1)
+async def _work(pool: Pool, size: Size, count: int, parts: dict[str, list[int]]) -> Seen:
+    """Let so many workers answer their share. Raises RuntimeError when one of them had none."""
+    begun = await pool.fetchval("select extract(epoch from now())::float8")
+    for _ in range(size.turns * count):
+        await take_in(pool, SECRET.encode(), a_message())
+    usage = _Usage(parts)
+    holders = set()
+    async with asyncio.timeout(DEADLINE):
+        while await pool.fetchval(_OPEN):
+            holders |= {row["lease_holder"] for row in await pool.fetch(_HOLDERS)}
+            usage.look()
+            await asyncio.sleep(0.1)
     rows = await pool.fetch(_FINISHED, begun)
     if len(rows) != size.turns * count or len(holders) != count:
         raise RuntimeError(
