@@ -31,9 +31,9 @@ class Bus(Protocol):
     ) -> AsyncGenerator[tuple[str, Envelope], None]:
         """Every event after `cursor` (an opaque string from an earlier pair; None: from now on), each with its own.
 
-        A cursor of the log (`fte.pg.log.Cursor`) is one, too, whatever carries the events. Raises Rejected for a
-        cursor that is not one of ours, NotFound for one whose events are no longer kept, Unavailable when what
-        carries the events is away.
+        Replays of dead letters, which are for one group, are left out. A cursor of the log (`fte.pg.log.Cursor`) is
+        one, too, whatever carries the events. Raises Rejected for a cursor that is not one of ours, NotFound for one
+        whose events are no longer kept, Unavailable when what carries the events is away.
         """
         ...
 

@@ -21,14 +21,19 @@ JSON = dict[str, Any]
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter tried again: only `group` is to handle it, and it was the event `of` before."""
+    """A dead letter tried again: only `group` is to handle it, and it was the event `of` before, announced `at`."""
 
     group: str
     of: UUID
+    at: datetime
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it travels: ids and facts, never customers' text. `key` is the conversation's id."""
+    """One event as it travels: ids and facts, never customers' text.
+
+    `key` is what orders it: the conversation's id, or the turn's where a turn begins or is put back. `id` and `at` are
+    of this announcement; those of the first one count where a replay is to count as the same.
+    """
 
     v: int = 1
     id: UUID
@@ -38,6 +43,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     payload: JSON
     replay: Replay | None = None
+
+    @property
+    def first_id(self) -> UUID:
+        return self.replay.of if self.replay else self.id
+
+    @property
+    def first_at(self) -> datetime:
+        return self.replay.at if self.replay else self.at
 
 
 # ---------------------------------------------------------------- operator API: what it answers

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -51,7 +51,7 @@ class Cluster:
     security: Security = "plaintext"
     sasl_mechanism: str = "PLAIN"
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
@@ -170,6 +170,12 @@ async def _give_up(producer: AIOKafkaProducer) -> None:
     Whoever uses a producer of ours has waited for what it sent; what is left was given up and is sent again by the
     next one, and must not be sent by this one later than that.
     """
-    await producer.client.close()
+    sending = producer._sender.sender_task
+    if sending is not None:
+        sending.remove_done_callback(
+            producer._sender._fail_all
+        )  # done here, and it stumbles without transactions
+        sending.cancel()
     producer._message_accumulator.fail_all(KafkaConnectionError("the producer was given up"))
+    await producer.client.close()
     await producer.stop()

@@ -92,3 +92,9 @@ async def silent_for(pool: Pool, group: str) -> float | None:
     """Seconds since the group last said how far it has come; None for a group that never did."""
     seconds: float | None = await pool.fetchval(_sql.silent_for, group)
     return seconds
+
+
+async def current(pool: Pool, group: str) -> Cursor:
+    """How far the group has come; the beginning for one that never read."""
+    row: Any = await pool.fetchrow(_sql.current, group)
+    return Cursor() if row is None else Cursor(row["seen"], row["until"], row["position"])

@@ -26,3 +26,6 @@ update cursors
 
 -- name: silent_for
 select extract(epoch from now() - saved_at)::float8 from cursors where group_name = $1
+
+-- name: current
+select seen::text, until::text, position from cursors where group_name = $1

@@ -1,30 +1,28 @@
 """The bus between processes: events travel through Kafka, where a relay puts them."""
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRangeError
 
-from fte.bus import dead_letters, record
+from fte.bus import dead_letters, offsets, record
 from fte.bus.cluster import GONE, START_TIMEOUT, Cluster, unavailable
 from fte.bus.dispatch import Dispatcher
-from fte.domain.errors import FteError, NotFound, Rejected, Unavailable
+from fte.bus.offsets import Offsets
+from fte.domain.errors import FteError, Rejected, Unavailable
+from fte.domain.recent import Recent
 from fte.domain.retry import pause
 from fte.pg import log
 from fte.pg.hints import Hints
-from fte.pg.log import CURSOR_MAX, Cursor
+from fte.pg.log import Cursor
 from fte.pg.pool import Pool
 from fte.ports import Handler
 from fte.wire import Envelope
@@ -91,12 +89,12 @@ class KafkaBus:
         )
 
     def check(self, cursor: str) -> None:
-        _place(cursor)
+        offsets.read(cursor)
 
     async def subscribe(
         self, topics: Sequence[str], cursor: str | None
     ) -> AsyncGenerator[tuple[str, Envelope], None]:
-        place = _place(cursor) if cursor else await log.end(self._pool)
+        place = offsets.read(cursor) if cursor else await log.end(self._pool)
         try:
             async with self._cluster.consumer(auto_offset_reset="none") as consumer:
                 follower = _Follower(self._cluster, self._pool, consumer, topics)
@@ -105,7 +103,7 @@ class KafkaBus:
                     async for after, event in events:
                         yield after, event
         except OffsetOutOfRangeError as error:
-            raise _no_longer_kept() from error
+            raise offsets.no_longer_kept() from error
         except GONE as error:
             raise unavailable(error) from error
 
@@ -132,6 +130,7 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._handler = handler
         self._bury = partial(dead_letters.bury, pool, group)
         self._shares: dict[TopicPartition, Dispatcher[int]] = {}
+        self._unstored: dict[TopicPartition, int] = {}
         self._commit_at = 0.0
         self._commit_lock = asyncio.Lock()
         self.moved = False
@@ -153,7 +152,7 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._work(on_well)
             finally:
-                with contextlib.suppress(*GONE):
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(RELEASE_TIMEOUT):
                         await self._commit(at_once=True)
 
@@ -163,8 +162,8 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
             taken = await self._consumer.getmany(timeout_ms=round(FETCH_WAIT * 1000), max_records=FETCH_MAX)
             await self._hand_out(taken)
             self._hold_back()
-            await self._commit()
-            if await watch.is_well(taken):
+            stored = await self._commit()
+            if await watch.is_well(taken) and stored:
                 on_well()
 
     async def _hand_out(self, taken: Mapping[TopicPartition, Sequence[Any]]) -> None:
@@ -193,31 +192,34 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
             elif paused and not share.full:
                 self._consumer.resume(partition)
 
-    async def _commit(self, *, at_once: bool = False) -> None:
+    async def _commit(self, *, at_once: bool = False) -> bool:
+        """Store how far everything is finished. Whether all of it is stored; if not, it is tried again."""
         now = time.monotonic()
         if now < self._commit_at and not at_once:
-            return
+            return True
         self._commit_at = now + COMMIT_EVERY
         async with self._commit_lock:
-            places = {
-                partition: place
-                for partition, share in self._shares.items()
-                if (place := share.finished()) is not None
-            }
-            if not places:
-                return
+            for partition, share in self._shares.items():
+                if (place := share.finished()) is not None:
+                    self._unstored[partition] = place
+            if not self._unstored:
+                return True
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT):
-                    await self._consumer.commit(places)
-                self.moved = True
+                    await self._consumer.commit(self._unstored)
             except (CommitFailedError, IllegalStateError):
                 pass  # the partitions are somebody else's by now, who sees the same events again
+            except GONE as error:
+                # The library comes back to the brokers by itself, and sooner than a new member would be let in.
+                _log.info("place not stored", group=self._group, error=type(error).__name__)
+                return False
+            self._unstored.clear()
+            self.moved = True
+            return True
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        try:
-            await self._commit(at_once=True)
-        except GONE as error:
-            _log.info("place not stored", group=self._group, error=type(error).__name__)
+        await self._commit(at_once=True)
+        self._unstored.clear()
         for share in self._shares.values():
             share.stop()
         self._shares.clear()
@@ -291,9 +293,9 @@ class _Follower:
         self._topics = topics
         self._passed = Cursor("3:3:")
         self._offsets: dict[str, dict[int, int]] = {}
-        self._known: OrderedDict[UUID, None] = OrderedDict()
+        self._recent: Recent[UUID] = Recent(KNOWN_MAX)
 
-    async def start(self, place: "Cursor | _Offsets") -> None:
+    async def start(self, place: Cursor | Offsets) -> None:
         """Find the place. Raises NotFound when what comes after it is no longer kept, Rejected when it is unknown."""
         async with asyncio.timeout(START_TIMEOUT):
             await self._consumer.start()
@@ -325,7 +327,7 @@ class _Follower:
         return {part: found[part].offset if found[part] else ends[part] for part in partitions}
 
     async def _checked(
-        self, place: "_Offsets", partitions: Sequence[TopicPartition], ends: Mapping[TopicPartition, int]
+        self, place: Offsets, partitions: Sequence[TopicPartition], ends: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
         if unknown := [topic for topic in self._topics if topic not in place]:
             raise Rejected("The cursor is for other topics.", fields={"cursor": f"not for {unknown[0]}"})
@@ -335,7 +337,7 @@ class _Follower:
             stored = place[self._cluster.ours(part.topic)]
             offset = stored[part.partition] if part.partition < len(stored) else beginnings[part]
             if not beginnings[part] <= offset <= ends[part]:
-                raise _no_longer_kept()
+                raise offsets.no_longer_kept()
             begin[part] = offset
         return begin
 
@@ -354,51 +356,20 @@ class _Follower:
             await watch.is_well(taken)
 
     def _news(self, one: Any) -> Envelope | None:
-        """The event of a record; None for one that lies behind us, came already, or is no event."""
+        """The event of a record; None for one that lies behind us, came already, is a replay, or no event at all."""
         try:
             appended = record.read(one)
         except Rejected:
             return None
-        id_ = appended.event.id
-        if self._passed.passed(appended.tx, appended.position) or id_ in self._known:
+        event = appended.event
+        if event.replay is not None or self._passed.passed(appended.tx, appended.position):
             return None
-        self._known[id_] = None
-        if len(self._known) > KNOWN_MAX:
-            self._known.popitem(last=False)
-        return appended.event
+        return event if self._recent.is_new(event.id) else None
 
     def _cursor(self) -> str:
-        return _encoded(
+        return offsets.written(
             {topic: [at for _, at in sorted(parts.items())] for topic, parts in self._offsets.items()}
         )
-
-
-# ---------------------------------------------------------------- cursors
-
-_Offsets = dict[str, list[int]]
-"""The next offset of each partition of each topic."""
-
-
-def _encoded(offsets: _Offsets) -> str:
-    return "k" + base64.urlsafe_b64encode(msgspec.json.encode(offsets)).decode().rstrip("=")
-
-
-def _place(text: str) -> "Cursor | _Offsets":
-    """Raises Rejected for anything that is not a cursor of ours."""
-    if not text.startswith("k") or len(text) > CURSOR_MAX:
-        return Cursor.parse(text)
-    with contextlib.suppress(ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
-        raw = base64.b64decode(text[1:] + "=" * (-len(text[1:]) % 4), altchars=b"-_", validate=True)
-        offsets = msgspec.json.decode(raw, type=_Offsets)
-        if all(0 <= at < 2**63 for parts in offsets.values() for at in parts):
-            return offsets
-    raise Rejected("This is not a cursor.", fields={"cursor": "Use one the stream gave you, or none."})
-
-
-def _no_longer_kept() -> NotFound:
-    return NotFound(
-        "These events are no longer kept.", remedy="Load the current state and follow from there."
-    )
 
 
 def _first(errors: BaseExceptionGroup[Any]) -> BaseException:

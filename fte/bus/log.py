@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Final
 
-from fte.bus import cursors, dead_letters
+from fte.bus import cursors, dead_letters, offsets
 from fte.bus.cursors import Displaced, Held
 from fte.bus.dispatch import Dispatcher
 from fte.domain.errors import Unavailable
@@ -63,17 +63,20 @@ class LogBus:
                         await heard(bell, POLL)
 
     def check(self, cursor: str) -> None:
-        Cursor.parse(cursor)
+        offsets.read(cursor)
 
     async def subscribe(
         self, topics: Sequence[str], cursor: str | None
     ) -> AsyncGenerator[tuple[str, Envelope], None]:
-        place = Cursor.parse(cursor) if cursor else await log.end(self._pool)
+        place = offsets.read(cursor) if cursor else await log.end(self._pool)
+        if not isinstance(place, Cursor):  # from when events travelled through Kafka
+            raise offsets.no_longer_kept()
         with self._hints.bell() as bell:
             while True:
                 bell.clear()
                 events, place = await log.read(self._pool, topics, place)
                 for after, event in events:
-                    yield str(after), event
+                    if event.replay is None:
+                        yield str(after), event
                 if len(events) < log.READ_MAX:
                     await heard(bell, POLL)

@@ -18,6 +18,7 @@ from fte.console.model import IDS_MAX, PAGE_MAX, Link, Phase, View
 from fte.domain.errors import Conflict, FteError, NotFound, Refused, Rejected, TooMany, Unavailable
 from fte.domain.events import OPERATOR_TOPICS
 from fte.domain.operators import Action
+from fte.domain.recent import Recent
 from fte.wire import (
     ActionDone,
     ActionRequest,
@@ -50,6 +51,8 @@ PAUSE_FIRST: Final = 0.5
 PAUSE_MAX: Final = 15.0
 """Seconds between tries to come back: doubled each time, with jitter."""
 RETRY_AFTER_MAX: Final = 60.0
+KNOWN_MAX: Final = 5_000
+"""Events known again when they come twice: more than a failure behind the daemon repeats."""
 
 T = TypeVar("T")
 Jitter = Callable[[], float]
@@ -208,15 +211,18 @@ class Client:
     async def follow(self, cursor: str) -> AsyncGenerator[Link | Heard | Reset, None]:
         """The events after `cursor`, for ever; comes back after every cut where it stopped.
 
-        A Link says how the connection is. Raises BadToken when the token is refused.
+        An event that comes again, as one may after a failure behind the daemon, is passed over. A Link says how the
+        connection is. Raises BadToken when the token is refused.
         """
         attempt = 0
+        recent: Recent[UUID] = Recent(KNOWN_MAX)
         while True:
             try:
                 async with aclosing(self._connection(cursor)) as connection:
                     async for heard, position in connection:
                         attempt, cursor = 0, position
-                        yield heard
+                        if not isinstance(heard, Heard) or recent.is_new(heard.event.id):
+                            yield heard
                 why = "the daemon ended the stream."
             except BadToken:
                 raise

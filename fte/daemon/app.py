@@ -17,6 +17,7 @@ import structlog
 from starlette.applications import Starlette
 
 from fte.daemon import kafka, providers
+from fte.daemon.collector import Collector
 from fte.daemon.gmail_webhook import GmailWebhook
 from fte.daemon.health import Health
 from fte.daemon.http import application, bind, serve
@@ -122,6 +123,8 @@ class Daemon:
                 started.append(tasks.create_task(self._send()))
             if "relay" in roles:
                 started.append(tasks.create_task(self._relay()))
+            if "metrics" in roles:
+                started.append(tasks.create_task(self._collect()))
             if "mailbox" in roles:
                 for work in providers.inboxes(self.settings, self.secret, self.pool, self.hints):
                     started.append(tasks.create_task(work))
@@ -134,8 +137,10 @@ class Daemon:
         """Every process tells how it is; only the role http does more."""
         cluster = kafka.cluster_of(self.settings)
         channels = providers.configured(self.settings)
-        health = Health(self.pool, channels, self.problems, cluster.named(RELAY) if cluster else None)
-        metrics = Metrics(self.pool, channels, self.settings.metrics_token)
+        relay = cluster.named(RELAY) if cluster else None
+        health = Health(self.pool, channels, self.problems, relay)
+        lag = kafka.lag(self.settings) if "metrics" in roles else None  # once, not from every process
+        metrics = Metrics(self.pool, channels, self.settings.metrics_token, relay, lag)
         own = [*health.routes(), *metrics.routes()]
         if "http" not in roles:
             return application(own)
@@ -161,6 +166,9 @@ class Daemon:
         relay = kafka.relay(self.settings, self.pool, self.hints, self.problems)
         if relay is not None:
             await relay.run()
+
+    async def _collect(self) -> None:
+        await Collector(self.pool, kafka.bus(self.settings, self.pool, self.hints, self.problems)).run()
 
     async def _send(self) -> None:
         from fte.daemon.sender import Sender

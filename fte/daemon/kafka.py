@@ -3,10 +3,12 @@
 The client library is heavy, so it is imported only where a cluster is configured.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fte.bus.log import LogBus
+from fte.domain.events import COLLECTORS, PROCESSORS, SENDERS
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Bus
@@ -59,6 +61,16 @@ def bus(settings: Settings, pool: Pool, hints: Hints, problems: Problems) -> Bus
     from fte.bus.kafka import KafkaBus
 
     return KafkaBus(cluster, pool, hints, problems)
+
+
+def lag(settings: Settings) -> Callable[[], Awaitable[Mapping[tuple[str, str], int]]] | None:
+    """What tells how far the groups are behind, by group and topic; None where there is no cluster."""
+    cluster = cluster_of(settings)
+    if cluster is None:
+        return None
+    from fte.bus.lag import lag
+
+    return partial(lag, cluster, (PROCESSORS, SENDERS, COLLECTORS))
 
 
 def relay(settings: Settings, pool: Pool, hints: Hints, problems: Problems) -> "Relay | None":

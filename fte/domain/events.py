@@ -30,4 +30,5 @@ OPERATOR_TOPICS: Final = (ESCALATIONS, METRICS, CONVERSATIONS)
 
 PROCESSORS: Final = "fte-message-processor"
 SENDERS: Final = "fte-sender"
+COLLECTORS: Final = "fte-metrics-collector"
 RELAY: Final = "fte-relay"

@@ -180,6 +180,18 @@ def _envelope(row: Any) -> Envelope:
     )
 
 
+async def waiting_since(pool: Pool, cursor: Cursor) -> datetime | None:
+    """When the oldest event after the cursor was begun; None when there is none."""
+    at: datetime | None = await pool.fetchval(_sql.waiting_since, cursor.seen, cursor.until, cursor.position)
+    return at
+
+
+async def horizon_age(pool: Pool) -> float:
+    """Seconds since the oldest transaction that has written and is still open began: nothing is pruned past it."""
+    age: float = await pool.fetchval(_sql.horizon_age)
+    return age
+
+
 async def prune(pool: Pool, keep_days: int) -> int:
     """Remove events older than `keep_days` that every consumer group has passed. Returns how many went.
 

@@ -14,6 +14,18 @@ select least(min(at), now()) from log
    and not pg_visible_in_snapshot(tx, $2::text::pg_snapshot)
    and topic = any ($1)
 
+-- name: waiting_since
+-- The index gives the oldest transaction first.
+select at from log
+ where tx >= pg_snapshot_xmin($1::text::pg_snapshot)
+   and not pg_visible_in_snapshot(tx, $1::text::pg_snapshot)
+   and ($2::text is null or not pg_visible_in_snapshot(tx, $2::text::pg_snapshot) or position > $3)
+ order by tx, position limit 1
+
+-- name: horizon_age
+select coalesce(max(extract(epoch from now() - xact_start)), 0)::float8
+  from pg_stat_activity where datname = current_database() and backend_xid is not null
+
 -- name: pruned
 select pg_snapshot_xmin($1::text::pg_snapshot) < (select before_tx from log_pruned)
 

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fte.bus import dispatch
+from fte.bus import dead_letters, dispatch
 from fte.domain.errors import Rejected, Unavailable
+from fte.domain.ids import new_id
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.pg.log import Event
@@ -165,6 +166,30 @@ class BusContract:
         assert "secret" not in str(dict(letters[0]))
         assert await pool.fetchval("select count(*) from log where topic = 'fte.dlq'") == 1
 
+    async def test_a_dead_letter_sent_again_reaches_only_its_group(
+        self, bus: Bus, pool: Pool, hints: Hints
+    ) -> None:
+        healed = False
+        failing, other = Collector(), Collector()
+
+        async def handler(event: Envelope) -> None:
+            if event.payload["n"] == 1 and not healed:
+                raise ValueError
+            await failing(event)
+
+        async with consuming(bus, handler, "failing"), consuming(bus, other, "other"):
+            await announce(pool, hints, "a", 1, 2)
+            letters = await until(lambda: dead_letters.waiting(pool))
+            healed = True
+            await dead_letters.retry(pool, letters, hints=hints)
+            await announce(pool, hints, "a", 3)
+            await until(lambda: failing.by_key["a"] == [2, 1, 3])
+            await until(lambda: other.by_key["a"][-1:] == [3])
+        assert other.by_key["a"] == [1, 2, 3]
+        first = await pool.fetchval("select id from log where payload = '{\"n\": 1}' and replay is null")
+        assert [event.first_id for event in failing.seen if event.payload["n"] == 1] == [first]
+        assert await dead_letters.waiting(pool) == []
+
     async def test_an_outage_is_waited_out_and_buries_nothing(
         self, bus: Bus, pool: Pool, hints: Hints
     ) -> None:
@@ -226,6 +251,19 @@ class BusContract:
         resumed = [(await anext(again))[1].payload["n"] for _ in range(number - event.payload["n"])]
         await again.aclose()
         assert resumed == list(range(event.payload["n"] + 1, number + 1))
+
+    async def test_a_watcher_hears_no_replay(self, bus: Bus, pool: Pool, hints: Hints) -> None:
+        start = str(await log.end(pool))
+        await pool.execute(
+            "insert into log (topic, key, type, payload, replay) values ($1, 'a', 'step', $2, $3)",
+            TOPIC,
+            {"n": 1},
+            {"group": "g", "of": str(new_id()), "at": "2026-01-01T00:00:00Z"},
+        )
+        await announce(pool, hints, "a", 2)
+        events = bus.subscribe([TOPIC], start)
+        assert (await anext(events))[1].payload == {"n": 2}
+        await events.aclose()
 
     async def test_a_foreign_cursor_is_rejected(self, bus: Bus) -> None:
         with pytest.raises(Rejected):

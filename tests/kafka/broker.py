@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Self
 
-from tests.kafka.install import Program, installed
+from tests.kafka.certificates import issue
+from tests.kafka.install import PASSWORD, USER, Program, installed
 
 START_MAX: Final = 60.0
 """Seconds until a started broker must be ready."""
@@ -26,7 +27,10 @@ LOG_TAIL: Final = 3000
 """Characters of the broker's log in an error."""
 READY: Final = b"Kafka Server started"
 """The broker logs this once it serves requests and its controller lets it lead partitions."""
-JAVA_OPTIONS: Final = ("-Xms64m", "-Xmx300m", "-Xss512k", "-XX:ReservedCodeCacheSize=48m")
+JAVA_OPTIONS: Final = (
+    *("-Xms64m", "-Xmx300m", "-Xss512k", "-XX:ReservedCodeCacheSize=48m"),
+    *("-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"),
+)
 ARCHIVE: Final = "-XX:SharedArchiveFile=classes.jsa"
 """Start from the archive of classes; a Java that did not make it ignores it."""
 
@@ -50,6 +54,13 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 """
+
+MECHANISMS: Final = {
+    "PLAIN": f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
+    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+}
+SECURE: Final = ("SASL_PLAINTEXT", "SSL", "SASL_SSL")
 
 # The system kills the broker when the thread that started it ends, so that a killed test leaves none behind. A
 # program that becomes the broker asks for it: code between fork and exec is not safe beside other threads.
@@ -76,19 +87,46 @@ class Broker:
 
     `start` fetches the program the first time, and raises what `installed` raises. Only for Linux is it certain that
     the broker dies with the process that started it. As a context manager: started inside, stopped outside.
+
+    With `secure` it also listens with SASL, with TLS, and with both, for the `user` and the holders of `ca`.
     """
 
-    def __init__(self, folder: Path, program: Program | None = None, *, classes: str = ARCHIVE) -> None:
+    user = USER
+    password = PASSWORD
+
+    def __init__(
+        self, folder: Path, program: Program | None = None, *, secure: bool = False, classes: str = ARCHIVE
+    ) -> None:
         self.folder = folder
         self.log = folder / "broker.log"
         self._program = program
         self._classes = classes
         self._process: subprocess.Popen[bytes] | None = None
-        self._port, self._controller_port = _reserve(self, 2)
+        protocols = ("CONTROLLER", "PLAINTEXT", *(SECURE if secure else ()))
+        self._secure = secure
+        self._addresses: dict[str, str] = dict(zip(protocols, _reserve(self, len(protocols)), strict=True))
 
     @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        return self._addresses["PLAINTEXT"]
+
+    @property
+    def sasl_bootstrap(self) -> str:
+        """For SASL_PLAINTEXT with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; only if `secure`, as the next ones."""
+        return self._addresses["SASL_PLAINTEXT"]
+
+    @property
+    def ssl_bootstrap(self) -> str:
+        return self._addresses["SSL"]
+
+    @property
+    def sasl_ssl_bootstrap(self) -> str:
+        return self._addresses["SASL_SSL"]
+
+    @property
+    def ca(self) -> Path:
+        """The certificates that a client is to trust, as a PEM file."""
+        return self.folder / "ca.pem"
 
     @property
     def running(self) -> bool:
@@ -152,13 +190,31 @@ class Broker:
         self.stop()
 
     def _write_settings(self) -> None:
-        (self.folder / "server.properties").write_text(
-            f"{SETTINGS}"
-            f"log.dirs={self.folder / 'data'}\n"
-            f"controller.quorum.voters=1@127.0.0.1:{self._controller_port}\n"
-            f"listeners=PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}\n"
-            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
-        )
+        names = [name for name in self._addresses if name != "CONTROLLER"]
+        lines = [
+            f"log.dirs={self.folder / 'data'}",
+            f"controller.quorum.voters=1@{self._addresses['CONTROLLER']}",
+            "listeners=" + ",".join(f"{name}://{address}" for name, address in self._addresses.items()),
+            "listener.security.protocol.map="
+            + ",".join(["CONTROLLER:PLAINTEXT", *map("{0}:{0}".format, names)]),
+        ]
+        if self._secure:
+            lines += self._secure_settings()
+        (self.folder / "server.properties").write_text("\n".join([SETTINGS, *lines, ""]))
+
+    def _secure_settings(self) -> list[str]:
+        if not self.ca.exists():
+            issue(self.folder)
+        return [
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={self.folder / 'server.pem'}",
+            "sasl.enabled.mechanisms=" + ",".join(MECHANISMS),
+            *(
+                f"listener.name.{listener}.{mechanism.lower()}.sasl.jaas.config={login}"
+                for listener in ("sasl_plaintext", "sasl_ssl")
+                for mechanism, login in MECHANISMS.items()
+            ),
+        ]
 
     def _spawn(self, program: Program) -> "subprocess.Popen[bytes]":
         options = (*JAVA_OPTIONS, self._classes, f"-XX:ErrorFile={self.folder / 'crash.log'}")
@@ -201,8 +257,8 @@ class Broker:
         return BrokerFailed(f"The Kafka broker in {self.folder} {what}. The end of its log:\n{log}")
 
 
-def _reserve(owner: object, count: int) -> list[int]:
-    """Free ports that the system gives to nobody else while `owner` lives.
+def _reserve(owner: object, count: int) -> list[str]:
+    """Addresses with free ports that the system gives to nobody else while `owner` lives.
 
     Without that, a port could be lost while the broker is down, even to a client that tries to reach it and is given
     that very port for its own end. The broker can bind it: both sides set SO_REUSEADDR, and only one of them listens.
@@ -212,10 +268,10 @@ def _reserve(owner: object, count: int) -> list[int]:
     for held in sockets:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))
-    ports: list[int] = [held.getsockname()[1] for held in sockets]
+    addresses = [f"127.0.0.1:{held.getsockname()[1]}" for held in sockets]
     for held in sockets:
         if sys.platform == "linux":
             weakref.finalize(owner, os.close, held.detach())
         else:
             held.close()
-    return ports
+    return addresses

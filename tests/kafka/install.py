@@ -22,6 +22,7 @@ FETCH_MAX: Final = 300.0
 
 USER: Final = "fte"
 PASSWORD: Final = "kafka's password in tests"
+"""For `Broker(..., secure=True)`; SCRAM's belong to the data, PLAIN's to the settings."""
 FORMAT: Final = (
     *("--cluster-id", "MkU3OEVBNTcwNTJENDM2Qg"),
     *(
@@ -99,9 +100,10 @@ def _install(java: str, maven: str, folder: Path, deadline: float) -> None:
         _acquire(lock.fileno(), deadline)
         if folder.is_dir():
             return
-        staged = folder.with_suffix(".part")
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir()
+        for left in HOME.glob("*.part"):
+            shutil.rmtree(left, ignore_errors=True)
+        # A name of its own: a Maven whose parent was killed may still be writing.
+        staged = Path(tempfile.mkdtemp(suffix=".part", dir=HOME))
         fetch = [maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
         _run([*fetch, f"-DoutputDirectory={staged / 'jars'}"], staged, deadline)
         _format(Program(java, staged), deadline)
@@ -141,13 +143,16 @@ def _format(program: Program, deadline: float) -> None:
     )
     tool = ("kafka.tools.StorageTool", "format", "--config", str(settings))
     _run(program.command(*tool, *FORMAT), program.folder, deadline)
+    settings.unlink()
 
 
 def _archive_classes(program: Program) -> None:
     """Keep the classes of one run parsed, in a file that Java maps: starting takes 0.6 s less."""
-    from tests.kafka.broker import Broker
+    from tests.kafka.broker import Broker, BrokerFailed
 
-    with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder), program, classes="-XX:ArchiveClassesAtExit=classes.jsa")
-        broker.start()
-        broker.stop()
+    option = "-XX:ArchiveClassesAtExit=classes.jsa"
+    try:
+        with tempfile.TemporaryDirectory() as folder, Broker(Path(folder), program, classes=option):
+            pass
+    except BrokerFailed as error:
+        raise NotInstalled(str(error)) from None

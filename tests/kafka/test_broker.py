@@ -2,15 +2,16 @@
 
 import asyncio
 import os
-import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from tests.kafka import install
 from tests.kafka.broker import Broker, BrokerFailed
 from tests.kafka.install import Program
 from tests.support import until
@@ -132,6 +134,53 @@ async def test_a_frozen_broker_answers_nothing_until_it_is_woken(own_kafka: Brok
     assert values[0] == b"before" and b"after" in values
 
 
+@pytest.fixture(scope="module")
+def secure_kafka(kafka_program: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with Broker(tmp_path_factory.mktemp("secure"), kafka_program, secure=True) as broker:
+        yield broker
+
+
+async def opens(**options: Any) -> bool:
+    """Whether a client gets as far as asking for the topics."""
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, retry_backoff_ms=10, **options)
+    try:
+        await consumer.start()
+        await consumer.topics()
+    except KafkaError:
+        return False
+    finally:
+        await consumer.stop()
+    return True
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+@pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
+async def test_only_the_user_gets_in_by_sasl(secure_kafka: Broker, protocol: str, mechanism: str) -> None:
+    tls = protocol == "SASL_SSL"
+    options: dict[str, Any] = {
+        "bootstrap_servers": secure_kafka.sasl_ssl_bootstrap if tls else secure_kafka.sasl_bootstrap,
+        "security_protocol": protocol,
+        "ssl_context": ssl.create_default_context(cafile=secure_kafka.ca) if tls else None,
+        "sasl_mechanism": mechanism,
+        "sasl_plain_username": secure_kafka.user,
+    }
+    assert await opens(**options, sasl_plain_password=secure_kafka.password)
+    assert not await opens(**options, sasl_plain_password="wrong")
+
+
+async def test_only_who_trusts_the_authority_gets_in_by_tls(secure_kafka: Broker) -> None:
+    options = {"bootstrap_servers": secure_kafka.ssl_bootstrap, "security_protocol": "SSL"}
+    assert await opens(**options, ssl_context=ssl.create_default_context(cafile=secure_kafka.ca))
+    assert not await opens(**options, ssl_context=ssl.create_default_context())
+
+
+async def test_a_secure_broker_serves_the_plain_port_too(secure_kafka: Broker) -> None:
+    topic = await new_topic(secure_kafka.bootstrap)
+    async with producing(secure_kafka.bootstrap) as producer:
+        await producer.send_and_wait(topic, b"in clear")
+    assert await stored(secure_kafka.bootstrap, topic) == [b"in clear"]
+
+
 async def test_a_frozen_broker_can_be_stopped_and_its_port_is_kept(own_kafka: Broker) -> None:
     address, stopped = own_kafka.bootstrap, own_kafka.pid
     own_kafka.pause()
@@ -166,13 +215,36 @@ def test_a_broker_that_cannot_start_shows_its_log(kafka_program: Program, tmp_pa
 
 def gone(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
 
+def test_what_the_machine_lacks_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(install, "HOME", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(install.Missing, match=r"^no Java 17 and no Maven$"):
+        install.installed()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fetch_that_fails_leaves_nothing_that_looks_complete(
+    kafka_program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    maven = tmp_path / "mvn"
+    maven.write_text("#!/bin/sh\necho the network is down; exit 1\n")
+    maven.chmod(0o755)
+    monkeypatch.setattr(install, "HOME", tmp_path / "home")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(install.NotInstalled, match="the network is down"):
+        install.installed()
+    assert not install.is_installed()
+
+
 PARENT = """
 import pathlib, sys, time
+from tests.kafka import install
 from tests.kafka.broker import Broker
 broker = Broker(pathlib.Path(sys.argv[1]))
 broker.start()
@@ -185,11 +257,11 @@ time.sleep(600)
 @pytest.mark.process
 async def test_a_killed_parent_leaves_no_broker_behind(kafka_program: Program, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:  # noqa: ASYNC220
+    with await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         try:
             broker = int(await asyncio.to_thread(parent.stdout.readline))
-            assert psutil.Process(broker).cmdline()[-2] == "kafka.Kafka"
+            assert "kafka.Kafka" in psutil.Process(broker).cmdline()
         finally:
-            os.kill(parent.pid, signal.SIGKILL)
+            parent.kill()
     await until(lambda: gone(broker))

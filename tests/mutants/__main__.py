@@ -11,12 +11,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.gmail import GMAIL
 from tests.mutants.intake import INTAKE
+from tests.mutants.kafka import KAFKA
 from tests.mutants.whatsapp import WHATSAPP
 
-MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP)
+MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300
@@ -37,6 +39,8 @@ def main() -> int:
                 shutil.copytree(source, copy / name, ignore=ignored)
             else:
                 shutil.copy(source, copy / name)
+        (ROOT / ".kafka").mkdir(exist_ok=True)
+        (copy / ".kafka").symlink_to(ROOT / ".kafka")  # the broker, fetched once
         survivors = [mutant.name for mutant in chosen if not _caught(copy, mutant)]
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants were caught.")
     return 1 if survivors else 0

@@ -1,0 +1,62 @@
+"""GET /health: honest about the database, about Kafka and about this process's own parts."""
+
+import httpx
+
+from fte.bus import cursors
+from fte.daemon.health import Health
+from fte.daemon.http import application
+from fte.domain.events import RELAY
+from fte.pg.hints import Hints
+from fte.pg.pool import Pool
+from tests.bus.support_kafka import carried, own_cluster
+from tests.kafka.broker import Broker
+from tests.support import until
+
+
+async def told(health: Health) -> tuple[int, dict]:
+    app = application(health.routes())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as web:
+        response = await web.get("/health")
+    return response.status_code, response.json()
+
+
+async def test_all_is_well(pool: Pool) -> None:
+    code, body = await told(Health(pool))
+    assert (code, body["status"], body["dependencies"]) == (200, "healthy", {"database": "up"})
+
+
+async def test_a_part_with_a_problem_degrades_and_is_named(pool: Pool) -> None:
+    code, body = await told(Health(pool, problems={"fte-sender": "It is stuck."}))
+    assert (code, body["status"], body["problems"]) == (200, "degraded", {"fte-sender": "It is stuck."})
+    assert body["channels"]["web_form"] == "active"
+
+
+async def test_no_database_means_that_nothing_can_be_taken_in(pool: Pool) -> None:
+    await pool.close()
+    code, body = await told(Health(pool, relay=RELAY))
+    assert (code, body["status"], body["dependencies"]) == (503, "unhealthy", {"database": "down"})
+    assert body["channels"]["web_form"] == "down"
+
+
+async def test_no_relay_means_that_kafka_gets_nothing(pool: Pool) -> None:
+    code, body = await told(Health(pool, relay=RELAY))
+    assert (code, body["status"], body["dependencies"]["kafka"]) == (200, "degraded", "down")
+    assert "relay" in body["problems"]["kafka"]
+
+
+async def test_the_brokers_death_and_return_are_told_soon(
+    own_kafka: Broker, pool: Pool, hints: Hints
+) -> None:
+    cluster = own_cluster(own_kafka.bootstrap)
+    health = Health(pool, relay=cluster.named(RELAY))
+
+    async def kafka_is(state: str) -> bool:
+        return (await told(health))[1]["dependencies"]["kafka"] == state
+
+    async with carried(cluster, pool, hints):
+        await until(lambda: kafka_is("up"))
+        own_kafka.pause()
+        await until(lambda: kafka_is("down"), deadline=8)
+        own_kafka.resume()
+        await until(lambda: kafka_is("up"), deadline=15)
+    assert await cursors.silent_for(pool, cluster.named(RELAY)) is not None

@@ -1,0 +1,84 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fte.domain.errors import Malformed
+from fte.domain.measurements import TURN_FINISHED, Measurement, measurements
+
+AT = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
+TURN: dict[str, Any] = {
+    "channel": "email",
+    "outcome": "answered",
+    "reason": None,
+    "failed": False,
+    "run_ms": 1200,
+    "waiting_since": "2026-03-01T12:00:27.5Z",
+    "input_tokens": 900,
+    "output_tokens": 80,
+}
+
+
+def read(**changes: Any) -> list[Measurement]:
+    return measurements(TURN_FINISHED, AT, TURN | changes)
+
+
+def test_what_a_finished_turn_says() -> None:
+    assert read() == [
+        Measurement("turn", 1.0, "email", {"outcome": "answered", "failed": False}),
+        Measurement("turn_seconds", 2.5, "email"),
+        Measurement("run_ms", 1200.0, "email"),
+        Measurement("tokens_input", 900.0, "email"),
+        Measurement("tokens_output", 80.0, "email"),
+    ]
+
+
+def test_an_escalation_is_counted_with_its_reason() -> None:
+    found = read(outcome="escalated", reason="refund_request", failed=True)
+    assert found[0] == Measurement("turn", 1.0, "email", {"outcome": "escalated", "failed": True})
+    assert found[-1] == Measurement("escalation", 1.0, "email", {"reason": "refund_request"})
+
+
+def test_a_clock_that_went_back_makes_no_negative_time() -> None:
+    [wait] = [m.value for m in read(waiting_since=str(AT + timedelta(hours=1))) if m.name == "turn_seconds"]
+    assert wait == 0.0
+
+
+def test_what_a_newer_writer_says_is_passed_over() -> None:
+    assert measurements("turn.dreamt_of", AT, {"channel": "telepathy"}) == []
+    assert read(colour="blue") == read()
+
+
+@pytest.mark.parametrize("name", TURN)
+def test_each_fact_is_needed(name: str) -> None:
+    with pytest.raises(Malformed, match=name):
+        measurements(TURN_FINISHED, AT, {key: value for key, value in TURN.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("channel", "telepathy"),
+        ("channel", None),
+        ("outcome", ""),
+        ("reason", "x" * 61),
+        ("failed", "no"),
+        ("run_ms", -1),
+        ("run_ms", 1.5),
+        ("run_ms", True),
+        ("run_ms", 10**400),
+        ("waiting_since", "yesterday"),
+        ("waiting_since", "2026-03-01T12:00:00"),
+        ("input_tokens", "900"),
+        ("output_tokens", {}),
+    ],
+)
+def test_nonsense_is_malformed(name: str, value: Any) -> None:
+    with pytest.raises(Malformed):
+        read(**{name: value})
+
+
+@pytest.mark.parametrize("payload", [None, 1, "turn", [], {}])
+def test_what_is_no_turn_is_malformed(payload: Any) -> None:
+    with pytest.raises(Malformed):
+        measurements(TURN_FINISHED, AT, payload)

@@ -1,0 +1,81 @@
+"""Seeded bugs of the way events take through Kafka."""
+
+from tests.mutants.catalogue import Mutant
+
+_BUS = "tests/bus/test_kafka_bus.py"
+
+KAFKA = (
+    Mutant(
+        name="a-place-before-the-handler",
+        invariant="I11 offsets never run ahead",
+        path="fte/bus/dispatch.py",
+        healthy="            await self._handle(entry.event)\n            entry.done = True\n",
+        sick="            entry.done = True\n            await self._handle(entry.event)\n",
+        tests=(_BUS, "-k", "runs_ahead"),
+    ),
+    Mutant(
+        name="the-relay-moves-before-the-brokers-say-yes",
+        invariant="I12 Kafka is expendable",
+        path="fte/bus/relay.py",
+        healthy="        await asyncio.gather(*sent)\n",
+        sick="        await asyncio.sleep(0)\n",
+        tests=(_BUS, "-k", "killed_broker"),
+    ),
+    Mutant(
+        name="a-new-group-begins-at-the-newest",
+        invariant="I12 Kafka is expendable",
+        path="fte/bus/kafka.py",
+        healthy='auto_offset_reset="earliest"',
+        sick='auto_offset_reset="latest"',
+        tests=(_BUS, "-k", "oldest_event"),
+    ),
+    Mutant(
+        name="deleted-topics-stay-away",
+        invariant="I12 Kafka is expendable",
+        path="fte/bus/relay.py",
+        healthy="            await topics.create_missing(self._cluster, self._plan)\n",
+        sick="            if not held.place.position and not held.place.until and held.place.seen == '3:3:':\n"
+        "                await topics.create_missing(self._cluster, self._plan)\n",
+        tests=(_BUS, "-k", "deleted_in_the_middle"),
+    ),
+    Mutant(
+        name="an-unreadable-record-stops-the-group",
+        invariant="I13 poison is isolated",
+        path="fte/bus/kafka.py",
+        healthy="            await self._bury(_strange(self._cluster, one), error, 1)\n",
+        sick="            raise\n",
+        tests=(_BUS, "-k", "nobody_can_read"),
+    ),
+    Mutant(
+        name="what-the-page-showed-comes-again",
+        invariant="I20 the console misses nothing",
+        path="fte/bus/kafka.py",
+        healthy=" or self._passed.passed(appended.tx, appended.position):",
+        sick=":",
+        tests=(_BUS, "-k", "followed_exactly"),
+    ),
+    Mutant(
+        name="what-the-relay-repeats-is-told-twice",
+        invariant="I20 the console misses nothing",
+        path="fte/bus/kafka.py",
+        healthy="return event if self._recent.is_new(event.id) else None",
+        sick="return event",
+        tests=(_BUS, "-k", "carries_twice"),
+    ),
+    Mutant(
+        name="nobody-looks-after-a-deaf-consumer",
+        invariant="L2 recovery with no human",
+        path="fte/bus/kafka.py",
+        healthy="            if now - self._heard_at > STUCK_AFTER:\n",
+        sick="            if False:\n",
+        tests=(_BUS, "-k", "hears_nothing"),
+    ),
+    Mutant(
+        name="health-believes-in-kafka",
+        invariant="L2 an outage is told",
+        path="fte/daemon/health.py",
+        healthy="silent is not None and silent < CARRIED_WITHIN",
+        sick="True",
+        tests=("tests/daemon/test_health.py",),
+    ),
+)
