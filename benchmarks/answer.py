@@ -45,12 +45,9 @@ async def measure(size: Size = Size()) -> list[Figure]:
 def _against_daemon(url: str, size: Size) -> list[Figure]:
     port = free_port()
     with running("-m", "benchmarks.daemon", url, port, "http", "worker", "sweeper"):
-        _answer_times(url, _load(port, size, "warm-", size.connections), "warm-")
-        burst = _load(port, size, "burst-", size.burst)
-        begun = min(burst["sent"].values())
-        sustainable = size.burst / max(_answer_times(url, burst, "burst-", since=begun))
+        sustainable = sustainable_rate(url, port, size)
         rate = sustainable / 2
-        waits = _answer_times(url, _load(port, size, "paced-", size.messages, rate), "paced-")
+        waits = paced_waits(url, port, size, rate, "paced-")
     return [
         Figure(
             name="answer, p95",
@@ -61,6 +58,19 @@ def _against_daemon(url: str, size: Size) -> list[Figure]:
             note=f"median {quantile(waits, 0.5) * 1000:.0f} ms, at {rate:.0f}/s, half of {sustainable:.0f}/s",
         )
     ]
+
+
+def sustainable_rate(url: str, port: int, size: Size) -> float:
+    """Messages a second, as a burst shows after a warm-up."""
+    _answer_times(url, _load(port, size, "warm-", size.connections), "warm-")
+    burst = _load(port, size, "burst-", size.burst)
+    begun = min(burst["sent"].values())
+    return size.burst / max(_answer_times(url, burst, "burst-", since=begun))
+
+
+def paced_waits(url: str, port: int, size: Size, rate: float, prefix: str) -> list[float]:
+    """Seconds from each submission to its answer at a rate."""
+    return _answer_times(url, _load(port, size, prefix, size.messages, rate), prefix)
 
 
 def _load(port: int, size: Size, prefix: str, count: int, rate: float | None = None) -> Any:

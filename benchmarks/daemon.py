@@ -1,4 +1,7 @@
-"""The real daemon as a process: `python -m benchmarks.daemon URL PORT ROLE…` says `ready` and runs until stopped."""
+"""The real daemon as a process: `python -m benchmarks.daemon URL PORT ROLE…` says `ready` and runs until stopped.
+
+What else a benchmark sets comes from the environment, as always.
+"""
 
 import sys
 from typing import Any
@@ -14,9 +17,9 @@ SECRET = "benchmark-" * 4
 
 def main() -> None:
     url, port, *roles = sys.argv[1:]
-    settings = Settings(
+    settings = Settings.load(
         database_url=url,
-        port=int(port),
+        port=port,
         secret_key=SECRET,
         form_rate_per_ip=1_000_000,
         form_rate_per_address=1_000_000,

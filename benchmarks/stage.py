@@ -107,12 +107,10 @@ def stop(process: "subprocess.Popen[Any]") -> None:
             stream.close()
 
 
-def result(*arguments: Any, **env: Any) -> Any:
+def result(*arguments: Any, timeout: float = RUN_TIMEOUT, **env: Any) -> Any:
     """What a Python process of ours prints as JSON on its last line. Raises RuntimeError when it fails."""
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment(**env), timeout=RUN_TIMEOUT
-    )
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(**env), timeout=timeout)
     if done.returncode != 0:
         raise RuntimeError(f"{arguments} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])

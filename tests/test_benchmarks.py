@@ -48,6 +48,17 @@ def test_a_steady_rate_leaves_both_ends_out() -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("name", runner.NAMES)
 async def test_every_benchmark_runs(name: str) -> None:
+    await runs(name)
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("kafka_program")
+@pytest.mark.parametrize("name", runner.OVER_KAFKA)
+async def test_every_benchmark_over_kafka_runs(name: str) -> None:
+    await runs(name)
+
+
+async def runs(name: str) -> None:
     module = importlib.import_module(f"benchmarks.{name}")
     figures = await module.measure(module.TINY)
     assert figures

@@ -68,7 +68,10 @@ class Cluster:
     async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
         """A producer whose records come once and in order per partition. Raises Unavailable."""
         producer = AIOKafkaProducer(
-            **self._options("producer"), enable_idempotence=True, acks="all", max_batch_size=256 * 1024
+            **self._options("producer"),
+            enable_idempotence=True,
+            acks="all",
+            max_batch_size=256 * 1024,
         )
         try:
             await _started(producer.start())

@@ -40,14 +40,14 @@ class Held:
         self.place = place
         self.moved = False
 
-    async def save(self, place: Cursor | None) -> None:
-        """Store how far the group has come (None: no further), and keep the lease; once per interval.
+    async def save(self, place: Cursor | None, *, at_once: bool = False) -> None:
+        """Store how far the group has come (None: no further), and keep the lease; once per interval, or at once.
 
         Raises Displaced when another process has the place, Unavailable when the database is away.
         """
         self._unsaved = place or self._unsaved
         now = time.monotonic()
-        if now < self._save_at:
+        if now < self._save_at and not at_once:
             return
         self._save_at = now + SAVE_EVERY
         saved = await self._pool.fetchval(

@@ -30,4 +30,14 @@ def configure(level: int = logging.INFO) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(_briefly)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _briefly(record: logging.LogRecord) -> bool:
+    """Tell in a line what the Kafka client says of a broker that is away: its own tasks end with a traceback each."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and type(error).__module__.startswith("aiokafka."):
+        record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {type(error).__name__}", None
+        record.exc_info = record.exc_text = None
+    return True

@@ -127,24 +127,26 @@ async def read(
     return [(Cursor(cursor.seen, row["until"], row["position"]), _envelope(row)) for row in rows], after
 
 
-async def read_appended(pool: Pool, topics: Sequence[str], cursor: Cursor) -> tuple[list[Appended], Cursor]:
+async def read_appended(
+    pool: Pool, topics: Sequence[str], cursor: Cursor, limit: int = READ_MAX
+) -> tuple[list[Appended], Cursor]:
     """As `read`, for who carries the events elsewhere: each with its place in the log instead of a cursor."""
-    rows, after = await _next(pool, topics, cursor)
+    rows, after = await _next(pool, topics, cursor, limit)
     return [Appended(row["tx"], row["position"], _envelope(row)) for row in rows], after
 
 
-async def _next(pool: Pool, topics: Sequence[str], cursor: Cursor) -> tuple[list[Any], Cursor]:
+async def _next(
+    pool: Pool, topics: Sequence[str], cursor: Cursor, limit: int = READ_MAX
+) -> tuple[list[Any], Cursor]:
     if cursor.until is None:
-        rows: list[Any] = await pool.fetch(_sql.open_window, list(topics), cursor.seen, READ_MAX)
+        rows: list[Any] = await pool.fetch(_sql.open_window, list(topics), cursor.seen, limit)
     else:
-        rows = await pool.fetch(
-            _sql.read_on, list(topics), cursor.seen, cursor.until, cursor.position, READ_MAX
-        )
+        rows = await pool.fetch(_sql.read_on, list(topics), cursor.seen, cursor.until, cursor.position, limit)
     if rows[0]["pruned"] and cursor != Cursor():
         raise _no_longer_kept()
     until = rows[0]["until"]
     events = [row for row in rows if row["id"] is not None]
-    if len(events) == READ_MAX:
+    if len(events) == limit:
         return events, Cursor(cursor.seen, until, events[-1]["position"])
     return events, Cursor(until)
 
