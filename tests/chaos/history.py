@@ -454,6 +454,9 @@ def _due_events(history: History) -> Iterator[tuple[Any, ...]]:
                 yield OUTBOUND[channel], "reply", conversation, str(row["id"])
         if row["run_id"] is not None:
             yield METRICS, "turn.finished", conversation
+    for row in history.replies:
+        if row["kind"] == "code":  # it goes to another channel than the conversation's
+            yield OUTBOUND[row["channel"]], "reply", str(row["conversation_id"]), str(row["message_id"])
     for row in history.audit:
         if row["action"] in _ANNOUNCED:
             type_ = _ANNOUNCED[row["action"]]

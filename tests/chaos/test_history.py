@@ -462,6 +462,7 @@ SICK: list[tuple[str, str, Break]] = [
     ("I18", "told 0 times", without("log", topic=OUTBOUND["email"])),
     ("I18", "told 0 times", without("log", type="conversation.taken_over")),
     ("I18", "told 0 times", without("log", type="reply.sent")),
+    ("I18", "told 1 times", changed("replies", "id", id_("m2 1"), kind="code")),
     ("I18", "due 0 times", without("messages", id=id_("m1"))),
     ("I18", "raised 0 times", without("log", topic=ESCALATIONS)),
     ("I18", "but not on", changed("conversations", "id", id_("form"), escalation_reason="security")),
