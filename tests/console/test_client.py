@@ -71,6 +71,22 @@ async def test_every_event_once_across_cuts(desk: Desk, client: Client) -> None:
     assert [item.event.payload["seq"] for item in seen] == [2, 3, 4, 5, 6]
 
 
+async def test_what_comes_again_after_a_cut_is_passed_over(desk: Desk, client: Client) -> None:
+    key = desk.add(1)
+    async with asyncio.timeout(10), aclosing(client.follow(str(len(desk.log)))) as stream:
+        heard_: list[Heard] = []
+        desk.say(key, "one")
+        async for item in stream:
+            if isinstance(item, Heard):
+                heard_.append(item)
+                if len(heard_) == 2:
+                    break
+                desk.cut()
+                desk.publish(desk.log[-1])
+                desk.say(key, "two")
+    assert [item.event.payload["seq"] for item in heard_] == [2, 3]
+
+
 async def test_silence_counts_as_a_cut(desk: Desk, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SILENCE_MAX", 0.2)
     found = await heard(client, "0", 2)

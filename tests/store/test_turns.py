@@ -75,6 +75,15 @@ async def test_the_assignment_holds_what_the_answer_is_owed_for(pool: Pool) -> N
     assert not claim.assignment.first_answer
 
 
+async def test_the_assignment_holds_nothing_of_others(pool: Pool) -> None:
+    await receive(pool, "Ben's secret", identifier="ben@example.com", verified=True)
+    await claim_one(pool)
+    await receive(pool, "one", identifier="ada@example.com", verified=True)
+    claim = await claim_one(pool)
+    assert [line.content for line in claim.assignment.lines] == ["one"]
+    assert claim.assignment.question == "one"
+
+
 async def test_an_answer_becomes_true_as_a_whole(pool: Pool) -> None:
     received = await receive(pool)
     claim = await claim_one(pool)
