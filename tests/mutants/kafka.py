@@ -17,8 +17,8 @@ KAFKA = (
         name="the-relay-moves-before-the-brokers-say-yes",
         invariant="I12 Kafka is expendable",
         path="fte/bus/relay.py",
-        healthy="        await asyncio.gather(*sent)\n",
-        sick="        await asyncio.sleep(0)\n",
+        healthy="            await asyncio.gather(*sent)\n",
+        sick="            await asyncio.sleep(0)\n",
         tests=(_BUS, "-k", "killed_broker"),
     ),
     Mutant(
