@@ -220,6 +220,7 @@ class Stage:
                 accepts=[*self.gmail.accepted.sends, *self.twilio.accepted.sends],
                 acted=self.notes.acted,
                 arrived=self._arrived(),
+                alike=self._alike(),
                 mail_places=self.notes.mail_places,
                 followed=self.notes.followed,
                 carried=await self._carried() if self.broker is not None else None,
@@ -227,6 +228,12 @@ class Stage:
                 pushed_on=frozenset(self.notes.pushed_on),
                 groups=await self._groups() if self.broker is not None else (),
             )
+
+    def _alike(self) -> frozenset[str]:
+        same: dict[tuple[str, str], list[str]] = {}
+        for sent in self.twilio.outbox:
+            same.setdefault((sent.recipient, sent.text), []).append(sent.reply_id or "")
+        return frozenset(reply for replies in same.values() if len(replies) > 1 for reply in replies)
 
     def _arrived(self) -> list[Arrived]:
         records = self.gmail.mailbox(MAILBOX).history

@@ -508,6 +508,12 @@ def test_an_old_history_without_a_metrics_group_is_not_asked_about_it() -> None:
     assert dataclasses.replace(history, groups=()).problems("I11") == []
 
 
+def test_a_parked_reply_nobody_can_tell_from_another_is_no_phantom() -> None:
+    history = changed("replies", "id", id_("m2 0"), state="unknown")(healthy())
+    assert dataclasses.replace(history, alike=frozenset({str(id_("m2 0"))})).problems("I5") == []
+    assert dataclasses.replace(history, alike=frozenset({str(id_("m2 1"))})).problems("I5") != []
+
+
 def test_who_was_told_to_load_anew_need_not_have_heard_everything() -> None:
     history = dataclasses.replace(
         healthy(), followed=[Followed(since="3:3:..0", heard=(), told_to_reload=True)]
