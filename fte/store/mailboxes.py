@@ -45,7 +45,7 @@ async def mark_dirty(pool: Pool, account: str) -> None:
 async def claim(pool: Pool, account: str, holder: UUID, seconds: float) -> Lease | None:
     """Take a mailbox that is due for a reading, for so many seconds. None: it is not due, or somebody has it.
 
-    A mailbox nobody has heard of yet is due.
+    A mailbox nobody has heard of yet is due, and so is one that this holder has: its last reading was cut off.
     """
     row = await pool.fetchrow(_sql.claim, account, holder, seconds)
     if row is None:

@@ -3,12 +3,14 @@ insert into mailboxes (account) values ($1)
 on conflict (account) do update set dirty = true
 
 -- name: claim
--- The flag is taken down before the reading begins: what is announced meanwhile puts it up again.
+-- The flag is taken down before the reading begins: what is announced meanwhile puts it up again. Who holds a mailbox
+-- that it asks for was cut off before it could give it back, and goes on at once.
 insert into mailboxes as m (account, dirty, holder, held_until)
 values ($1, false, $2, now() + make_interval(secs => $3))
 on conflict (account) do update
    set dirty = false, holder = excluded.holder, held_until = excluded.held_until
- where (m.dirty or m.next_sync_at <= now()) and (m.held_until is null or m.held_until <= now())
+ where m.holder = $2
+    or (m.dirty or m.next_sync_at <= now()) and (m.held_until is null or m.held_until <= now())
 returning history_id, synced_at, now() as began_at
 
 -- name: begin_mail

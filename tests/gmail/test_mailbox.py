@@ -265,6 +265,16 @@ async def test_a_full_sync_is_bounded(ours: Post, monkeypatch: pytest.MonkeyPatc
     assert await stored(ours.pool) == texts[-4:]
 
 
+async def test_who_was_cut_off_from_the_database_goes_on_at_once(ours: Post) -> None:
+    me = new_id()
+    assert await mailboxes.claim(ours.pool, "other", me, 60) is not None
+    assert await mailboxes.claim(ours.pool, "other", new_id(), 60) is None
+    again = await mailboxes.claim(ours.pool, "other", me, 60)
+    assert again is not None
+    await mailboxes.advance(ours.pool, again, 5, 60)
+    assert await mailboxes.claim(ours.pool, "other", me, 60) is None
+
+
 async def test_the_place_never_moves_back(ours: Post) -> None:
     lease = await mailboxes.claim(ours.pool, "other", new_id(), 60)
     assert lease is not None
