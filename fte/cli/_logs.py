@@ -2,10 +2,14 @@
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+_OURS = Path(__file__).parent.parent
+_CLIENTS = frozenset({"aiokafka", "asyncpg"})
 _SHARED: tuple[Any, ...] = (
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -35,9 +39,21 @@ def configure(level: int = logging.INFO) -> None:
 
 
 def _briefly(record: logging.LogRecord) -> bool:
-    """Tell in a line what the Kafka client says of a broker that is away: its own tasks end with a traceback each."""
+    """Tell in a line, as a warning, what breaks in a database's or broker's client by itself, when that server is away.
+
+    Tasks of their own that nobody waits for end with a traceback each, and say nothing that our own lines do not.
+    """
     error = record.exc_info[1] if record.exc_info else None
-    if error is not None and type(error).__module__.startswith("aiokafka."):
+    if error is not None and _is_a_clients(error):
         record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {type(error).__name__}", None
         record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
     return True
+
+
+def _is_a_clients(error: BaseException) -> bool:
+    """Whether it broke in one of these libraries without a line of ours on the way."""
+    files = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(_CLIENTS.intersection(file.parts) for file in files) and not any(
+        file.is_relative_to(_OURS) for file in files
+    )
