@@ -17,7 +17,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -210,16 +209,30 @@ def overlaps(begin: float, end: float, spans: Iterable[Span]) -> bool:
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A message with its answer: when it was written and when the customer could read the answer, or the provider had
-    it. `waited` leaves out the seconds in which we wait for another fragment of the same thought."""
+    it. `waited` leaves out the seconds in which we wait for another fragment of the same thought. `stored` and `said`
+    are when the message and its answer came into the database."""
 
     written: Written
+    stored: float
+    said: float
     at: float
     waited: float
 
+    def __str__(self) -> str:
+        to_store, to_say = self.stored - self.written.at, self.said - self.stored
+        acknowledged = "" if self.written.accepted_at else ", not acknowledged"
+        return (
+            f"{self.written.channel:9} waited {self.waited:5.1f} s: {to_store:5.1f} s until stored{acknowledged}, "
+            f"{to_say:5.1f} s until answered, {self.at - self.said:5.1f} s until sent"
+        )
+
 
 def answers(history: History, written: Sequence[Written]) -> list[Answered]:
-    """What the AI answered, by message."""
-    inbound = {(row["channel"], row["provider_id"]): row["message_id"] for row in history.inbound}
+    """What the AI answered, by message; not what it was only given back by a person."""
+    given_back = [
+        (row["conversation_id"], row["at"].timestamp()) for row in history.audit if row["action"] == "release"
+    ]
+    inbound = {(row["channel"], row["provider_id"]): row for row in history.inbound}
     messages = {row["id"]: row for row in history.messages}
     spoken: dict[UUID, list[Any]] = defaultdict(list)
     for row in history.messages:
@@ -231,19 +244,19 @@ def answers(history: History, written: Sequence[Written]) -> list[Answered]:
     }
     found = []
     for one in written:
-        message = messages.get(inbound.get((one.channel, one.provider_id)))
-        if message is None or message["outcome"] not in ("answered", "escalated"):
+        came = inbound.get((one.channel, one.provider_id))
+        message = messages.get(came["message_id"]) if came else None
+        if came is None or message is None or message["outcome"] not in ("answered", "escalated"):
             continue
         later = [row for row in spoken[message["conversation_id"]] if row["seq"] > message["seq"]]
         answer = min(later, key=lambda row: row["seq"])
-        at = _seconds(answer["created_at"]) if answer["channel"] == "web_form" else out.get(answer["id"])
+        stored, said = came["received_at"].timestamp(), answer["created_at"].timestamp()
+        if any(c == message["conversation_id"] and stored < at_ < said for c, at_ in given_back):
+            continue
+        at = said if answer["channel"] == "web_form" else out.get(answer["id"])
         if at is not None:
-            found.append(Answered(one, at, at - one.at - STYLES[one.channel].quiet))
+            found.append(Answered(one, stored, said, at, at - one.at - STYLES[one.channel].quiet))
     return found
-
-
-def _seconds(moment: datetime) -> float:
-    return moment.timestamp()
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -392,6 +405,9 @@ async def main() -> int:
             print(problem)
         for ended in built.fleet.ended:
             print(ended)
+        slowest = sorted(answers(history, built.notes.written), key=lambda one: -one.waited)
+        for one in slowest[:20]:
+            print(f"{one.written.at - begun:7.1f} s  {one}")
         print(shown(lines))
     return 0 if all(line.met for line in lines) else 1
 
