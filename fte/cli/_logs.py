@@ -10,6 +10,8 @@ import structlog
 
 _OURS = Path(__file__).parent.parent
 _CLIENTS = frozenset({"aiokafka", "asyncpg"})
+_LEFT_OPEN = "Unclosed AIOKafkaConnection"
+"""What the broker's client says of a connection it dropped itself, when connecting took too long."""
 _SHARED: tuple[Any, ...] = (
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -44,7 +46,9 @@ def _briefly(record: logging.LogRecord) -> bool:
     Tasks of their own that nobody waits for end with a traceback each, and say nothing that our own lines do not.
     """
     error = record.exc_info[1] if record.exc_info else None
-    if error is not None and _is_a_clients(error):
+    if record.getMessage().startswith(_LEFT_OPEN):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    elif error is not None and _is_a_clients(error):
         record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {type(error).__name__}", None
         record.exc_info = record.exc_text = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from fte import wire
@@ -101,9 +101,15 @@ async def _on_http_error(_: Request, error: Exception) -> Response:
     return json_response(wire.Problem(error=f"{error.detail}."), code=error.status_code, headers=headers)
 
 
+async def _on_leaving(_: Request, __: Exception) -> Response:
+    """Nobody is there to read it, and nothing is broken."""
+    return Response(status_code=400)
+
+
 EXCEPTION_HANDLERS: Final[Mapping[Any, Any]] = {
     FteError: _on_error,
     HTTPException: _on_http_error,
+    ClientDisconnect: _on_leaving,
     Exception: _on_error,
 }
 """For `Starlette(exception_handlers=…)`: every error is our JSON, none a traceback."""

@@ -44,3 +44,11 @@ def test_whatever_else_breaks_is_told_with_its_traceback(breaks: Callable[[], ob
     assert record.getMessage().startswith("Task exception was never retrieved\nfuture:")
     assert record.exc_info is not None
     assert record.levelname == "ERROR"
+
+
+def test_a_connection_the_brokers_client_dropped_is_a_warning() -> None:
+    record = logging.LogRecord(
+        "asyncio", logging.ERROR, "", 0, "Unclosed AIOKafkaConnection\nconn: x", (), None
+    )
+    assert _briefly(record)
+    assert record.levelname == "WARNING"

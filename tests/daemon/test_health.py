@@ -1,8 +1,12 @@
 """GET /health: honest about the database, about Kafka and about this process's own parts."""
 
 import httpx
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from fte.bus import cursors
+from fte.daemon.bodies import read_body
 from fte.daemon.health import Health
 from fte.daemon.http import application
 from fte.domain.events import RELAY
@@ -60,3 +64,22 @@ async def test_the_brokers_death_and_return_are_told_soon(
         own_kafka.resume()
         await until(lambda: kafka_is("up"), deadline=15)
     assert await cursors.silent_for(pool, cluster.named(RELAY)) is not None
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_body_breaks_nothing(pool: Pool) -> None:
+    async def reading(request: Request) -> Response:
+        await read_body(request.scope, request.receive)
+        raise AssertionError("there was no body")
+
+    app = application([Route("/read", reading, methods=["POST"])])
+    scope = {"type": "http", "method": "POST", "path": "/read", "headers": [], "query_string": b""}
+    sent: list[dict] = []
+
+    async def receive() -> dict:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == 400
