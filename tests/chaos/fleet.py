@@ -385,10 +385,7 @@ def _is_error(line: str) -> bool:
         said = json.loads(line)
     except ValueError:
         return False  # cut off by a kill
-    logger = str(said.get("logger", ""))
-    library = logger.startswith(("aiokafka", "asyncpg"))
-    if logger == "asyncio":  # of a task nobody waited for: a library's, unless a line of ours was on the way
-        library = "/fte/" not in str(said.get("exception", ""))
+    library = str(said.get("logger", "")).startswith(("aiokafka", "asyncpg"))
     return said.get("level") in ("error", "critical") and not library
 
 
