@@ -34,6 +34,14 @@ async def take_and_hang(post: "Post", reply: Outgoing) -> str:
     raise InDoubt("the connection was lost")
 
 
+def take_slowly(gate: asyncio.Event) -> Step:
+    async def step(post: "Post", reply: Outgoing) -> str:
+        await gate.wait()
+        return await take(post, reply)
+
+    return step
+
+
 def refuse(error: Exception) -> Step:
     async def step(_: "Post", __: Outgoing) -> str:
         raise error

@@ -112,7 +112,10 @@ class Daemon:
         """Run the roles until `stop` is set or one of them breaks."""
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(self.hints.run())]
-            serving = tasks.create_task(serve(self._application(roles), listening, self.stop))
+            webhooks = self._webhooks() if "http" in roles else None
+            if webhooks is not None:
+                started.append(tasks.create_task(webhooks.run()))
+            serving = tasks.create_task(serve(self._application(roles, webhooks), listening, self.stop))
             serving.add_done_callback(lambda _: self.stop.set())
             if "sweeper" in roles:
                 sweeper = Sweeper(self.pool, self.hints, log_retention_days=self.settings.log_retention_days)
@@ -133,7 +136,11 @@ class Daemon:
             for task in started:
                 task.cancel()
 
-    def _application(self, roles: tuple[Role, ...]) -> Starlette:
+    def _webhooks(self) -> Webhooks | None:
+        account = account_of(self.settings)
+        return Webhooks(self.pool, self.secret, account, self.hints.ring) if account else None
+
+    def _application(self, roles: tuple[Role, ...], webhooks: Webhooks | None) -> Starlette:
         """Every process tells how it is; only the role http does more."""
         cluster = kafka.cluster_of(self.settings)
         channels = providers.configured(self.settings)
@@ -150,12 +157,11 @@ class Daemon:
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
         )
         mail = GmailWebhook(self.pool, self.settings, self.hints.ring)
-        whatsapp = account_of(self.settings)
         return application(
             [
                 *support_routes(support),
                 *mail.routes(),
-                *(Webhooks(self.pool, self.secret, whatsapp, self.hints.ring).routes() if whatsapp else []),
+                *(webhooks.routes() if webhooks else []),
                 *api.routes(),
                 *stream.routes(),
                 *own,

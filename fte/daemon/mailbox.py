@@ -9,11 +9,13 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
 
 from fte.channels.gmail.client import Broken, DeadToken, GmailClient, Ref, Throttled
+from fte.daemon import leases
 from fte.daemon.mail_sorter import MailSorter
 from fte.domain.errors import FteError, NotFound, Unavailable
 from fte.domain.ids import new_id
@@ -23,8 +25,6 @@ from fte.pg.pool import Pool
 from fte.store import channel_health, mail_threads, mailboxes
 from fte.store.mailboxes import Lease
 
-LEASE: Final = 90.0
-"""Seconds a mailbox is held for one mail; renewed with each."""
 MAIL_TIMEOUT: Final = 60.0
 """Seconds one mail may take, whole."""
 TRIES_MAX: Final = 3
@@ -102,10 +102,11 @@ class Mailbox:
     async def read_if_due(self) -> bool:
         """Read the mailbox when it is due and nobody else does. Whether it was read, to the end."""
         try:
-            lease = await mailboxes.claim(self._pool, self._account, self._me, LEASE)
+            lease = await mailboxes.claim(self._pool, self._account, self._me, leases.SECONDS)
             if lease is None:
                 return False
-            return await self._read_leased(lease)
+            async with leases.renewing(partial(mailboxes.renew, self._pool, lease)):
+                return await self._read_leased(lease)
         except Unavailable as error:
             _log.warning("reading put off", error=error.message)
             return False
@@ -231,7 +232,7 @@ class Mailbox:
     async def _stored(self, lease: Lease, ref: Ref) -> bool:
         """Deal with one mail. False when Gmail does not hand it out, which may be about this mail alone."""
         while True:
-            tries = await mailboxes.begin_mail(self._pool, lease, ref.id, LEASE)
+            tries = await mailboxes.begin_mail(self._pool, lease, ref.id)
             if tries is None:
                 raise LeaseLost
             if tries > TRIES_MAX:

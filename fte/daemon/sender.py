@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 
+from fte.daemon import leases
 from fte.domain import delivery
 from fte.domain.channels import Channel
 from fte.domain.delivery import Outgoing
@@ -26,10 +27,9 @@ from fte.wire import Envelope
 
 SEND_TIMEOUT: Final = 15.0
 """Seconds one call of a channel may take."""
-LEASE: Final = 30.0
-"""Seconds a sender may hold a reply; afterwards the provider is asked about it."""
-BEGIN_BY: Final = 10.0
-"""Seconds after the claim in which sending must begin: a process that was stopped for longer leaves the reply alone."""
+BEGIN_BY: Final = leases.SECONDS / 2
+"""Seconds after the claim in which sending must begin: a process that was stopped for longer leaves the reply alone.
+When its lease is over, the provider is asked about it."""
 ASK_AGAIN: Final = 5.0
 """Seconds between two questions to the provider about one reply."""
 PARK_AFTER: Final = 45.0
@@ -70,14 +70,13 @@ class Sender:
         self._providers = providers
         self._company = company
         self._public_url = public_url.rstrip("/")
-        self._me = new_id()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Claim] = {}
         self._bell = asyncio.Event()
 
     async def run(self) -> None:
         """Send until cancelled; then finish what is under way."""
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with leases.renewing(self._renew), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._bus.consume(sorted(OUTBOUND.values()), SENDERS, self._on_doorbell))
                 tasks.create_task(self._for_ever(self._claim_due))
                 tasks.create_task(self._for_ever(self._claim_overdue))
@@ -109,9 +108,11 @@ class Sender:
         if free <= 0:
             return POLL
         claimed_at = now()
-        claims = await replies.claim(self._pool, self._secret, self._me, self._providers, free, LEASE)
+        claims = await replies.claim(
+            self._pool, self._secret, new_id(), self._providers, free, leases.SECONDS
+        )
         for claim in claims:
-            self._start(self._send(claim, claimed_at))
+            self._start(claim, self._send(claim, claimed_at))
         if claims:
             return 0.0
         due = await replies.next_due(self._pool, self._providers)
@@ -119,19 +120,24 @@ class Sender:
 
     async def _claim_overdue(self) -> float:
         free = CONCURRENCY - len(self._running)
-        claims = await replies.claim_overdue(self._pool, self._secret, self._me, self._providers, free, LEASE)
+        claims = await replies.claim_overdue(
+            self._pool, self._secret, new_id(), self._providers, free, leases.SECONDS
+        )
         for claim in claims:
-            self._start(self._ask(claim))
+            self._start(claim, self._ask(claim))
         await asyncio.sleep(POLL)
         return 0.0
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _renew(self, seconds: float) -> None:
+        await replies.renew(self._pool, list(self._running.values()), seconds)
+
+    def _start(self, claim: Claim, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(work))
-        self._running.add(task)
+        self._running[task] = claim
         task.add_done_callback(self._on_done)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._bell.set()
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:

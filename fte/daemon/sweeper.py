@@ -12,7 +12,7 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.store import identity, turns
 
-EVERY: Final = 5.0
+EVERY: Final = 2.0
 PRUNE_EVERY: Final = 3600.0
 
 _log = structlog.get_logger("fte.sweeper")

@@ -1,7 +1,8 @@
 """The watch over a WhatsApp number: finds what no webhook brought, and fetches the files customers sent.
 
-Twilio hardly repeats a webhook, so its list of messages is read every few minutes, from where it was read to before,
-with an overlap. What is missing is taken in; what somebody sent from another client counts as a takeover.
+Twilio hardly repeats a webhook, so its list of messages is read every few minutes, and soon after webhooks may have been
+lost, from where it was read to before, with an overlap. What is missing is taken in; what somebody sent from another
+client counts as a takeover.
 """
 
 import asyncio
@@ -27,12 +28,12 @@ from fte.store.intake import set_aside, take_in
 
 READ_EVERY: Final = 120.0
 """Seconds between two readings of the list, whichever process does them."""
-LOOK_EVERY: Final = 15.0
+LOOK_EVERY: Final = 5.0
 """Seconds after which a process asks whether it is its turn."""
 OVERLAP: Final = timedelta(minutes=15)
 """How far each reading goes back behind the last one: the list may show a message late."""
-WEBHOOK_GRACE: Final = timedelta(seconds=60)
-"""How long a webhook may take: it says more than the list, so it goes first."""
+WEBHOOK_GRACE: Final = timedelta(seconds=15)
+"""How long Twilio waits for a webhook's answer: it says more than the list, so it goes first."""
 OTHERS_GRACE: Final = timedelta(minutes=3)
 """How old a message sent from elsewhere must be: longer than a sender takes to store what it sent itself."""
 LIST_MAX: Final = 1_000
@@ -82,7 +83,9 @@ class Watch:
 
     async def read(self, client: TwilioClient) -> bool:
         """Read the list, if it is time. Raises Unavailable; the next reading then begins where this one did."""
-        point = await whatsapp.due(self._pool, self._account.number, self._read_every)
+        point = await whatsapp.due(
+            self._pool, self._account.number, self._read_every, self._webhook_grace.total_seconds()
+        )
         if point is None:
             return False
         try:
@@ -90,6 +93,7 @@ class Watch:
             await self._take_missing(client, since, point.now - self._webhook_grace)
             await self._take_elsewhere(client, since, point.now - self._others_grace)
         except Unavailable as error:
+            await whatsapp.missed(self._pool, self._account.number)
             await self._report(error.message)
             raise
         await whatsapp.read_until(self._pool, self._account.number, point.now)

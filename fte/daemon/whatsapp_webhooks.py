@@ -4,6 +4,7 @@ Twilio posts again only when it could not connect (and not at all on a 429, whic
 lost on the way is found by the watch.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
@@ -22,9 +23,9 @@ from fte.daemon.bodies import URLENCODED, media_type, read_body
 from fte.daemon.responses import UNSTORED, problem
 from fte.daemon.whatsapp import as_inbound
 from fte.domain.delivery import WINDOW_CLOSED
-from fte.domain.errors import FteError, Malformed, Refused
+from fte.domain.errors import FteError, Malformed, Refused, Unavailable
 from fte.pg.pool import Pool
-from fte.store import replies
+from fte.store import replies, whatsapp
 from fte.store.intake import take_in
 
 BODY_MAX: Final = 256 * 1024
@@ -32,6 +33,8 @@ BODY_MAX: Final = 256 * 1024
 FIELDS_MAX: Final = 300
 TELL_EVERY: Final = 60.0
 """Seconds between two lines in the log about refused requests, which anybody can cause."""
+TELL_MISSED_EVERY: Final = 1.0
+"""Seconds between two notes that webhooks may have been lost."""
 TWIML: Final = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 """No instructions: answers go out through the API, when there is one."""
 
@@ -46,8 +49,21 @@ class Webhooks:
         self._secret = secret
         self._account = account
         self._on_stored = on_stored
+        self._missed = asyncio.Event()
+        self._missed.set()  # before this process was there
         self._refused = 0
         self._tell_at = 0.0
+
+    async def run(self) -> None:
+        """Have what webhooks may not have brought looked for, until cancelled."""
+        while True:
+            await self._missed.wait()
+            self._missed.clear()
+            try:
+                await whatsapp.missed(self._pool, self._account.number)
+            except Unavailable:
+                self._missed.set()
+            await asyncio.sleep(TELL_MISSED_EVERY)
 
     def routes(self) -> list[Route]:
         """Both take both: a message posted to the address meant for statuses is not lost."""
@@ -58,8 +74,11 @@ class Webhooks:
             form = await self._genuine_form(request)
             await self._take(inbound.understand(form, self._account), request)
         except ClientDisconnect:
+            self._missed.set()
             return Response(status_code=400)
         except FteError as error:
+            if isinstance(error, Unavailable):
+                self._missed.set()
             if isinstance(error, Malformed):
                 _log.error("whatsapp webhook not understood", problem=error.message)
             return problem(error)

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from fte.daemon import leases
 from fte.domain.errors import Unavailable
 from fte.domain.events import PROCESSORS, TICKETS_INCOMING
 from fte.domain.ids import new_id
@@ -20,8 +21,8 @@ from fte.store import turns
 from fte.store.turns import Claim
 from fte.wire import Envelope
 
-LEASE: Final = 60.0
-"""Seconds a worker may hold a turn; the agent's own budget ends well inside."""
+TURN_TIMEOUT: Final = 60.0
+"""Seconds a turn may take, whole; the agent's own budget ends well inside."""
 POLL: Final = 1.0
 """Seconds after which due turns are looked for without a doorbell."""
 CLAIM_MAX: Final = 50
@@ -69,13 +70,13 @@ class Worker:
         self._answerer = answerer
         self._concurrency = concurrency
         self._me = new_id()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Claim] = {}
         self._bell = asyncio.Event()
 
     async def run(self) -> None:
         """Work until cancelled; then finish or give back what is under way."""
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with leases.renewing(self._renew), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._bus.consume([TICKETS_INCOMING], PROCESSORS, self._on_doorbell))
                 tasks.create_task(self._claim_for_ever())
         finally:
@@ -87,7 +88,7 @@ class Worker:
         if wait <= 0:
             self._bell.set()
         else:
-            asyncio.get_running_loop().call_later(min(wait, LEASE), self._bell.set)
+            asyncio.get_running_loop().call_later(min(wait, TURN_TIMEOUT), self._bell.set)
 
     async def _claim_for_ever(self) -> None:
         failures = 0
@@ -109,10 +110,10 @@ class Worker:
         free = self._concurrency - len(self._running)
         if free <= 0:
             return POLL
-        claims = await turns.claim(self._pool, self._me, min(free, CLAIM_MAX), LEASE)
+        claims = await turns.claim(self._pool, self._me, min(free, CLAIM_MAX), leases.SECONDS)
         for claim in claims:
             task = asyncio.create_task(self._work(claim))
-            self._running.add(task)
+            self._running[task] = claim
             task.add_done_callback(self._on_done)
         if claims:
             return 0.0
@@ -120,12 +121,19 @@ class Worker:
         return POLL if next_due is None else min(POLL, max(next_due, 0.005))
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._bell.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("turn broke", error=type(error).__name__, exc_info=error)
 
+    async def _renew(self, seconds: float) -> None:
+        await turns.renew(self._pool, list(self._running.values()), seconds)
+
     async def _work(self, claim: Claim) -> None:
+        async with asyncio.timeout(TURN_TIMEOUT):
+            await self._answer(claim)
+
+    async def _answer(self, claim: Claim) -> None:
         if claim.attempts > ATTEMPTS_MAX:
             outcome = self._answerer.give_up(claim.assignment, "gave up after repeated crashes")
         else:
@@ -144,15 +152,14 @@ class Worker:
         )
 
     async def _finish(self, claim: Claim, outcome: Outcome) -> str:
-        """Finish for as long as the lease may still be ours; whatever happened before, finishing twice is harmless."""
+        """Finish, however often it takes: whatever happened before, finishing twice is harmless."""
         failures = 0
-        async with asyncio.timeout(LEASE):
-            while True:
-                try:
-                    return (await turns.finish(self._pool, claim, outcome)).value
-                except Unavailable:
-                    failures += 1
-                    await asyncio.sleep(pause(failures))
+        while True:
+            try:
+                return (await turns.finish(self._pool, claim, outcome)).value
+            except Unavailable:
+                failures += 1
+                await asyncio.sleep(pause(failures))
 
     async def _wind_up(self) -> None:
         if self._running:

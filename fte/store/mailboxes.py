@@ -54,12 +54,17 @@ async def claim(pool: Pool, account: str, holder: UUID, seconds: float) -> Lease
     return Lease(account, holder, cursor, row["synced_at"], row["began_at"])
 
 
-async def begin_mail(pool: Pool, lease: Lease, mail: str, seconds: float) -> int | None:
-    """Go on to the next mail, and hold the mailbox for so many seconds from now.
+async def renew(pool: Pool, lease: Lease, seconds: float) -> None:
+    """Hold the mailbox for so many seconds from now, unless somebody else does by now."""
+    await pool.execute(_sql.renew, lease.account, lease.holder, seconds)
+
+
+async def begin_mail(pool: Pool, lease: Lease, mail: str) -> int | None:
+    """Go on to the next mail.
 
     Returns how often in a row that mail was begun, this time included, by any process; None when the lease is lost.
     """
-    tries: int | None = await pool.fetchval(_sql.begin_mail, lease.account, lease.holder, mail, seconds)
+    tries: int | None = await pool.fetchval(_sql.begin_mail, lease.account, lease.holder, mail)
     return tries
 
 

@@ -13,9 +13,12 @@ on conflict (account) do update
     or (m.dirty or m.next_sync_at <= now()) and (m.held_until is null or m.held_until <= now())
 returning history_id, synced_at, now() as began_at
 
+-- name: renew
+update mailboxes set held_until = now() + make_interval(secs => $3) where account = $1 and holder = $2
+
 -- name: begin_mail
 update mailboxes
-   set held_until = now() + make_interval(secs => $4), mail = $3,
+   set mail = $3,
        mail_tries = case when mail = $3 then mail_tries + 1 else 1 end
  where account = $1 and holder = $2
 returning mail_tries

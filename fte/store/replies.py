@@ -25,7 +25,11 @@ _ACCEPTED: Final = ("sent", "delivered", "read", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A reply somebody may send, or ask the provider about, until the lease ends. `since_began` is in seconds."""
+    """A reply somebody may send, or ask the provider about, until the lease ends.
+
+    `holder` is another one for every claim, also of one process: what an earlier one left unfinished is not this one's.
+    `since_began` is in seconds.
+    """
 
     reply: Outgoing
     holder: UUID
@@ -52,6 +56,14 @@ async def claim_overdue(
     """Take replies whose sender vanished or was in doubt, to ask the provider about them."""
     taken = await pool.fetch(_sql.claim_overdue, limit, holder, lease, list(channels))
     return await _load(pool, secret, holder, [row["id"] for row in taken])
+
+
+async def renew(pool: Pool, claims: Sequence[Claim], seconds: float) -> None:
+    """Hold these for so many seconds from now; those that are somebody else's by now stay theirs."""
+    if claims:
+        await pool.execute(
+            _sql.renew, [c.reply.reply_id for c in claims], [c.holder for c in claims], seconds
+        )
 
 
 async def _load(pool: Pool, secret: bytes, holder: UUID, ids: Sequence[UUID]) -> list[Claim]:

@@ -81,6 +81,14 @@ update replies r
   from picked where r.id = picked.id
 returning r.id
 
+-- name: renew
+-- What is parked waits for its due time instead of for the end of a lease.
+update replies r
+   set lease_until = now() + make_interval(secs => $3),
+       due_at = case r.state when 'unknown' then now() + make_interval(secs => $3) else r.due_at end
+  from unnest($1::uuid[], $2::uuid[]) as mine (id, holder)
+ where r.id = mine.id and r.lease_holder = mine.holder and r.state in ('sending', 'unknown')
+
 -- name: load
 select r.id as reply_id, r.message_id, r.conversation_id, r.kind, r.channel, coalesce(r.account, last.account, '') as account,
        coalesce(r.recipient, last.sender, '') as recipient, coalesce(c.name, case when c.verified then cu.name end, '') as recipient_name,

@@ -87,6 +87,18 @@ def _claim(row: Any, holder: UUID) -> Claim:
     )
 
 
+async def renew(pool: Pool, claims: Sequence[Claim], seconds: float) -> None:
+    """Hold these for so many seconds from now; those that are somebody else's by now stay theirs."""
+    if claims:
+        await pool.execute(
+            _sql.renew,
+            [c.turn for c in claims],
+            [c.holder for c in claims],
+            [c.attempts for c in claims],
+            seconds,
+        )
+
+
 async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
     """Make a run's outcome true, or throw it away, in one transaction. Returns which.
 

@@ -20,6 +20,11 @@ with picked as (
 )
 select id from taken
 
+-- name: renew
+update turns t set lease_until = now() + make_interval(secs => $4)
+  from unnest($1::uuid[], $2::uuid[], $3::int[]) as mine (id, holder, attempts)
+ where t.id = mine.id and t.lease_holder = mine.holder and t.attempts = mine.attempts and t.state = 'running'
+
 -- name: load
 select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, c.epoch, c.verified,
        c.last_inbound_seq, c.answered_seq, k.number, k.subject, k.category, k.priority,

@@ -20,11 +20,16 @@ class Point:
     now: datetime
 
 
-async def due(pool: Pool, account: str, every: float) -> Point | None:
-    """Whether it is the caller's turn to read the list: nobody else gets one for `every` seconds. A new number's
-    list is read from now on."""
-    row: Any = await pool.fetchrow(_sql.due, account, every)
+async def due(pool: Pool, account: str, every: float, grace: float) -> Point | None:
+    """Whether it is the caller's turn to read the list: nobody else gets one for `every` seconds, or, when webhooks may
+    have been missed, until those are `grace` seconds old. A new number's list is read from now on."""
+    row: Any = await pool.fetchrow(_sql.due, account, every, grace)
     return None if row is None else Point(row["read_until"], row["at"])
+
+
+async def missed(pool: Pool, account: str) -> None:
+    """Webhooks may have been lost up to now: the list is to be read soon."""
+    await pool.execute(_sql.missed, account)
 
 
 async def read_until(pool: Pool, account: str, moment: datetime) -> None:

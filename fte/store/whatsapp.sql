@@ -1,8 +1,17 @@
 -- name: due
+-- When webhooks were missed, the next reading follows sooner: for those that were missed while this one waited.
 insert into whatsapp_numbers as known (account, next_read_at)
 values ($1, now() + make_interval(secs => $2))
-on conflict (account) do update set next_read_at = excluded.next_read_at where known.next_read_at <= now()
+on conflict (account) do update
+   set next_read_at = case when known.missed_at is null then excluded.next_read_at
+                           else least(excluded.next_read_at, now() + make_interval(secs => $3)) end,
+       missed_at = null
+ where known.next_read_at <= now() or known.missed_at <= now() - make_interval(secs => $3)
 returning read_until, now() as at
+
+-- name: missed
+insert into whatsapp_numbers as known (account, missed_at) values ($1, now())
+on conflict (account) do update set missed_at = coalesce(known.missed_at, now())
 
 -- name: read_until
 update whatsapp_numbers set read_until = greatest(read_until, $2) where account = $1

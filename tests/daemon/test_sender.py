@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fte.bus.log import LogBus
+from fte.daemon import leases
 from fte.daemon import sender as module
 from fte.daemon.sender import Sender
 from fte.domain.errors import InDoubt, Rejected, Unavailable
@@ -17,13 +18,13 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.store import control
 from tests.support import SECRET, hire, receive, seeing, until
-from tests.support_delivery import Post, answer, answered, refuse, states, take_and_hang
+from tests.support_delivery import Post, answer, answered, refuse, states, take_and_hang, take_slowly
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same decisions within a test's patience."""
-    monkeypatch.setattr(module, "LEASE", 1.0)
+    monkeypatch.setattr(leases, "SECONDS", 1.0)
     monkeypatch.setattr(module, "ASK_AGAIN", 0.05)
     monkeypatch.setattr(module, "PARK_AFTER", 0.5)
     monkeypatch.setattr(module, "PARKED_ASK_AGAIN", 0.05)
@@ -88,6 +89,26 @@ async def test_what_the_provider_never_got_is_sent_again(pool: Pool, hints: Hint
         await until(lambda: pool.fetchval("select true from replies where state = 'sent'"))
     assert post.texts == ["An answer."]
     assert post.asked == 1
+
+
+async def test_while_a_reply_is_being_sent_nobody_asks_about_it(
+    pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SECONDS", 0.5)
+    await answered(pool)
+    gate = asyncio.Event()
+    post = Post(script=[take_slowly(gate)])
+    async with sending(pool, hints, post), sending(pool, hints, post):
+        first = await until(lambda: pool.fetchval("select lease_until from replies"))
+        await until(
+            lambda: pool.fetchval(
+                "select lease_until > $1::timestamptz + interval '1 second' from replies", first
+            )
+        )
+        gate.set()
+        await until(lambda: pool.fetchval("select true from replies where state = 'sent'"))
+    assert post.texts == ["An answer."]
+    assert post.asked == 0
 
 
 async def test_a_provider_that_is_away_is_tried_again(pool: Pool, hints: Hints) -> None:

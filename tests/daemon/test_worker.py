@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from fte.bus.log import LogBus
+from fte.daemon import leases
 from fte.daemon import worker as worker_module
 from fte.daemon.sweeper import Sweeper
 from fte.daemon.worker import Worker
@@ -147,7 +148,7 @@ async def test_a_turn_that_keeps_killing_its_worker_ends_with_a_person(pool: Poo
 async def test_a_bug_in_the_agent_leaves_the_turn_to_the_next_try(
     pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "LEASE", 0.2)
+    monkeypatch.setattr(leases, "SECONDS", 0.2)
 
     def broken(assignment: Assignment) -> Outcome:
         if agent.started == 1:
@@ -162,6 +163,40 @@ async def test_a_bug_in_the_agent_leaves_the_turn_to_the_next_try(
         hints.ring()
         await until(lambda: said(pool))
     assert await said(pool) == ["second try"]
+
+
+async def test_a_turn_that_takes_long_stays_its_workers(
+    pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SECONDS", 0.5)
+    agent = Agent()
+    agent.gate.clear()
+    await receive(pool)
+    async with working(pool, hints, agent):
+        await until(lambda: agent.running == 1)
+        first = await pool.fetchval("select lease_until from turns")
+        await until(
+            lambda: pool.fetchval(
+                "select lease_until > $1::timestamptz + interval '1 second' from turns", first
+            )
+        )
+        assert await turns.recover(pool) == []
+        agent.gate.set()
+        await until(lambda: said(pool))
+    assert agent.started == 1
+
+
+async def test_a_turn_that_never_ends_is_let_go(
+    pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SECONDS", 0.2)
+    monkeypatch.setattr(worker_module, "TURN_TIMEOUT", 0.3)
+    agent = Agent()
+    agent.gate.clear()
+    await receive(pool)
+    async with working(pool, hints, agent):
+        await until(lambda: turns.recover(pool))
+    assert agent.running == 0
 
 
 async def test_the_sweeper_puts_back_what_a_dead_worker_held(pool: Pool, hints: Hints) -> None:

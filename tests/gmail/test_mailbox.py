@@ -11,6 +11,7 @@ import pytest
 
 from fte.channels.gmail import mime
 from fte.channels.gmail.client import Broken, Page, Ref
+from fte.daemon import leases
 from fte.daemon import mailbox as module
 from fte.daemon.mailbox import Mailbox
 from fte.demo.providers import SimulatedGmail
@@ -304,10 +305,36 @@ async def test_one_process_reads_at_a_time_and_another_goes_on_when_it_is_gone(o
         return await mailboxes.claim(ours.pool, "other", new_id(), 60)
 
     heir = await until(claim)
-    assert await mailboxes.begin_mail(ours.pool, gone, "m", 60) is None
-    assert await mailboxes.begin_mail(ours.pool, heir, "m", 60) == 1
+    assert await mailboxes.begin_mail(ours.pool, gone, "m") is None
+    assert await mailboxes.begin_mail(ours.pool, heir, "m") == 1
     await mailboxes.put_off(ours.pool, gone, 0)
     assert await mailboxes.claim(ours.pool, "other", new_id(), 60) is None
+
+
+async def test_a_mailbox_stays_with_whoever_reads_a_slow_mail(
+    ours: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SECONDS", 0.5)
+    gate, sort = asyncio.Event(), ours.sorter.sort
+
+    async def slow(ref: Ref) -> None:
+        await gate.wait()
+        await sort(ref)
+
+    monkeypatch.setattr(ours.sorter, "sort", slow)
+    texts = await deliver_many(ours, 1)
+    await mailboxes.mark_dirty(ours.pool, US)
+    async with running(ours.mailbox):
+        held = "select held_until from mailboxes where mail is not null"
+        first = await until(lambda: ours.pool.fetchval(held))
+        await until(
+            lambda: ours.pool.fetchval(f"select ({held}) > $1::timestamptz + interval '1 second'", first)
+        )
+        await mailboxes.mark_dirty(ours.pool, US)
+        assert await mailboxes.claim(ours.pool, US, new_id(), 60) is None
+        gate.set()
+        await until(lambda: ours.pool.fetchval("select true from messages"))
+    assert await stored(ours.pool) == texts
 
 
 async def test_several_processes_share_a_mailbox(
@@ -390,7 +417,7 @@ async def test_a_mail_that_kills_its_reader_is_set_aside(ours: Post) -> None:
         await ours.pool.execute("update mailboxes set dirty = true, held_until = null")
         lease = await mailboxes.claim(ours.pool, US, new_id(), 60)
         assert lease is not None
-        await mailboxes.begin_mail(ours.pool, lease, bad.id, 60)
+        await mailboxes.begin_mail(ours.pool, lease, bad.id)
     assert await ours.read()
     assert await stored(ours.pool) == texts
     assert (await ours.inbound())[bad.id] == "unreadable"

@@ -43,6 +43,7 @@ class House:
     twilio: SimulatedTwilio
     account: Account
     client: httpx.AsyncClient
+    webhooks: Webhooks
     rings: list[None] = field(default_factory=list)
 
     def form(self, **changes: str) -> dict[str, str]:
@@ -101,8 +102,9 @@ async def house(pool: Pool, hints: Hints, twilio: SimulatedTwilio, **settings: s
     account = account_of(Settings.load({**twilio.environment(), "FTE_PUBLIC_URL": url, **settings}))
     assert account is not None
     async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
-        made = House(pool, hints, twilio, account, client)
-        webhooks = Webhooks(pool, SECRET, account, lambda: made.rings.append(None))
+        rings: list[None] = []
+        webhooks = Webhooks(pool, SECRET, account, lambda: rings.append(None))
+        made = House(pool, hints, twilio, account, client, webhooks, rings)
         stop = asyncio.Event()
         serving = asyncio.create_task(serve(application(webhooks.routes()), listening, stop))
         twilio.webhook = account.inbound_url

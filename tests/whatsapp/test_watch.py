@@ -13,7 +13,7 @@ from fte.daemon.whatsapp_watch import Watch
 from fte.demo.providers.twilio import SimulatedTwilio
 from fte.demo.providers.whatsapp import Media
 from fte.domain.errors import Unavailable
-from fte.store import channel_health
+from fte.store import channel_health, whatsapp
 from tests.support import until
 from tests.whatsapp.support import CUSTOMER, House, keep_nothing, outgoing, queue_reply, state_of
 
@@ -112,6 +112,44 @@ async def test_the_point_moves_on_only_after_a_whole_reading(
     assert await home.pool.fetchval("select read_until from whatsapp_numbers") > before
     (health,) = await channel_health.current(home.pool)
     assert health.healthy
+
+
+async def test_what_may_have_been_missed_is_looked_for_soon_and_once_more(
+    home: House, twilio: SimulatedTwilio, client: TwilioClient
+) -> None:
+    watch = home.watch(read_every=60.0, webhook_grace=timedelta(seconds=0.5), others_grace=NOW)
+    await watch.read(client)
+    twilio.pushes.disturb("lost", times=2)
+    await twilio.customer_writes(CUSTOMER, "one")
+    await whatsapp.missed(home.pool, home.account.number)
+    read = await home.pool.fetchval("select read_until from whatsapp_numbers")
+    await watch.read(client)
+    assert await home.pool.fetchval("select read_until from whatsapp_numbers") == read, "webhooks go first"
+    await until(lambda: _arrived(watch, client, home, ["one"]))
+    await twilio.customer_writes(CUSTOMER, "two")
+    await until(lambda: _arrived(watch, client, home, ["one", "two"]))
+    assert await home.pool.fetchval(
+        "select next_read_at > now() + interval '30 seconds' from whatsapp_numbers"
+    )
+
+
+async def _arrived(watch: Watch, client: TwilioClient, home: House, texts: list[str]) -> bool:
+    await watch.read(client)
+    return await contents(home) == texts
+
+
+async def test_a_reading_that_failed_is_done_again_soon(
+    home: House, twilio: SimulatedTwilio, client: TwilioClient
+) -> None:
+    watch = home.watch(read_every=60.0, webhook_grace=NOW, others_grace=NOW)
+    twilio.faults.next("messages.list", "server_error")
+    await home.pool.execute("insert into whatsapp_numbers (account) values ($1)", home.account.number)
+    with pytest.raises(Unavailable):
+        await watch.read(client)
+    twilio.pushes.disturb("lost")
+    await twilio.customer_writes(CUSTOMER, "hello")
+    await watch.read(client)
+    assert await contents(home) == ["hello"]
 
 
 async def test_of_many_processes_one_reads(

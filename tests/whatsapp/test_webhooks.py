@@ -8,6 +8,7 @@ import pytest
 
 from fte.daemon import whatsapp_webhooks
 from fte.domain.errors import Unavailable
+from tests.support import until
 from tests.whatsapp.support import CUSTOMER, House, outgoing, queue_reply, sid, state_of
 
 ENDED = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
@@ -196,6 +197,25 @@ async def test_without_the_database_it_is_not_acknowledged(
         assert (await home.post(form)).status_code == 503
     assert taken(await home.post(form))
     assert await home.count("messages") == 1
+
+
+async def test_what_did_not_reach_us_is_to_be_looked_for(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came before a process was there, and what it could not store."""
+    missed = "select true from whatsapp_numbers where missed_at is not null"
+    running = asyncio.create_task(home.webhooks.run())
+    await until(lambda: home.pool.fetchval(missed))
+    await home.pool.execute("update whatsapp_numbers set missed_at = null")
+
+    async def away(*_: object) -> None:
+        raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(whatsapp_webhooks, "take_in", away)
+        assert (await home.post(home.form())).status_code == 503
+    await until(lambda: home.pool.fetchval(missed))
+    running.cancel()
 
 
 async def test_a_reaction_owes_no_answer(home: House) -> None:
