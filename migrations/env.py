@@ -1,6 +1,7 @@
 """Runs the migrations over asyncpg, under a lock: two processes that migrate at once do it one after the other.
 
-The database's address comes from the caller (`fte migrate`) in the attribute `database_url` of the configuration.
+The database's address, and the seconds to wait for a table, come from the caller (`fte migrate`) as attributes of the
+configuration.
 """
 
 import asyncio
@@ -13,9 +14,11 @@ LOCK = 0x667465  # "fte"
 
 
 def run(connection: Connection) -> None:
+    patience = round(1000 * context.config.attributes["lock_timeout"])
     context.configure(connection=connection, transaction_per_migration=False)
     with context.begin_transaction():
         connection.execute(text(f"select pg_advisory_xact_lock({LOCK})"))
+        connection.execute(text(f"set local lock_timeout = {patience}"))
         context.run_migrations()
 
 
