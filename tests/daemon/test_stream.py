@@ -47,6 +47,7 @@ async def test_a_subscription_that_does_not_begin_is_never_ready_and_given_up(
         backend(pool, hints, bus) as daemon,
         await daemon.client() as sam,
         aconnect_sse(sam, "GET", "/operator/stream") as source,
+        asyncio.timeout(10),
     ):
         assert [event async for event in source.aiter_sse()] == []
     assert (bus.asked, bus.given_up) == (1, 1)
