@@ -82,13 +82,12 @@ class Cluster:
     @contextlib.asynccontextmanager
     async def consumer(self, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
         """A consumer that is not started yet; it is stopped at the end."""
-        shared = self._options("consumer") | {"request_timeout_ms": round(CONSUMER_TIMEOUT * 1000)}
-        consumer = AIOKafkaConsumer(
-            **shared,
-            enable_auto_commit=False,
-            fetch_max_wait_ms=round(IDLE_WAIT * 1000),
-            **options,
-        )
+        ours = {
+            "request_timeout_ms": round(CONSUMER_TIMEOUT * 1000),
+            "fetch_max_wait_ms": round(IDLE_WAIT * 1000),
+            "enable_auto_commit": False,
+        }
+        consumer = AIOKafkaConsumer(**self._options("consumer") | ours | options)
         try:
             yield consumer
         finally:
