@@ -5,7 +5,9 @@ configuration.
 """
 
 import asyncio
+from functools import partial
 
+import asyncpg
 from alembic import context
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -23,7 +25,10 @@ def run(connection: Connection) -> None:
 
 
 async def main(url: str) -> None:
-    engine = create_async_engine(url, poolclass=pool.NullPool)
+    # The driver reads the address itself, as everywhere: SQLAlchemy does not know all that may stand in one.
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=partial(asyncpg.connect, url), poolclass=pool.NullPool
+    )
     async with engine.connect() as connection:
         await connection.run_sync(run)
         await connection.commit()

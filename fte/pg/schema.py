@@ -31,7 +31,7 @@ def migrate(database_url: str, revision: str = "head") -> None:
     from alembic.config import Config
 
     folder = migrations_folder()
-    told = {"database_url": _for_sqlalchemy(database_url), "lock_timeout": LOCK_TIMEOUT}
+    told = {"database_url": database_url, "lock_timeout": LOCK_TIMEOUT}
     try:
         command.upgrade(Config(folder / "alembic.ini", attributes=told), revision)
     except asyncpg.LockNotAvailableError:
@@ -39,11 +39,6 @@ def migrate(database_url: str, revision: str = "head") -> None:
             f"The schema is as it was: a table was in use for more than {LOCK_TIMEOUT:g} s.",
             remedy="Run `fte migrate` again; at a quieter time if it happens again.",
         ) from None
-
-
-def _for_sqlalchemy(url: str) -> str:
-    _, _, rest = url.partition("://")
-    return f"postgresql+asyncpg://{rest}"
 
 
 async def version(connection: "asyncpg.Connection[Any]") -> str | None:

@@ -163,6 +163,18 @@ async def test_a_migration_does_not_hold_up_those_who_use_a_table(
     assert "fte migrate" in (caught.value.remedy or "")
 
 
+async def test_an_address_may_say_how_to_connect(server: str) -> None:
+    """As those of rented databases do."""
+    name = f"told_{os.getpid()}"
+    await _run_sql(server, f"create database {name}")
+    url = server.replace("/fte?", f"/{name}?") + "&sslmode=prefer&target_session_attrs=read-write"
+    await asyncio.to_thread(schema.migrate, url)
+    pool = await Pool.open(url)
+    async with pool.connection() as connection:
+        await schema.check(connection)
+    await pool.close()
+
+
 def test_the_wheel_carries_the_migrations_and_the_documents(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
