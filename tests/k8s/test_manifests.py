@@ -1,11 +1,14 @@
 """k8s/, by reading it: valid for Kubernetes, and of one mind with the program, the image and itself."""
 
 import re
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from tests.k8s.manifests import FOLDER, ROOT, Object, Workload, files, named, of_kind, read, workloads
 from tests.k8s.rules import broken
@@ -29,6 +32,23 @@ def test_a_misspelt_field_is_none_of_kubernetes() -> None:
 
 def test_the_manifests_agree_with_the_program_and_each_other() -> None:
     assert broken(read()) == []
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl")
+@pytest.mark.parametrize(("folder", "holds"), [("k8s", "Deployment"), ("k8s/jobs", "Job")])
+def test_the_kustomization_applies_the_files_with_your_image(folder: str, holds: str) -> None:
+    built = subprocess.run(
+        ["kubectl", "kustomize", str(ROOT / folder)], capture_output=True, text=True, check=True
+    ).stdout
+    wanted = [one for one in read() if one["kind"] != "Secret" and (one["kind"] == "Job") == (holds == "Job")]
+    for work in workloads(wanted).values():
+        [container] = work.pod["containers"]
+        container["image"] = f"registry.example.com/{container['image']}"
+
+    def by_name(objects: Iterable[Object]) -> list[Object]:
+        return sorted(objects, key=lambda one: (one["kind"], one["metadata"]["name"]))
+
+    assert by_name(yaml.safe_load_all(built)) == by_name(wanted)
 
 
 def test_the_names_and_figures_are_those_that_were_agreed() -> None:
