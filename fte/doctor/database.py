@@ -114,7 +114,8 @@ async def schema_version(pool: Pool) -> list[Finding]:
             await schema.check(connection)
         except Unavailable as error:
             return [failed("schema", error.message, error.remedy)]
-    return [ok("schema", f"The schema is {schema.SCHEMA_VERSION}, as this program needs it.")]
+        found = await schema.version(connection)
+    return [ok("schema", f"The schema is {found}, and this program works on it.")]
 
 
 async def vectors(pool: Pool) -> list[Finding]:
