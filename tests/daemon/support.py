@@ -30,10 +30,10 @@ class Backend:
 
 
 @contextlib.asynccontextmanager
-async def backend(pool: Pool, hints: Hints) -> AsyncIterator[Backend]:
+async def backend(pool: Pool, hints: Hints, undo: float = 0.0) -> AsyncIterator[Backend]:
     stop = asyncio.Event()
     listening = bind("127.0.0.1", 0)
-    api = OperatorApi(pool, hints.ring)
+    api = OperatorApi(pool, hints.ring, undo)
     stream = Stream(api, LogBus(pool, hints), stop)
     app = application([*api.routes(), *stream.routes(), *Health(pool).routes()])
     serving = asyncio.create_task(serve(app, listening, stop))
