@@ -375,14 +375,15 @@ def fate(draft: DraftView) -> str:
 
 
 def draft_head(draft: DraftView, place: int | None, total: int, now: datetime) -> list[Part]:
-    """Which draft this is, whose, and how long it has waited."""
+    """Which draft this is, whose, and how long the customer has waited."""
     number = f"◇ Draft {place} of {total}" if place is not None else "✗ Draft"
-    waited = now - draft.created_at
+    waited = now - (draft.waiting_since or draft.created_at)
+    wait = span(waited)
     late = draft.state == "pending" and waited.total_seconds() > LATE_AFTER
     return [
         (f"{number}  ", "bold $text-warning" if place is not None else "bold $text-error"),
         (
-            f"{'▲ late, ' if late else ''}waits {span(waited)}  ",
+            f"{'▲ late, ' if late else ''}{'new' if wait == 'now' else f'waits {wait}'}  ",
             "bold $text-error" if late else "$foreground 60%",
         )
         if draft.state == "pending"

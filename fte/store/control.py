@@ -251,6 +251,7 @@ async def _take_over(case: Case) -> Done:
     rows = await case.connection.fetch(
         _sql.take_over, case.conversation, case.ticket, case.actor.id, epoch, status
     )
+    await case.connection.execute(_sql.unsaid, case.conversation)
     in_flight = [row["message_id"] for row in rows]
     return case.done(
         "conversation.taken_over", in_flight=in_flight, owner="human", epoch=epoch, status=status

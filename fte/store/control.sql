@@ -51,6 +51,20 @@ select r.message_id
   from replies r join messages m on m.id = r.message_id
  where m.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state = 'sending'
 
+-- name: unsaid
+-- What a takeover withdrew was never said: what it answered is unanswered again.
+with gone as (
+    select min(m.answered_before) as seq from messages m
+     where m.conversation_id = $1 and m.delivery_status = 'superseded'
+       and m.seq > coalesce((select max(s.seq) from messages s
+                              where s.conversation_id = $1 and s.direction = 'outbound'
+                                and coalesce(s.delivery_status, '') not in ('superseded', 'cancelled')), 0)
+), talk as (
+    update conversations c set answered_seq = gone.seq from gone where c.id = $1 and gone.seq < c.answered_seq
+)
+update messages m set outcome = 'handed_over' from gone
+ where m.conversation_id = $1 and m.direction = 'inbound' and m.seq > gone.seq and m.outcome = 'answered'
+
 -- name: say
 with said as (
     insert into messages (id, conversation_id, seq, channel, direction, role, content, operator_id, delivery_status)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from fte.domain.channels import Channel
 from fte.domain.conversations import Actor
 from fte.domain.delivery import first_state
 from fte.domain.drafts import Decision, Draft, check_pending, check_seen, fingerprint
@@ -54,6 +55,11 @@ async def one(pool: Pool, draft: UUID) -> DraftView:
     if not found:
         raise NotFound("There is no such draft.")
     return found[0]
+
+
+async def ages(pool: Pool) -> dict[Channel, tuple[int, float]]:
+    """How many drafts wait, and for how many seconds the oldest of them has, by channel."""
+    return {row["channel"]: (row["count"], row["oldest"]) for row in await pool.fetch(_sql.ages)}
 
 
 async def _views(pool: Pool, ids: list[UUID]) -> list[DraftView]:

@@ -4,6 +4,9 @@ select created_at, id from drafts where id = $1
 -- name: count
 select count(*) from drafts where state = 'pending'
 
+-- name: ages
+select channel, count(*), extract(epoch from now() - min(created_at))::float8 as oldest from drafts where state = 'pending' group by 1
+
 -- name: waiting
 select id from drafts
  where state = 'pending' and ($1::timestamptz is null or (created_at, id) > ($1, $2::uuid))

@@ -64,8 +64,8 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 -- name: answer
 with said as (
     insert into messages (id, conversation_id, seq, channel, direction, role, content, run_id, tokens_used,
-                          latency_ms, tool_calls, delivery_status)
-    values ($1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10)
+                          latency_ms, tool_calls, delivery_status, answered_before)
+    select $1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10, c.answered_seq from conversations c where c.id = $2
 ), delivery as (
     insert into replies (id, message_id, conversation_id, turn_id, part, epoch, state, channel, body)
     select r.id, $1, $2, $11, r.ordinal - 1, $12, $10, $4, r.body

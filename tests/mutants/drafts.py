@@ -81,6 +81,14 @@ DRAFTS = (
         tests=(_TESTS, "-k", "taken_back_and_the_draft"),
     ),
     Mutant(
+        name="what-a-takeover-withdrew-counts-as-said",
+        invariant="I3 one outcome",
+        path="fte/store/control.py",
+        healthy="    await case.connection.execute(_sql.unsaid, case.conversation)\n",
+        sick="",
+        tests=(_TESTS, "-k", "open_again"),
+    ),
+    Mutant(
         name="a-hand-written-wish-is-sent-unread",
         invariant="I9 approved once",
         path="fte/domain/modes.py",

@@ -544,7 +544,7 @@ async def test_an_approved_answer_leaves_although_the_matter_is_resolved_at_once
     assert len(await sender(pool)) == 1
 
 
-async def test_a_takeover_withdraws_what_was_approved_and_not_sent(pool: Pool) -> None:
+async def test_a_takeover_withdraws_what_was_approved_and_the_question_is_open_again(pool: Pool) -> None:
     await hold_all(pool)
     received, draft = await held(pool, channel="email", verified=True)
     sam, kim = await hire(pool, "Sam"), await hire(pool, "Kim")
@@ -552,6 +552,10 @@ async def test_a_takeover_withdraws_what_was_approved_and_not_sent(pool: Pool) -
     await control.take_over(pool, key(), received.conversation, kim)
     await pool.execute("update replies set due_at = now()")
     assert await sender(pool) == []
+    assert (await conversations.one(pool, received.conversation)).item.unanswered
+    assert await outcomes(pool) == ["handed_over"]
+    await control.release(pool, key(), received.conversation, seeing(kim, 2), "")
+    assert (await turns.claim(pool, new_id(), 1, 60))[0].assignment.question == "How do I export?"
 
 
 async def test_on_the_form_a_reply_is_seen_when_its_time_is_over(pool: Pool) -> None:

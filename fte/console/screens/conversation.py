@@ -49,7 +49,7 @@ _WORDS: Final[dict[Action, str]] = {
 }
 _DONE: Final[dict[Action, str]] = {
     "take_over": "You hold it now. The AI is silent.",
-    "reply": "Reply handed over for delivery.",
+    "reply": f"Reply handed over; {keys.key_of('undo_send')} takes it back while it waits.",
     "note": "Note added.",
     "release": "Handed back to the AI.",
     "resolve": "Resolved.",
