@@ -249,7 +249,7 @@ def holder(view: ConversationView, me: str | None, take_over: str, release: str)
         case "held":
             who = (f"◆ {line(item.operator or 'a colleague', 60)} holds it", "bold $text-accent")
         case "draft":
-            who = ("◇ An answer of the AI waits for approval", "bold $text-warning")
+            who = (f"◇ An answer of the AI waits for approval; {take_over} takes over", "bold $text-warning")
         case "ai":
             answering = " and is answering now" if item.unanswered else ""
             who = (f"○ The AI answers{answering}; {take_over} takes over", "")

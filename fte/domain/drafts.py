@@ -15,7 +15,7 @@ Decision = Literal["approve", "reject", "regenerate"]
 HINT_MAX: Final = 500
 """Characters of the hint a draft is written anew with."""
 LATE_AFTER: Final = 900.0
-"""Seconds after which a draft nobody has decided is shown as late. It is never sent by itself."""
+"""Seconds a customer waits after which the draft for them is shown as late. It is never sent by itself."""
 UNDO_MAX: Final = 60.0
 """Seconds a message may be kept back, at most, for its sender to take it back."""
 
