@@ -26,6 +26,8 @@ PAGE_MAX: Final = 100
 """Drafts of one page."""
 CONTEXT_MAX: Final = 6
 """Messages shown with a draft: the newest ones."""
+CONTENT_MAX: Final = 10_000
+"""Characters of each of them; the conversation has them whole."""
 REJECTED: Final = "draft_rejected"
 """The reason a conversation goes to a person after a rejection."""
 
@@ -63,7 +65,7 @@ async def ages(pool: Pool) -> dict[Channel, tuple[int, float]]:
 
 
 async def _views(pool: Pool, ids: list[UUID]) -> list[DraftView]:
-    return [_view(dict(row)) for row in await pool.fetch(_sql.views, ids, CONTEXT_MAX)]
+    return [_view(dict(row)) for row in await pool.fetch(_sql.views, ids, CONTEXT_MAX, CONTENT_MAX)]
 
 
 def _view(row: JSON) -> DraftView:

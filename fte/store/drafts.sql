@@ -29,7 +29,7 @@ select d.id, d.conversation_id, c.number,
                    'id', h.id, 'seq', h.seq, 'channel', h.channel, 'direction', h.direction, 'role', h.role,
                    'author', case h.role when 'customer' then coalesce(nullif(c.name, ''), h.sender, cu.email, cu.phone, 'Customer')
                                          when 'operator' then coalesce(h.operator, 'Operator') when 'agent' then 'AI' else 'System' end,
-                   'content', h.content, 'sentiment', h.sentiment, 'delivery_status', h.delivery_status, 'outcome', h.outcome,
+                   'content', left(h.content, $3), 'sentiment', h.sentiment, 'delivery_status', h.delivery_status, 'outcome', h.outcome,
                    'reason', h.reason, 'run_id', h.run_id, 'created_at', h.created_at) order by h.seq), '[]')
           from (select m.*, mo.name as operator
                   from messages m left join operators mo on mo.id = m.operator_id
