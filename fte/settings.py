@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from fte.domain.drafts import UNDO_MAX
 from fte.domain.errors import Rejected
 
 MASK = "•••"
@@ -98,6 +99,14 @@ class Settings:
     )
     model_base_url: str = field(
         default="", metadata={"env": "FTE_MODEL_BASE_URL", "help": "Base URL of an OpenAI-compatible server."}
+    )
+    undo_seconds: float = field(
+        default=5.0,
+        metadata={
+            "env": "FTE_UNDO_SECONDS",
+            "help": "Seconds an operator can take back what they sent; 0: it leaves at once.",
+            "max": UNDO_MAX,
+        },
     )
     openai_api_key: str = field(
         default="",
@@ -406,7 +415,7 @@ def _number(kind: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
     except (TypeError, ValueError):
         raise ValueError(f"{raw!r} is not a number") from None
     low = rules.get("min", 0)
-    high = 65535 if rules["env"] == "FTE_PORT" else 1_000_000
+    high = 65535 if rules["env"] == "FTE_PORT" else rules.get("max", 1_000_000)
     if not low <= value <= high:
         raise ValueError(f"{value} is not between {low} and {high}")
     return value

@@ -13,7 +13,9 @@ import msgspec
 from fte.domain.attachments import State
 from fte.domain.channels import Channel
 from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, Direction, Owner, Role
+from fte.domain.drafts import HINT_MAX, DraftState
 from fte.domain.errors import Malformed, Rejected
+from fte.domain.modes import HeldBecause, Mode, Rule
 from fte.domain.operators import OperatorRole
 from fte.domain.tickets import Category, Priority, TicketStatus
 
@@ -86,6 +88,8 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     last_message_at: datetime
     escalated_at: datetime | None
     preview: str
+    draft_since: datetime | None = None
+    """Since when an answer waits for approval; None: none does."""
 
 
 class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +98,8 @@ class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
     items: list[QueueItem]
     needs_person: int
     cursor: str
+    drafts: int = 0
+    """Answers that wait for approval, in all views."""
 
 
 class AttachmentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +132,8 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     run_id: UUID | None
     created_at: datetime
     attachments: list[AttachmentView] = []
+    approved_by: str | None = None
+    """The operator who approved it, of an answer of the AI that was held."""
 
 
 class PassageView(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +165,63 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int
     error: str | None
     created_at: datetime
+
+
+class DraftView(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer held for approval, with what is needed to decide on it.
+
+    `hash` is the fingerprint of `body`: SHA-256 over its UTF-8. `messages` are the newest of the conversation, oldest
+    first; the draft answers those up to `answers_seq`. `threshold` is the confidence below which it was held, where
+    that is why. `hint` is what an operator asked for when they had it written anew. `operator`, `reason` and
+    `decided_at` tell what became of it; a retired one's `reason` is newer_message, changed_hands, regenerated or
+    taken_back. `waiting_since` is the customer's first unanswered message.
+    """
+
+    id: UUID
+    conversation_id: UUID
+    number: int
+    customer: str
+    channel: Channel
+    subject: str
+    category: Category
+    priority: Priority
+    body: str
+    hash: str
+    held_because: HeldBecause
+    confidence: float
+    threshold: float | None
+    hint: str | None
+    state: DraftState
+    operator: str | None
+    reason: str | None
+    created_at: datetime
+    decided_at: datetime | None
+    waiting_since: datetime | None
+    epoch: int
+    answers_seq: int
+    last_seq: int
+    messages: list[MessageView]
+    run: RunView | None
+
+
+class DraftsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Drafts that wait for a decision, the longest waiting first. `total` counts those of all pages."""
+
+    items: list[DraftView]
+    total: int
+
+
+class ModeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of a channel, for one category or (None) for all without one. `auto` holds what is less sure than `below`."""
+
+    channel: Channel
+    category: Category | None
+    mode: Mode
+    below: float
+
+
+class ModesView(msgspec.Struct, frozen=True, kw_only=True):
+    rules: list[ModeView]
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,6 +384,68 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if len(reason) > REASON_MAX:
             raise Rejected(fields={"reason": f"At most {REASON_MAX} characters; this has {len(reason)}."})
         return reason
+
+
+class DraftDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator decides on a draft.
+
+    To approve: `hash` is the fingerprint of the draft as it was on the screen, `text` what is sent in its place. To
+    reject: a `reason`. To have it written anew: a `hint`.
+    """
+
+    hash: str | None = None
+    text: str | None = None
+    reason: str | None = None
+    hint: str | None = None
+
+    def required_hash(self) -> str:
+        if not self.hash:
+            raise Rejected(fields={"hash": "the SHA-256 of the text you saw is missing"})
+        return self.hash
+
+    def checked_text(self) -> str | None:
+        """The edited text, or None for the draft's own. Raises Rejected when it is empty or too long."""
+        if self.text is None:
+            return None
+        if not self.text.strip():
+            raise Rejected(fields={"text": "Write something, or reject the draft."})
+        if len(self.text) > REPLY_MAX:
+            raise Rejected(fields={"text": f"At most {REPLY_MAX:,} characters; this has {len(self.text):,}."})
+        return self.text
+
+    def required_reason(self) -> str:
+        return _words("reason", self.reason, REASON_MAX)
+
+    def required_hint(self) -> str:
+        return _words("hint", self.hint, HINT_MAX)
+
+
+def _words(field: str, given: str | None, most: int) -> str:
+    """A few words somebody else reads. Raises Rejected, naming the field, without any or for too many."""
+    words = (given or "").strip()
+    if not 1 <= len(words) <= most:
+        raise Rejected(fields={field: f"1 to {most} characters; this has {len(words)}"})
+    return words
+
+
+class ModeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule to set for a category on a channel, or without `category` for all that have none of their own.
+
+    Without `mode` the rule is taken away. `below`, from 0 to 1, goes with the mode auto.
+    """
+
+    channel: Channel
+    category: Category | None = None
+    mode: Mode | None = None
+    below: float = 0.0
+
+    def rule(self) -> Rule | None:
+        """The rule. Raises Rejected for a confidence outside 0 to 1, or one beside another mode than auto."""
+        if not 0.0 <= self.below <= 1.0:
+            raise Rejected(fields={"below": f"a confidence from 0 to 1, not {self.below}"})
+        if self.below and self.mode != "auto":
+            raise Rejected(fields={"below": "goes with the mode auto only: draft holds every answer"})
+        return None if self.mode is None else Rule(self.mode, self.below)
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -160,9 +160,8 @@ class SupportAgent:
             f"{_moved(assignment)}{_window(assignment)}"
         )
         subject = fence(one_line(assignment.subject)[:300], "SUBJECT") + "\n" if assignment.subject else ""
-        return [
-            {"role": "user", "content": f"{facts}\n{subject}{fence(assignment.question, 'CUSTOMER MESSAGE')}"}
-        ]
+        message = fence(assignment.question, "CUSTOMER MESSAGE")
+        return [{"role": "user", "content": f"{facts}\n{subject}{message}{_hint(assignment)}"}]
 
     def _bounds(self, assignment: Assignment) -> Any:
         limit = format.room(assignment, self._company)
@@ -252,6 +251,14 @@ def _window(assignment: Assignment) -> str:
     if assignment.window_until is None:
         return ""
     return f"\nWhatsApp takes messages to this customer until {assignment.window_until:%Y-%m-%d %H:%M} UTC."
+
+
+def _hint(assignment: Assignment) -> str:
+    """What an operator asks of the answer, who did not want an earlier one sent."""
+    if not assignment.hint:
+        return ""
+    ask = "A colleague read an earlier answer and wants another one. Follow this as far as all rules allow:"
+    return f"\n{ask}\n{fence(one_line(assignment.hint), 'COLLEAGUE')}"
 
 
 def _mood(assignment: Assignment) -> float:

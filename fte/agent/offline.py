@@ -24,6 +24,7 @@ from fte.domain.attachments import without_placeholders
 _FENCED: Final = r"<<<{label}>>>\n(.*?)\n<<<END OF {label}>>>"
 _SUBJECT: Final = re.compile(_FENCED.format(label="SUBJECT"), re.S)
 _MESSAGE: Final = re.compile(_FENCED.format(label="CUSTOMER MESSAGE"), re.S)
+_COLLEAGUE: Final = re.compile(_FENCED.format(label="COLLEAGUE"), re.S)
 _PASSAGE: Final = re.compile(r"relevance (\d\.\d\d)\n" + _FENCED.format(label="PASSAGE"), re.S)
 _ROOM: Final = re.compile(r"Channel: (\w+)\. The answer may have (\d+) (words|characters)")
 _EARLIER: Final = re.compile(r"Earlier messages in this conversation: [1-9]")
@@ -129,6 +130,7 @@ class _Task:
     room: int = 300
     earlier: bool = False
     moved_from: str = ""
+    hint: str = ""
     files: int = 0
     category: str | None = None
     called: list[str] = field(default_factory=list)
@@ -141,7 +143,8 @@ class _Task:
     @property
     def question(self) -> str:
         """What is asked now: the subject belongs to the first message, and later ones may be about something else."""
-        return self.message if self.earlier else self.text
+        asked = self.message if self.earlier else self.text
+        return f"{asked}\n{self.hint}".strip()
 
     @property
     def passages(self) -> list[_Found]:
@@ -180,6 +183,8 @@ def _read_message(task: _Task, text: str) -> None:
     if match := _CATEGORY.search(facts):
         task.category = match[1]
     subject, message = _SUBJECT.search(text), _MESSAGE.search(text)
+    if wish := _COLLEAGUE.search(text):
+        task.hint = wish[1].strip()
     task.subject = subject[1].strip() if subject else ""
     said = message[1].strip() if message else (text if "<<<" not in text else "")
     task.message, task.files = without_placeholders(said)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fte import __version__
-from fte.cli import demo, dlq, gmail, kb, operator, simulate, topics, whatsapp
+from fte.cli import demo, dlq, drafts, gmail, kb, mode, operator, simulate, topics, whatsapp
 from fte.cli._command import Command, Group
 from fte.cli.config import config
 from fte.cli.console import console
@@ -50,6 +50,14 @@ app.add_typer(simulate.app, name="simulate", help="Write as a customer: email, w
 app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete.")
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")
 app.add_typer(whatsapp.app, name="whatsapp", help="The WhatsApp number: status.")
+app.add_typer(
+    drafts.app,
+    name="drafts",
+    help="Answers that wait for approval: list, show, approve, edit, reject, regenerate.",
+)
+app.add_typer(
+    mode.app, name="mode", help="Whether answers are sent, held for approval, or not given: show, set."
+)
 app.add_typer(dlq.app, name="dlq", help="Dead letters, events that failed: list, show, retry, drop.")
 app.add_typer(topics.app, name="topics", help="The topics in Kafka: create, list, describe.")
 app.add_typer(operator.app, name="operator", help="People who work with the console: add, list, revoke.")

@@ -178,6 +178,7 @@ class Console(App[str]):
                 self._happened(event, conversation)
             case Missed():
                 self._touch_conversations(None)
+                self._touch_drafts()
             case Link() as link:
                 self._link_changed(link)
             case Denied(error=error):
@@ -186,11 +187,15 @@ class Console(App[str]):
     def _rows_changed(self) -> None:
         if self.queue_screen is not None:
             self.queue_screen.changed()
+        if isinstance(self.screen, ConsoleScreen) and self.screen is not self.queue_screen:
+            self.screen.paint_frame()
 
     def _happened(self, event: Envelope, conversation: UUID | None) -> None:
         if self.paused and conversation is not None:
             self.held_back += 1
         self._touch_conversations(conversation)
+        if event.type.startswith(("draft.", "reply.withdrawn")):
+            self._touch_drafts()
         if event.type == "escalation.raised":
             self._alarms.append(event)
             if self._alarm is None:
@@ -203,10 +208,18 @@ class Console(App[str]):
             if isinstance(screen, ConversationScreen) and conversation in (None, screen.conversation):
                 screen.stale()
 
+    def _touch_drafts(self) -> None:
+        from fte.console.screens.drafts import DraftsScreen
+
+        for screen in self.screen_stack:
+            if isinstance(screen, DraftsScreen):
+                screen.stale()
+
     def _link_changed(self, link: Link) -> None:
         was, self.link = self.link.phase, link
         if was is Phase.RECONNECTING and link.phase is Phase.LIVE:
             self._touch_conversations(None)
+            self._touch_drafts()
         self._paint_frames()
 
     def _denied(self, words: str) -> None:
@@ -253,6 +266,11 @@ class Console(App[str]):
         from fte.console.screens.conversation import ConversationScreen
 
         self.push_screen(ConversationScreen(conversation))
+
+    def open_drafts(self) -> None:
+        from fte.console.screens.drafts import DraftsScreen
+
+        self.push_screen(DraftsScreen())
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         if event.state is WorkerState.ERROR:

@@ -15,6 +15,7 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError, aconnect_sse
 
 from fte.console.errors import BadToken, OutcomeUnknown
 from fte.console.model import IDS_MAX, PAGE_MAX, Link, Phase, View
+from fte.domain.drafts import Decision
 from fte.domain.errors import Conflict, FteError, NotFound, Refused, Rejected, TooMany, Unavailable
 from fte.domain.events import OPERATOR_TOPICS
 from fte.domain.operators import Action
@@ -24,10 +25,15 @@ from fte.wire import (
     ActionRequest,
     ConversationView,
     CustomerPage,
+    DraftDecision,
+    DraftsPage,
+    DraftView,
     Envelope,
     LinkRequest,
     MergeDone,
     MergeRequest,
+    ModeRequest,
+    ModesView,
     OperatorView,
     Problem,
     QueuePage,
@@ -45,6 +51,8 @@ FILE_DEADLINE: Final = 60.0
 FILE_MAX: Final = 64 * 1024 * 1024
 """Bytes of a file that are taken; the daemon keeps less."""
 ACT_TRIES: Final = 3
+DRAFTS_MAX: Final = 100
+"""Drafts of one page."""
 SILENCE_MAX: Final = 15.0
 """Seconds without a byte after which the stream counts as cut."""
 PAUSE_FIRST: Final = 0.5
@@ -135,6 +143,18 @@ class Client:
     async def customer(self, customer: UUID) -> CustomerPage:
         return await self._get(f"/operator/customers/{customer}", CustomerPage)
 
+    async def drafts(self, after: UUID | None = None) -> DraftsPage:
+        """What waits for approval, the longest waiting first, at most 100; `after` gives the next page."""
+        query = {"limit": DRAFTS_MAX} | ({} if after is None else {"after": str(after)})
+        return await self._get("/operator/drafts", DraftsPage, query)
+
+    async def draft(self, draft: UUID) -> DraftView:
+        """A draft, whatever became of it."""
+        return await self._get(f"/operator/drafts/{draft}", DraftView)
+
+    async def modes(self) -> ModesView:
+        return await self._get("/operator/modes", ModesView)
+
     async def attachment(self, attachment: UUID) -> bytes:
         """What a customer attached. Raises Conflict, with the reason, when it is not there."""
         path = f"/operator/attachments/{attachment}"
@@ -165,6 +185,14 @@ class Client:
         """
         path = f"/operator/conversations/{conversation}/{action}"
         return await self._once(path, request, ActionDone, key)
+
+    async def decide(self, draft: UUID, decision: Decision, request: DraftDecision, key: UUID) -> ActionDone:
+        """Approve, reject or have a draft written anew. Does it once, and raises, like `act`."""
+        return await self._once(f"/operator/drafts/{draft}/{decision}", request, ActionDone, key)
+
+    async def configure(self, request: ModeRequest, key: UUID) -> ModesView:
+        """Set how answers are treated. Does it once, and raises, like `act`."""
+        return await self._once("/operator/modes", request, ModesView, key)
 
     async def link(self, conversation: UUID, request: LinkRequest, key: UUID) -> ActionDone:
         """Send a code that proves an address. Does it once, and raises, like `act`."""

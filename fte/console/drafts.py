@@ -15,7 +15,8 @@ import msgspec
 from fte.domain.errors import Rejected
 from fte.wire import decode, encode
 
-Kind = Literal["reply", "note"]
+Kind = Literal["reply", "note", "edit"]
+"""What is written in a conversation, or the words put in place of a draft that waits for approval."""
 DRAFTS_MAX: Final = 500
 """Files kept; the oldest go first."""
 AGE_MAX: Final = 30 * 24 * 3600

@@ -17,7 +17,7 @@ from fte.wire import QueueItem
 if TYPE_CHECKING:
     from textual.binding import Binding, BindingType
 
-Context = Literal["queue", "conversation", "compose", "dialog", "everywhere"]
+Context = Literal["queue", "conversation", "drafts", "compose", "dialog", "everywhere"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,14 @@ class Situation:
     files: bool = False
     """A message on the screen came with a file."""
     live: bool = False
+    draft: bool = False
+    """A draft is on the screen."""
+    draft_refusal: str = ""
+    """Why the draft on the screen cannot be decided, empty when it can."""
+    drafts: int = 0
+    """Drafts that wait and are loaded."""
+    approved: bool = False
+    """A draft was approved here."""
 
 
 Refusal = str | None
@@ -140,6 +148,44 @@ def _send_again(situation: Situation) -> Refusal:
     return _holding("send_again", situation)
 
 
+def _undo_send(situation: Situation) -> Refusal:
+    return _may_now("undo_send", situation)
+
+
+def _decide(permission: Permission, situation: Situation) -> Refusal:
+    return _may(permission, situation) or situation.draft_refusal or None
+
+
+def _approve(situation: Situation) -> Refusal:
+    return _decide("approve", situation)
+
+
+def _reject(situation: Situation) -> Refusal:
+    return _decide("reject", situation)
+
+
+def _regenerate(situation: Situation) -> Refusal:
+    return _decide("regenerate", situation)
+
+
+def _undo(situation: Situation) -> Refusal:
+    if refusal := _may("undo_send", situation):
+        return refusal
+    return None if situation.approved else "You have approved nothing here that could be taken back."
+
+
+def _draft(situation: Situation) -> Refusal:
+    return None if situation.draft else "No draft is on the screen."
+
+
+def _drafts(situation: Situation) -> Refusal:
+    return None if situation.drafts else "No draft waits."
+
+
+def _draft_trace(situation: Situation) -> Refusal:
+    return None if situation.runs else "No run is known that wrote it."
+
+
 def _row(situation: Situation) -> Refusal:
     return None if situation.rows else "The list is empty."
 
@@ -223,6 +269,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         bar=True,
         why_not=_row,
     ),
+    Action(
+        id="drafts",
+        keys=("d",),
+        context="queue",
+        label="drafts",
+        help="Decide on the answers that wait for approval, one after the other",
+        bar=True,
+    ),
     Action(id="reload", keys=("ctrl+l", "f5"), context="queue", label="reload", help="Load the list anew"),
     Action(id="clear", keys=("escape",), context="queue", label="clear", help="Clear filter and search"),
     Action(
@@ -287,6 +341,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         why_not=_send_again,
     ),
     Action(
+        id="undo_send",
+        keys=("z",),
+        context="conversation",
+        label="undo",
+        help="Take back what you have just sent, while it still waits; its text comes back to you",
+        why_not=_undo_send,
+    ),
+    Action(
         id="trace",
         keys=("t",),
         context="conversation",
@@ -338,6 +400,93 @@ ACTIONS: Final[tuple[Action, ...]] = (
         id="back",
         keys=("escape", "q", "left", "h"),
         context="conversation",
+        label="back",
+        help="Back to the queue",
+        bar=True,
+    ),
+    Action(
+        id="approve",
+        keys=("a",),
+        context="drafts",
+        label="approve",
+        help="Send the answer exactly as it is shown, and go to the next one",
+        bar=True,
+        why_not=_approve,
+    ),
+    Action(
+        id="edit",
+        keys=("e",),
+        context="drafts",
+        label="edit",
+        help="Change the answer, then send it",
+        bar=True,
+        why_not=_approve,
+    ),
+    Action(
+        id="reject",
+        keys=("r",),
+        context="drafts",
+        label="reject",
+        help="Do not send it, and say why: a person has to answer",
+        bar=True,
+        why_not=_reject,
+    ),
+    Action(
+        id="regenerate",
+        keys=("g",),
+        context="drafts",
+        label="anew",
+        help="Have the AI write another one, with a hint",
+        bar=True,
+        why_not=_regenerate,
+    ),
+    Action(
+        id="next_draft",
+        keys=("n", "right", "l"),
+        context="drafts",
+        label="next",
+        help="The next draft, undecided",
+        bar=True,
+        why_not=_drafts,
+    ),
+    Action(
+        id="previous_draft",
+        keys=("p", "left", "h"),
+        context="drafts",
+        label="previous",
+        help="The draft before",
+        why_not=_drafts,
+    ),
+    Action(
+        id="undo",
+        keys=("u",),
+        context="drafts",
+        label="undo",
+        help="Take back the answer you approved last, while it still waits",
+        bar=True,
+        why_not=_undo,
+    ),
+    Action(
+        id="draft_trace",
+        keys=("t",),
+        context="drafts",
+        label="trace",
+        help="Sources, tools and checks behind the answer",
+        bar=True,
+        why_not=_draft_trace,
+    ),
+    Action(
+        id="draft_open",
+        keys=("o", "enter"),
+        context="drafts",
+        label="conversation",
+        help="Open the conversation",
+        why_not=_draft,
+    ),
+    Action(
+        id="leave_drafts",
+        keys=("escape", "q"),
+        context="drafts",
         label="back",
         help="Back to the queue",
         bar=True,

@@ -130,11 +130,13 @@ def belongs(item: QueueItem, view: View, me: str | None) -> bool:
 
 def waiting_since(item: QueueItem) -> datetime:
     """The moment from which the row has been waiting, or of its last activity when nobody waits."""
-    return (item.escalated_at or item.last_message_at) if needs_person(item) else item.last_message_at
+    if needs_person(item):
+        return item.escalated_at or item.last_message_at
+    return item.draft_since or item.last_message_at
 
 
 def order(item: QueueItem, me: str | None) -> tuple[int, int, float, str]:
-    """Sort key: needs a person (urgent, then longest waiting), mine, other people's, the AI's, resolved."""
+    """Sort key: needs a person (urgent, then longest waiting), mine, other people's, drafts, the AI's, resolved."""
     since, latest = waiting_since(item).timestamp(), -item.last_message_at.timestamp()
     key = str(item.conversation_id)
     if item.status == "resolved":
@@ -144,12 +146,15 @@ def order(item: QueueItem, me: str | None) -> tuple[int, int, float, str]:
     if item.owner == "human":
         rank = 1 if held_by(item, me) else 2
         return (rank, 0, since, key) if item.unanswered else (rank, 1, latest, key)
-    return (3, 0, latest, key)
+    if item.draft_since is not None:
+        return (3, 0, item.draft_since.timestamp(), key)
+    return (3, 1, latest, key)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     needs_person: int
+    drafts: int
     mine: int
     shown: int
     kept: int
@@ -170,6 +175,7 @@ class Queue:
         self.filter = Filter()
         self.loaded = False
         self.needs_person = 0
+        self.drafts = 0
         self.items: dict[UUID, QueueItem] = {}
         self._more = False
         self._reload = True
@@ -224,7 +230,7 @@ class Queue:
     def fetched(self, page: QueuePage) -> None:
         """The answer to the request under way."""
         fetch, self._fetch = self._fetch, None
-        self.needs_person = page.needs_person
+        self.needs_person, self.drafts = page.needs_person, page.drafts
         if fetch is None:
             return
         if fetch.ids is not None:
@@ -273,7 +279,7 @@ class Queue:
 
     def counts(self) -> Counts:
         mine = sum(held_by(item, self.me) and item.status != "resolved" for item in self.items.values())
-        return Counts(self.needs_person, mine, len(self.rows()), len(self.items), self._more)
+        return Counts(self.needs_person, self.drafts, mine, len(self.rows()), len(self.items), self._more)
 
     def _sorted(self) -> list[QueueItem]:
         return sorted(self.items.values(), key=lambda item: order(item, self.me))

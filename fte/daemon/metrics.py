@@ -15,7 +15,7 @@ from fte.domain.channels import CHANNELS, Channel
 from fte.domain.errors import Unauthorized, Unavailable
 from fte.pg import log
 from fte.pg.pool import Pool
-from fte.store import channel_health, mailboxes, replies
+from fte.store import channel_health, drafts, mailboxes, replies
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -46,6 +46,7 @@ class Metrics:
 
         registry = CollectorRegistry()
         await self._show_channels(registry)
+        await self._show_drafts(registry)
         await self._show_events(registry)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -75,6 +76,20 @@ class Metrics:
                 registry=registry,
             )
             gauge.set((ends - datetime.now(UTC)).total_seconds())
+
+    async def _show_drafts(self, registry: "CollectorRegistry") -> None:
+        from prometheus_client import Gauge
+
+        count = Gauge("fte_drafts", "Answers that wait for approval.", ["channel"], registry=registry)
+        oldest = Gauge(
+            "fte_draft_oldest_seconds",
+            "Seconds since the answer was held that waits longest.",
+            ["channel"],
+            registry=registry,
+        )
+        for channel, (waiting, seconds) in (await drafts.ages(self.pool)).items():
+            count.labels(channel).set(waiting)
+            oldest.labels(channel).set(seconds)
 
     async def _show_events(self, registry: "CollectorRegistry") -> None:
         from prometheus_client import Gauge

@@ -18,19 +18,40 @@ from fte.domain.conversations import Actor
 from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
 from fte.domain.operators import Action, allowed
 from fte.pg.pool import Pool
-from fte.store import attachments, control, conversations, customers, identity, merges, operators
+from fte.store import (
+    attachments,
+    control,
+    conversations,
+    customers,
+    drafts,
+    identity,
+    merges,
+    modes,
+    operators,
+)
 from fte.store.conversations import VIEWS
-from fte.wire import ActionDone, ActionRequest, LinkRequest, MergeDone, MergeRequest, OperatorView
+from fte.wire import (
+    ActionDone,
+    ActionRequest,
+    DraftDecision,
+    LinkRequest,
+    MergeDone,
+    MergeRequest,
+    ModeRequest,
+    ModesView,
+    OperatorView,
+)
 
 KEY_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorApi:
-    """`on_change` is called after each committed action."""
+    """`on_change` is called after each committed action; what people send can be taken back for `undo` seconds."""
 
     pool: Pool
     on_change: Callable[[], None]
+    undo: float = 0.0
 
     def routes(self) -> list[Route]:
         acts = [
@@ -48,6 +69,13 @@ class OperatorApi:
             Route("/operator/conversations/{id}/link", self._link, methods=["POST"]),
             Route("/operator/customers/{id}/merge", self._merge, methods=["POST"]),
             Route("/operator/merges/{id}/undo", self._unmerge, methods=["POST"]),
+            Route("/operator/drafts", self._drafts),
+            Route("/operator/drafts/{id}", self._draft),
+            Route("/operator/drafts/{id}/approve", self._approve, methods=["POST"]),
+            Route("/operator/drafts/{id}/reject", self._reject, methods=["POST"]),
+            Route("/operator/drafts/{id}/regenerate", self._regenerate, methods=["POST"]),
+            Route("/operator/modes", self._modes, methods=["GET"]),
+            Route("/operator/modes", self._configure, methods=["POST"]),
             *acts,
         ]
 
@@ -113,7 +141,52 @@ class OperatorApi:
         done = await merges.unmerge(self.pool, _key(request), _id(request, "merge"), _unseeing(operator))
         return self._done(done)
 
-    def _done(self, done: ActionDone | MergeDone) -> Response:
+    async def _drafts(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        query = request.query_params
+        limit = _whole(query.get("limit", "50"), "limit", drafts.PAGE_MAX)
+        after = _uuid(query["after"], "after") if "after" in query else None
+        return json_response(await drafts.pending(self.pool, limit, after))
+
+    async def _draft(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        return json_response(await drafts.one(self.pool, _id(request, "draft")))
+
+    async def _approve(self, request: Request) -> Response:
+        actor, key, asked = await self._decision(request, "approve")
+        draft, seen, text = _id(request, "draft"), asked.required_hash(), asked.checked_text()
+        return self._done(await drafts.approve(self.pool, key, draft, actor, seen, text, undo=self.undo))
+
+    async def _reject(self, request: Request) -> Response:
+        actor, key, asked = await self._decision(request, "reject")
+        draft, reason = _id(request, "draft"), asked.required_reason()
+        return self._done(await drafts.reject(self.pool, key, draft, actor, reason))
+
+    async def _regenerate(self, request: Request) -> Response:
+        actor, key, asked = await self._decision(request, "regenerate")
+        draft, hint = _id(request, "draft"), asked.required_hint()
+        return self._done(await drafts.regenerate(self.pool, key, draft, actor, hint))
+
+    async def _decision(self, request: Request, action: Action) -> tuple[Actor, str, DraftDecision]:
+        operator = await self.operator(request, action)
+        key = _key(request)
+        asked = wire.decode(await read_body(request.scope, request.receive), DraftDecision)
+        return _unseeing(operator), key, asked
+
+    async def _modes(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        return json_response(await modes.listed(self.pool))
+
+    async def _configure(self, request: Request) -> Response:
+        operator = await self.operator(request, "configure")
+        key = _key(request)
+        asked = wire.decode(await read_body(request.scope, request.receive), ModeRequest)
+        rule = asked.rule()
+        return self._done(
+            await modes.configure(self.pool, key, operator.id, asked.channel, asked.category, rule)
+        )
+
+    def _done(self, done: ActionDone | MergeDone | ModesView) -> Response:
         self.on_change()
         return json_response(done)
 
@@ -122,7 +195,7 @@ class OperatorApi:
         key = _key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), ActionRequest)
         actor = Actor(operator.id, operator.name, operator.role, asked.seen, asked.epoch)
-        done = await _ACTIONS[action](self.pool, key, _conversation_id(request), actor, asked)
+        done = await _ACTIONS[action](self, key, _conversation_id(request), actor, asked)
         return self._done(done)
 
     async def operator(self, request: Request, action: Action) -> OperatorView:
@@ -142,31 +215,37 @@ class OperatorApi:
         return found
 
 
-Apply = Callable[[Pool, str, UUID, Actor, ActionRequest], Awaitable[ActionDone]]
+Apply = Callable[[OperatorApi, str, UUID, Actor, ActionRequest], Awaitable[ActionDone]]
 
 
-async def _take_over(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.take_over(pool, key, id_, actor)
+async def _take_over(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.take_over(api.pool, key, id_, actor)
 
 
-async def _reply(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.reply(pool, key, id_, actor, asked.required_text())
+async def _reply(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.reply(api.pool, key, id_, actor, asked.required_text(), undo=api.undo)
 
 
-async def _note(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.note(pool, key, id_, actor, asked.required_text())
+async def _note(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.note(api.pool, key, id_, actor, asked.required_text())
 
 
-async def _release(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.release(pool, key, id_, actor, asked.checked_reason())
+async def _release(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.release(api.pool, key, id_, actor, asked.checked_reason())
 
 
-async def _resolve(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.resolve(pool, key, id_, actor, asked.checked_reason())
+async def _resolve(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.resolve(api.pool, key, id_, actor, asked.checked_reason())
 
 
-async def _send_again(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.send_again(pool, key, id_, actor)
+async def _send_again(
+    api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest
+) -> ActionDone:
+    return await control.send_again(api.pool, key, id_, actor)
+
+
+async def _undo_send(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.undo_send(api.pool, key, id_, actor)
 
 
 _ACTIONS: Final[dict[Action, Apply]] = {
@@ -176,6 +255,7 @@ _ACTIONS: Final[dict[Action, Apply]] = {
     "release": _release,
     "resolve": _resolve,
     "send_again": _send_again,
+    "undo_send": _undo_send,
 }
 
 

@@ -10,10 +10,14 @@ from fte.domain.errors import Unavailable
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from fte.store import identity, turns
+from fte.store import identity, replies, turns
 
 EVERY: Final = 2.0
 PRUNE_EVERY: Final = 3600.0
+SHOWN_MAX: Final = 500
+"""Replies put on the form's page by one sweep."""
+SHOW_EVERY: Final = 0.5
+"""Seconds between two looks for replies that have waited long enough for the form's page."""
 
 _log = structlog.get_logger("fte.sweeper")
 
@@ -27,6 +31,21 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep every few seconds until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._show())
+            tasks.create_task(self._sweep_for_ever())
+
+    async def _show(self) -> None:
+        while True:
+            try:
+                if await replies.show_due(self._pool, SHOWN_MAX):
+                    self._hints.ring()
+            except Unavailable as error:
+                _log.warning("replies on the form put off", error=error.message)
+                await asyncio.sleep(EVERY)
+            await asyncio.sleep(SHOW_EVERY)
+
+    async def _sweep_for_ever(self) -> None:
         while True:
             try:
                 await self._sweep()

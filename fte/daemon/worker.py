@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from fte.daemon import leases
+from fte.domain import modes
 from fte.domain.errors import Unavailable
 from fte.domain.events import PROCESSORS, TICKETS_INCOMING
 from fte.domain.ids import new_id
@@ -134,7 +135,9 @@ class Worker:
             await self._answer(claim)
 
     async def _answer(self, claim: Claim) -> None:
-        if claim.attempts > ATTEMPTS_MAX:
+        if claim.off:
+            outcome = modes.unasked(claim.assignment)
+        elif claim.attempts > ATTEMPTS_MAX:
             outcome = self._answerer.give_up(claim.assignment, "gave up after repeated crashes")
         else:
             outcome = await self._answerer.answer(claim.assignment)

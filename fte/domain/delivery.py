@@ -59,9 +59,12 @@ class Outgoing:
     """Seconds since it was first to be sent."""
 
 
-def first_state(channel: Channel) -> DeliveryState:
-    """A reply on the web form is delivered by being stored: the ticket page shows it. Others wait for the sender."""
-    return "sent" if channel == "web_form" else "queued"
+def first_state(channel: Channel, undo: float = 0.0) -> DeliveryState:
+    """A reply on the web form is delivered by being stored: the ticket page shows it. Others wait for the sender.
+
+    One that may be taken back for `undo` seconds waits everywhere.
+    """
+    return "sent" if channel == "web_form" and undo <= 0 else "queued"
 
 
 def retry_in(attempts: int, queued_for: float, *, chance: float | None = None) -> float | None:

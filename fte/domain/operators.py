@@ -5,12 +5,27 @@ from typing import Final, Literal, get_args
 OperatorRole = Literal["observer", "agent", "lead", "admin"]
 ROLES: Final[tuple[OperatorRole, ...]] = get_args(OperatorRole)
 
-Action = Literal["read", "take_over", "reply", "note", "release", "resolve", "send_again", "link", "merge"]
+Action = Literal[
+    "read",
+    "take_over",
+    "reply",
+    "note",
+    "release",
+    "resolve",
+    "send_again",
+    "undo_send",
+    "approve",
+    "reject",
+    "regenerate",
+    "link",
+    "merge",
+    "configure",
+]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 _ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
     "observer": frozenset({"read"}),
-    "agent": frozenset(ACTIONS) - {"merge"},
+    "agent": frozenset(ACTIONS) - {"merge", "configure"},
     "lead": frozenset(ACTIONS),
     "admin": frozenset(ACTIONS),
 }

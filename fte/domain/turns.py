@@ -62,6 +62,8 @@ class Assignment:
     attempt: int
     first_answer: bool
     """Nobody has answered in this conversation yet."""
+    hint: str = ""
+    """What an operator asks of the answer, having read an earlier one that was not sent."""
 
     @property
     def question(self) -> str:

@@ -19,6 +19,7 @@ from fte.domain.conversations import (
     check_take_over,
 )
 from fte.domain.delivery import first_state
+from fte.domain.drafts import Draft, Said, check_take_back, is_current
 from fte.domain.errors import Conflict, NotFound
 from fte.domain.events import CONVERSATIONS, OUTBOUND
 from fte.domain.ids import new_id
@@ -88,11 +89,16 @@ async def take_over(pool: Pool, key: str, conversation: UUID, actor: Actor) -> A
     return await act(pool, key, "take_over", conversation, actor, {}, _take_over)
 
 
-async def reply(pool: Pool, key: str, conversation: UUID, actor: Actor, text: str) -> ActionDone:
-    """The operator's words go to the customer. Raises Conflict when they do not hold it or have not seen everything."""
+async def reply(
+    pool: Pool, key: str, conversation: UUID, actor: Actor, text: str, *, undo: float = 0.0
+) -> ActionDone:
+    """The operator's words go to the customer, kept back for `undo` seconds in which they can be taken back.
+
+    Raises Conflict when they do not hold it or have not seen everything.
+    """
 
     async def apply(case: Case) -> Done:
-        return await _reply(case, storable(text))
+        return await _reply(case, storable(text), undo)
 
     return await act(pool, key, "reply", conversation, actor, {"text": text}, apply)
 
@@ -127,6 +133,15 @@ async def send_again(pool: Pool, key: str, conversation: UUID, actor: Actor) -> 
     Raises Conflict when they do not hold the conversation, have not seen everything, or nothing is undelivered.
     """
     return await act(pool, key, "send_again", conversation, actor, {}, _send_again)
+
+
+async def undo_send(pool: Pool, key: str, conversation: UUID, actor: Actor) -> ActionDone:
+    """Take back the operator's newest message, their own or an answer they approved, while it is still queued.
+
+    `message_id` of the result names it: its text goes back to whoever wrote it. An approved answer waits for a decision
+    again if it still answers the conversation. Raises Conflict, saying where the message is, when it is too late.
+    """
+    return await act(pool, key, "undo_send", conversation, actor, {}, _undo_send)
 
 
 async def reply_from_elsewhere(
@@ -236,15 +251,16 @@ async def _take_over(case: Case) -> Done:
     rows = await case.connection.fetch(
         _sql.take_over, case.conversation, case.ticket, case.actor.id, epoch, status
     )
+    await case.connection.execute(_sql.unsaid, case.conversation)
     in_flight = [row["message_id"] for row in rows]
     return case.done(
         "conversation.taken_over", in_flight=in_flight, owner="human", epoch=epoch, status=status
     )
 
 
-async def _reply(case: Case, text: str) -> Done:
+async def _reply(case: Case, text: str, undo: float) -> Done:
     check_reply(case.control, case.actor)
-    state = first_state(case.channel)
+    state = first_state(case.channel, undo)
     message, seq = await say(case, "outbound", text, state)
     await case.connection.execute(
         _sql.answered,
@@ -255,6 +271,7 @@ async def _reply(case: Case, text: str) -> Done:
         state,
         case.channel,
         *reply_parts(case.channel, text),
+        undo,
     )
     done = case.done("reply.sent" if state == "sent" else "reply.queued", message=message, last_seq=seq)
     if case.channel in OUTBOUND:
@@ -273,6 +290,25 @@ async def _send_again(case: Case) -> Done:
     if channel in OUTBOUND:
         queued = done.events[0]
         done.events.append(Event(OUTBOUND[channel], queued.key, queued.type, queued.payload))
+    return done
+
+
+async def _undo_send(case: Case) -> Done:
+    row: Any = await case.connection.fetchrow(_sql.newest_said, case.conversation)
+    check_take_back(
+        Said(row["speaker"], row["epoch"], tuple(row["states"])) if row else None, case.control, case.actor
+    )
+    message = row["id"]
+    await case.connection.execute(_sql.lock_turn, case.conversation)
+    await case.connection.execute(_sql.take_back, case.conversation, case.ticket, message)
+    if row["draft_id"] is not None:
+        draft = Draft("approved", row["draft_epoch"], row["answers_seq"], "")
+        current = is_current(draft, case.control)
+        await case.connection.execute(_sql.hold_again, row["draft_id"], case.conversation, current)
+    done = case.done("reply.withdrawn", message=message)
+    if case.channel in OUTBOUND:
+        gone = done.events[0]
+        done.events.append(Event(OUTBOUND[case.channel], gone.key, gone.type, gone.payload))
     return done
 
 

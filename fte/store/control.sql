@@ -51,6 +51,20 @@ select r.message_id
   from replies r join messages m on m.id = r.message_id
  where m.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state = 'sending'
 
+-- name: unsaid
+-- What a takeover withdrew was never said: what it answered is unanswered again.
+with gone as (
+    select min(m.answered_before) as seq from messages m
+     where m.conversation_id = $1 and m.delivery_status = 'superseded'
+       and m.seq > coalesce((select max(s.seq) from messages s
+                              where s.conversation_id = $1 and s.direction = 'outbound'
+                                and coalesce(s.delivery_status, '') not in ('superseded', 'cancelled')), 0)
+), talk as (
+    update conversations c set answered_seq = gone.seq from gone where c.id = $1 and gone.seq < c.answered_seq
+)
+update messages m set outcome = 'handed_over' from gone
+ where m.conversation_id = $1 and m.direction = 'inbound' and m.seq > gone.seq and m.outcome = 'answered'
+
 -- name: say
 with said as (
     insert into messages (id, conversation_id, seq, channel, direction, role, content, operator_id, delivery_status)
@@ -65,9 +79,11 @@ with talk as (
     update conversations set answered_seq = last_inbound_seq where id = $1
 ), shown as (
     update tickets set status = 'waiting_customer', updated_at = now() where id = $2
+), before as (
+    update messages m set answered_before = c.answered_seq from conversations c where m.id = $3 and c.id = $1
 )
-insert into replies (id, message_id, conversation_id, part, epoch, state, channel, body)
-select r.id, $3, $1, r.ordinal - 1, $4, $5, $6, r.body
+insert into replies (id, message_id, conversation_id, part, epoch, state, channel, body, due_at)
+select r.id, $3, $1, r.ordinal - 1, $4, $5, $6, r.body, now() + make_interval(secs => $9)
   from unnest($7::uuid[], $8::text[]) with ordinality as r (id, body, ordinal)
 
 -- name: release
@@ -92,6 +108,9 @@ with talk as (
 ), owed as (
     update turns set state = 'cancelled', finished_at = now(), lease_holder = null, lease_until = null
      where conversation_id = $1 and state in ('due', 'running')
+), approved as (  -- a person has said this: it goes on its way
+    update replies r set epoch = $3 from messages m
+     where r.conversation_id = $1 and m.id = r.message_id and m.approved_by is not null and r.kind = 'answer' and r.state = 'queued'
 ), waiting as (
     update messages set outcome = 'suppressed'
      where conversation_id = $1 and direction = 'inbound' and outcome is null
@@ -132,3 +151,53 @@ update replies r
   from undelivered u
  where r.message_id = u.id and r.kind = 'answer' and r.state in ('failed', 'unknown', 'cancelled')
 returning r.message_id, r.channel
+
+
+-- name: newest_said
+select m.id, coalesce(m.approved_by, m.operator_id) as speaker,
+       coalesce((select max(r.epoch) from replies r where r.message_id = m.id and r.kind = 'answer'), -1) as epoch,
+       array(select r.state from replies r where r.message_id = m.id and r.kind = 'answer') as states,
+       d.id as draft_id, d.epoch as draft_epoch, d.answers_seq
+  from messages m left join drafts d on d.message_id = m.id
+ where m.conversation_id = $1 and m.direction = 'outbound'
+   and coalesce(m.delivery_status, '') not in ('superseded', 'cancelled')
+ order by m.seq desc limit 1
+
+-- name: take_back
+-- An answer under way did not know that this one would go: it is thought about anew.
+with said as (
+    update messages set delivery_status = 'cancelled' where id = $3 returning answered_before
+), talk as (
+    update conversations set answered_seq = coalesce((select answered_before from said), answered_seq) where id = $1
+), owed as (
+    update turns set state = 'due', due_at = now(), lease_holder = null, lease_until = null
+     where conversation_id = $1 and state = 'running'
+), shown as (
+    update tickets k set status = case c.owner when 'human' then 'escalated' else 'processing' end, updated_at = now()
+      from conversations c where k.id = $2 and c.id = $1
+), gone as (
+    update replies set state = 'cancelled', updated_at = now()
+     where message_id = $3 and state = 'queued'
+    returning id, message_id, conversation_id, kind, channel
+)
+insert into log (topic, key, type, payload)
+select 'fte.conversations', r.conversation_id::text, 'delivery.changed',
+       jsonb_build_object('conversation_id', r.conversation_id, 'message_id', r.message_id, 'reply_id', r.id,
+                          'kind', r.kind, 'channel', r.channel, 'state', 'cancelled')
+  from gone r
+
+-- name: hold_again
+-- An answer that was taken back waits for a decision again, if nothing came in between; else the messages are owed one.
+with draft as (
+    update drafts
+       set state = case when $3::boolean then 'pending' else 'retired' end, message_id = null, approved_hash = null,
+           operator_id = case when $3::boolean then null else operator_id end,
+           decided_at = case when $3::boolean then null else decided_at end,
+           reason = case when $3::boolean then null else 'taken_back' end
+     where id = $1
+    returning answers_seq
+)
+update messages m set outcome = case when $3::boolean then 'drafted' end
+  from conversations c, draft d
+ where c.id = $2 and m.conversation_id = $2 and m.direction = 'inbound' and m.seq > c.answered_seq
+   and m.seq <= d.answers_seq and m.outcome = 'answered'

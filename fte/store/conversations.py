@@ -41,7 +41,12 @@ async def queue(
         rows = await pool.fetch(_sql.pick, view, operator, words, min(limit, QUEUE_MAX))
         chosen = [row["id"] for row in rows]
     items = [msgspec.convert(dict(row), QueueItem) for row in await pool.fetch(_sql.items, chosen)]
-    return QueuePage(items=items, needs_person=await pool.fetchval(_sql.needs_person), cursor=cursor)
+    return QueuePage(
+        items=items,
+        needs_person=await pool.fetchval(_sql.needs_person),
+        cursor=cursor,
+        drafts=await pool.fetchval(_sql.drafts),
+    )
 
 
 def _escaped(text: str) -> str:

@@ -12,13 +12,20 @@ with matching as (
         and ($3::text is null or id in (select id from matching))
       order by held, rank, at limit $4)
     union all
-    (select id, 1, 0, 0, -extract(epoch from last_message_at)
+    (select d.conversation_id, 1, 0, 0, extract(epoch from d.created_at)
+       from drafts d
+      where d.state = 'pending' and $1 in ('open', 'all')
+        and ($3::text is null or d.conversation_id in (select id from matching))
+      order by d.created_at limit $4)
+    union all
+    (select id, 2, 0, 0, -extract(epoch from last_message_at)
        from conversations
       where owner = 'ai' and status <> 'resolved' and $1 in ('open', 'all')
         and ($3::text is null or id in (select id from matching))
+        and not exists (select from drafts d where d.conversation_id = conversations.id and d.state = 'pending')
       order by last_message_at desc limit $4)
     union all
-    (select id, 2, 0, 0, -extract(epoch from last_message_at)
+    (select id, 3, 0, 0, -extract(epoch from last_message_at)
        from conversations
       where status = 'resolved' and $1 in ('resolved', 'all')
         and ($3::text is null or id in (select id from matching))
@@ -34,7 +41,8 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
        case when c.owner = 'human' and c.status <> 'resolved' then c.escalation_urgency end as urgency,
        c.sentiment_score::float8 as sentiment,
        c.last_seq, coalesce(m.role, 'customer') as last_role, c.last_inbound_seq > c.answered_seq as unanswered,
-       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview
+       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview,
+       (select d.created_at from drafts d where d.conversation_id = c.id and d.state = 'pending') as draft_since
   from unnest($1::uuid[]) with ordinality as wanted (id, place)
   join conversations c on c.id = wanted.id
   join customers cu on cu.id = c.customer_id
@@ -47,6 +55,9 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
 
 -- name: needs_person
 select count(*) from conversations where owner = 'human' and status <> 'resolved' and operator_id is null
+
+-- name: drafts
+select count(*) from drafts where state = 'pending'
 
 -- name: facts
 select c.epoch, c.verified, c.customer_id, cu.email, cu.phone,
@@ -66,6 +77,7 @@ select * from (
                                                     m.sender, cu.email, cu.phone, 'Customer')
                        when 'operator' then coalesce(o.name, 'Operator') when 'agent' then 'AI' else 'System' end as author,
            m.content, m.sentiment::float8 as sentiment, m.delivery_status, m.outcome, m.reason, m.run_id, m.created_at,
+           (select a.name from operators a where a.id = m.approved_by) as approved_by,
            case when m.delivery_status in ('queued', 'failed', 'unknown')
                 then (select r.error from replies r where r.message_id = m.id and r.error is not null
                        order by r.kind, r.part limit 1) end as delivery_error,

@@ -50,6 +50,12 @@ async def claim(
     return await _load(pool, secret, holder, [row["id"] for row in taken])
 
 
+async def show_due(pool: Pool, limit: int) -> int:
+    """Put up to `limit` replies whose time is over on the form's page; no provider is needed. Returns how many."""
+    await pool.execute(_sql.fence, limit)
+    return len(await pool.fetch(_sql.show_due, limit))
+
+
 async def claim_overdue(
     pool: Pool, secret: bytes, holder: UUID, channels: Collection[Channel], limit: int, lease: float
 ) -> list[Claim]:

@@ -17,6 +17,29 @@ select 'fte.conversations', conversation_id::text, 'delivery.changed',
                           'channel', channel, 'state', 'superseded')
   from void
 
+-- name: show_due
+-- On the form's page nobody hands a reply over: it is there as soon as its time to be taken back is over.
+with picked as (
+    select r.id
+      from replies r join messages m on m.id = r.message_id join conversations c on c.id = r.conversation_id
+     where r.state = 'queued' and r.due_at <= now() and r.channel = 'web_form' and r.kind = 'answer'
+       and (m.role <> 'agent' or r.epoch = c.epoch)
+     order by r.due_at limit $1
+       for update of c, r skip locked
+), there as (
+    update replies r set state = 'sent', updated_at = now() from picked where r.id = picked.id
+    returning r.id, r.message_id, r.conversation_id, r.kind, r.channel
+), shown as (
+    update messages m set delivery_status = 'sent' from there where m.id = there.message_id
+), told as (
+    insert into log (topic, key, type, payload)
+    select 'fte.conversations', r.conversation_id::text, 'delivery.changed',
+           jsonb_build_object('conversation_id', r.conversation_id, 'message_id', r.message_id, 'reply_id', r.id,
+                              'kind', r.kind, 'channel', r.channel, 'state', 'sent')
+      from there r
+)
+select id from there
+
 -- name: expire
 -- A code or notice that could not leave in a day says nothing any more.
 with picked as (

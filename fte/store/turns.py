@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from fte.domain import modes
 from fte.domain.channels import STYLES, Channel
 from fte.domain.conversations import Control
 from fte.domain.delivery import first_state
 from fte.domain.events import CONVERSATIONS, ESCALATIONS, METRICS, OUTBOUND, TICKETS_INCOMING
 from fte.domain.ids import new_id
+from fte.domain.modes import Held, Off
 from fte.domain.retry import pause
 from fte.domain.split import split
 from fte.domain.turns import HISTORY_MAX, Assignment, Line, Outcome, Trace, Verdict, judge
@@ -36,6 +38,8 @@ class Claim:
     answers_seq: int
     waiting_since: datetime
     assignment: Assignment
+    off: bool = False
+    """The AI is off for this channel and category: nobody asks a model."""
 
 
 async def claim(pool: Pool, holder: UUID, limit: int, lease: float) -> list[Claim]:
@@ -72,6 +76,7 @@ def _claim(row: Any, holder: UUID) -> Claim:
         lines=lines,
         attempt=row["attempts"],
         first_answer=not any(line.role in ("agent", "operator") for line in lines),
+        hint=row["hint"] or "",
     )
     return Claim(
         row["id"],
@@ -84,6 +89,7 @@ def _claim(row: Any, holder: UUID) -> Claim:
         row["last_inbound_seq"],
         row["waiting_since"],
         assignment,
+        off=modes.rule_for(row["config"], row["category"]).mode == "off",
     )
 
 
@@ -118,8 +124,18 @@ async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
             attempts=claim.attempts,
             discards=claim.discards,
         )
-        run = await _record_run(connection, claim, outcome, verdict)
-        if verdict is Verdict.ACCEPT:
+        rule = modes.rule_for(row["config"], outcome.category or claim.assignment.category)
+        accepted = verdict is Verdict.ACCEPT
+        decision = modes.decide(rule, outcome, hinted=bool(row["hint"])) if accepted else None
+        if isinstance(decision, Held) and control.last_inbound_seq > claim.answers_seq:
+            verdict, decision = Verdict.RERUN, None  # held, it would be out of date from the start
+        elif isinstance(decision, Off):
+            outcome = modes.switched_off(outcome, claim.assignment)
+        held = decision if isinstance(decision, Held) else None
+        run = await _record_run(connection, claim, outcome, verdict, held)
+        if held is not None:
+            await _hold(connection, claim, outcome, control, run, held)
+        elif verdict is Verdict.ACCEPT:
             await _accept(connection, claim, outcome, control, run)
         elif verdict is Verdict.RERUN:
             await _put_back(connection, claim, 0.0, discarded=True)
@@ -143,7 +159,9 @@ def control_of(row: Any) -> Control:
     )
 
 
-async def _record_run(connection: Connection, claim: Claim, outcome: Outcome, verdict: Verdict) -> UUID:
+async def _record_run(
+    connection: Connection, claim: Claim, outcome: Outcome, verdict: Verdict, held: Held | None
+) -> UUID:
     trace = outcome.trace
     run = new_id()
     await connection.execute(
@@ -152,7 +170,7 @@ async def _record_run(connection: Connection, claim: Claim, outcome: Outcome, ve
         claim.turn,
         claim.conversation,
         claim.attempts,
-        _run_outcome(outcome, verdict),
+        "drafted" if held else _run_outcome(outcome, verdict),
         trace.model,
         trace.instructions_version,
         _trace_json(trace),
@@ -190,28 +208,19 @@ async def _accept(
     escalation = outcome.escalation
     epoch = control.epoch + 1 if escalation else control.epoch
     state = first_state(channel)
-    message = new_id()
-    await connection.execute(
-        _sql.answer,
-        message,
-        claim.conversation,
-        control.last_seq + 1,
-        channel,
-        outcome.reply,
-        run,
-        outcome.trace.input_tokens + outcome.trace.output_tokens,
-        outcome.trace.latency_ms,
-        [tool.name for tool in outcome.trace.tools],
-        state,
-        claim.turn,
-        epoch,
-        claim.ticket,
-        claim.answers_seq,
-        outcome.category,
-        outcome.priority,
-        "escalated" if escalation else "answered",
-        *reply_parts(channel, outcome.reply),
-    )
+    message = new_id() if outcome.reply or not escalation else None
+    if message is None:
+        await connection.execute(
+            _sql.say_nothing,
+            claim.conversation,
+            claim.ticket,
+            claim.turn,
+            epoch,
+            outcome.category,
+            outcome.priority,
+        )
+    else:
+        await _say(connection, claim, outcome, control, run, message, epoch, state)
     if escalation:
         await connection.execute(
             _sql.escalate,
@@ -231,7 +240,82 @@ async def _accept(
     more = control.last_inbound_seq > claim.answers_seq and not escalation
     if more:
         await open_turn(connection, claim.conversation, claim.ticket, channel)
-    await emit(connection, _events(claim, outcome, message, control.last_seq + 1, epoch, state))
+    seq = control.last_seq + (message is not None)
+    await emit(connection, _events(claim, outcome, message, seq, epoch, state))
+
+
+async def _hold(
+    connection: Connection, claim: Claim, outcome: Outcome, control: Control, run: UUID, held: Held
+) -> None:
+    """Keep the answer for a person to decide on. The customer has none yet: the messages stay unanswered."""
+    channel, draft = claim.assignment.channel, new_id()
+    await connection.execute(
+        _sql.hold,
+        draft,
+        claim.conversation,
+        claim.turn,
+        run,
+        channel,
+        control.epoch,
+        claim.answers_seq,
+        outcome.reply,
+        held.because,
+        held.confidence,
+        held.threshold,
+        claim.ticket,
+        outcome.category,
+        outcome.priority,
+    )
+    fact: JSON = {
+        "conversation_id": claim.conversation,
+        "ticket_id": claim.ticket,
+        "draft_id": draft,
+        "channel": channel,
+        "because": held.because,
+        "confidence": held.confidence,
+        "seq": control.last_seq,
+        "owner": "ai",
+        "epoch": control.epoch,
+        "status": control.status,
+    }
+    key = str(claim.conversation)
+    await emit(
+        connection, [Event(CONVERSATIONS, key, "draft.held", fact), _measured(claim, outcome, "drafted")]
+    )
+
+
+async def _say(
+    connection: Connection,
+    claim: Claim,
+    outcome: Outcome,
+    control: Control,
+    run: UUID,
+    message: UUID,
+    epoch: int,
+    state: str,
+) -> None:
+    channel = claim.assignment.channel
+    await connection.execute(
+        _sql.answer,
+        message,
+        claim.conversation,
+        control.last_seq + 1,
+        channel,
+        outcome.reply,
+        run,
+        outcome.trace.input_tokens + outcome.trace.output_tokens,
+        outcome.trace.latency_ms,
+        [tool.name for tool in outcome.trace.tools],
+        state,
+        claim.turn,
+        epoch,
+        claim.ticket,
+        claim.answers_seq,
+        outcome.category,
+        outcome.priority,
+        "escalated" if outcome.escalation else "answered",
+        *reply_parts(channel, outcome.reply),
+    )
 
 
 def reply_parts(channel: Channel, text: str) -> tuple[list[UUID], list[str | None]]:
@@ -243,24 +327,28 @@ def reply_parts(channel: Channel, text: str) -> tuple[list[UUID], list[str | Non
     return [new_id() for _ in parts], list(parts)
 
 
-def _events(claim: Claim, outcome: Outcome, message: UUID, seq: int, epoch: int, state: str) -> list[Event]:
+def _events(
+    claim: Claim, outcome: Outcome, message: UUID | None, seq: int, epoch: int, state: str
+) -> list[Event]:
+    """What is announced of an accepted outcome; `message` is None where nothing was said."""
     key = str(claim.conversation)
     channel = claim.assignment.channel
     escalation = outcome.escalation
     fact: JSON = {
         "conversation_id": key,
         "ticket_id": claim.ticket,
-        "message_id": message,
         "seq": seq,
         "channel": channel,
-        "role": "agent",
         "owner": "human" if escalation else "ai",
         "epoch": epoch,
         "status": "escalated" if escalation else "open",
     }
-    events = [Event(CONVERSATIONS, key, "reply.sent" if state == "sent" else "reply.queued", fact)]
-    if channel in OUTBOUND:
-        events.append(Event(OUTBOUND[channel], key, "reply.queued", fact))
+    events: list[Event] = []
+    if message is not None:
+        fact |= {"message_id": message, "role": "agent"}
+        events.append(Event(CONVERSATIONS, key, "reply.sent" if state == "sent" else "reply.queued", fact))
+        if channel in OUTBOUND:
+            events.append(Event(OUTBOUND[channel], key, "reply.queued", fact))
     if escalation:
         raised = fact | {
             "reason": escalation.reason,
@@ -269,29 +357,36 @@ def _events(claim: Claim, outcome: Outcome, message: UUID, seq: int, epoch: int,
         }
         events.append(Event(CONVERSATIONS, key, "conversation.escalated", raised))
         events.append(Event(ESCALATIONS, key, "escalation.raised", raised))
-    events.append(
-        Event(
-            METRICS,
-            key,
-            "turn.finished",
-            {
-                "channel": channel,
-                "outcome": "escalated" if escalation else "answered",
-                "reason": escalation.reason if escalation else None,
-                "failed": outcome.failed,
-                "run_ms": outcome.trace.latency_ms,
-                "waiting_since": claim.waiting_since,
-                "input_tokens": outcome.trace.input_tokens,
-                "output_tokens": outcome.trace.output_tokens,
-            },
-        )
-    )
+    events.append(_measured(claim, outcome, "escalated" if escalation else "answered"))
     return events
 
 
-async def open_turn(connection: Connection, conversation: UUID, ticket: UUID, channel: str) -> None:
-    """Owe the conversation an answer, now. The caller holds the conversation's lock and knows no turn is open."""
-    row: Any = await connection.fetchrow(_sql.open_turn, new_id(), conversation, ticket, channel)
+def _measured(claim: Claim, outcome: Outcome, result: str) -> Event:
+    return Event(
+        METRICS,
+        str(claim.conversation),
+        "turn.finished",
+        {
+            "channel": claim.assignment.channel,
+            "outcome": result,
+            "reason": outcome.escalation.reason if outcome.escalation else None,
+            "failed": outcome.failed,
+            "run_ms": outcome.trace.latency_ms,
+            "waiting_since": claim.waiting_since,
+            "input_tokens": outcome.trace.input_tokens,
+            "output_tokens": outcome.trace.output_tokens,
+        },
+    )
+
+
+async def open_turn(
+    connection: Connection, conversation: UUID, ticket: UUID, channel: str, hint: str | None = None
+) -> None:
+    """Owe the conversation an answer, now. The caller holds the conversation's lock and knows no turn is open.
+
+    `hint` is an operator's instruction for the answer, which is then held.
+    """
+    row: Any = await connection.fetchrow(_sql.open_turn, new_id(), conversation, ticket, channel, hint)
     await emit(connection, [_doorbell(row["id"], conversation, ticket, row["channel"], row["due_at"])])
 
 

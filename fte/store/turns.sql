@@ -26,9 +26,10 @@ update turns t set lease_until = now() + make_interval(secs => $4)
  where t.id = mine.id and t.lease_holder = mine.holder and t.attempts = mine.attempts and t.state = 'running'
 
 -- name: load
-select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, c.epoch, c.verified,
+select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, t.hint, c.epoch, c.verified,
        c.last_inbound_seq, c.answered_seq, k.number, k.subject, k.category, k.priority,
        coalesce(c.name, case when c.verified then cu.name end) as name,
+       (select g.config from channel_configs g where g.channel = t.channel) as config,
        coalesce((select min(m.created_at) from messages m
                   where m.conversation_id = c.id and m.direction = 'inbound' and m.seq > c.answered_seq),
                 t.created_at) as waiting_since,
@@ -37,6 +38,7 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
                    from (select m.seq, m.role, m.channel, m.content, m.created_at
                            from messages m
                           where m.conversation_id = c.id and m.direction <> 'note'
+                            and coalesce(m.delivery_status, '') not in ('superseded', 'cancelled')
                           order by m.seq desc limit $2) h), '[]') as lines
   from turns t
   join conversations c on c.id = t.conversation_id
@@ -47,7 +49,8 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
 -- name: lock
 -- Both rows are locked: of a row that is only joined, a statement that had to wait would show the old version.
 select c.owner, c.epoch, c.status, c.operator_id, c.last_seq, c.last_inbound_seq, c.answered_seq,
-       t.lease_holder, t.attempts, t.state = 'running' as running
+       t.lease_holder, t.attempts, t.state = 'running' as running, t.hint,
+       (select g.config from channel_configs g where g.channel = t.channel) as config
   from conversations c
   join turns t on t.conversation_id = c.id
  where c.id = $1 and t.id = $2
@@ -61,8 +64,8 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 -- name: answer
 with said as (
     insert into messages (id, conversation_id, seq, channel, direction, role, content, run_id, tokens_used,
-                          latency_ms, tool_calls, delivery_status)
-    values ($1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10)
+                          latency_ms, tool_calls, delivery_status, answered_before)
+    select $1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10, c.answered_seq from conversations c where c.id = $2
 ), delivery as (
     insert into replies (id, message_id, conversation_id, turn_id, part, epoch, state, channel, body)
     select r.id, $1, $2, $11, r.ordinal - 1, $12, $10, $4, r.body
@@ -81,6 +84,30 @@ with said as (
 update messages set outcome = $17
  where conversation_id = $2 and direction = 'inbound' and seq <= $14 and outcome is null
 
+-- name: say_nothing
+-- The AI is off: the turn ends without a word, and a person has it.
+with talk as (
+    update conversations set epoch = $4 where id = $1
+), owed as (
+    update turns set state = 'done', finished_at = now(), lease_holder = null, lease_until = null where id = $3
+)
+update tickets set category = coalesce($5, category), priority = coalesce($6, priority), updated_at = now() where id = $2
+
+-- name: hold
+with held as (
+    insert into drafts (id, conversation_id, turn_id, run_id, channel, epoch, answers_seq, body, held_because, confidence,
+                        threshold, hint)
+    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, t.hint from turns t where t.id = $3
+), owed as (
+    update turns set state = 'done', finished_at = now(), lease_holder = null, lease_until = null where id = $3
+), shown as (
+    update tickets set status = 'processing', updated_at = now(),
+                       category = coalesce($13, category), priority = coalesce($14, priority)
+     where id = $12
+)
+update messages set outcome = 'drafted'
+ where conversation_id = $2 and direction = 'inbound' and seq <= $7 and outcome is null
+
 -- name: escalate
 with talk as (
     update conversations
@@ -95,9 +122,9 @@ update messages set outcome = 'handed_over'
 
 -- name: open_turn
 -- The answer goes where the customer wrote last.
-insert into turns (id, conversation_id, ticket_id, channel)
+insert into turns (id, conversation_id, ticket_id, channel, hint)
 select $1, $2, $3, coalesce((select m.channel from messages m where m.conversation_id = $2 and m.direction = 'inbound'
-                              order by m.seq desc limit 1), $4)
+                              order by m.seq desc limit 1), $4), $5
 returning id, due_at, channel
 
 -- name: put_back

@@ -26,6 +26,8 @@ from fte.domain.events import (
 
 Row = Mapping[str, Any]
 
+UNSAID: Final = frozenset({"superseded", "cancelled"})
+"""Withdrawn before it left: what it answered may be answered again."""
 OUTCOMES: Final = frozenset({"answered", "drafted", "handed_over", "escalated", "suppressed", "dead"})
 TAKEN: Final = frozenset({"sent", "delivered", "read"})
 """States that say the provider has it."""
@@ -241,7 +243,7 @@ def answered_once(history: History) -> Iterator[str]:
         asked = answered = 0
         for row in sorted(rows, key=lambda row: row["seq"]):
             asked += row["direction"] == "inbound"
-            answered += row["run_id"] is not None
+            answered += row["run_id"] is not None and row.get("delivery_status") not in UNSAID
             if answered > asked:
                 yield f"{answered} answers to {asked} messages: conversation {conversation}, seq {row['seq']}"
                 break
@@ -590,8 +592,9 @@ _QUERIES: Final = {
     "inbound": """select i.channel, i.account, i.provider_id, i.message_id, i.disposition, i.received_at, i.identifier,
                          t.public_hash
                     from inbound i left join tickets t on t.id = i.ticket_id""",
-    "messages": """select id, conversation_id, seq, channel, direction, role, run_id, outcome, reason, created_at
-                     from messages""",
+    "messages": """select id, conversation_id, seq, channel, direction, role, run_id, outcome, reason, created_at,
+                           delivery_status
+                      from messages""",
     "replies": """select id, message_id, conversation_id, turn_id, part, kind, channel, epoch, state, provider_id,
                          error, began_at from replies""",
     "turns": "select id, conversation_id, state, attempts, discards, created_at, finished_at from turns",

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fte import wire
+from fte.domain.drafts import fingerprint
 from fte.domain.events import CONVERSATIONS, ESCALATIONS
 from fte.domain.ids import new_id
 from fte.wire import Brief, ConversationView, MessageView, PassageView, QueueItem, RunView, ToolCallView
@@ -64,6 +65,8 @@ class Desk:
         self.streams = 0
         self.customers: dict[UUID, wire.CustomerPage] = {}
         self.files: dict[UUID, bytes] = {}
+        self.drafts: dict[UUID, wire.DraftView] = {}
+        self.decided: list[tuple[str, int, wire.DraftDecision]] = []
         self.asked: list[wire.LinkRequest] = []
         self.deeds: list[tuple[str, str]] = []
         self.token = TOKEN
@@ -245,6 +248,55 @@ class Desk:
         """Events are no longer kept: older cursors get a reset."""
         self.floor = len(self.log)
 
+    def draft(self, serial: int, body: str = "You find it under Settings, Data.", **facts: Any) -> UUID:
+        """A conversation whose answer waits for approval. Returns the draft's id."""
+        given = {
+            name: facts.pop(name) for name in ("customer", "text", "channel", "subject") if name in facts
+        }
+        key = self.add(serial, given.pop("customer", "Ada Lovelace"), draft_since=self.now, **given)
+        talk, id_ = self.talks[key], number(8_000_000 + serial)
+        messages = [msgspec.structs.replace(m, outcome="drafted") for m in talk.messages]
+        base: dict[str, Any] = {
+            "id": id_,
+            "conversation_id": key,
+            "number": serial,
+            "customer": talk.item.customer,
+            "channel": talk.item.channel,
+            "subject": talk.item.subject,
+            "category": talk.item.category,
+            "priority": talk.item.priority,
+            "body": body,
+            "hash": fingerprint(body),
+            "held_because": "low_confidence",
+            "confidence": 0.41,
+            "threshold": 0.6,
+            "hint": None,
+            "state": "pending",
+            "operator": None,
+            "reason": None,
+            "created_at": self.now,
+            "decided_at": None,
+            "waiting_since": self.now,
+            "epoch": talk.epoch,
+            "answers_seq": talk.item.last_seq,
+            "last_seq": talk.item.last_seq,
+            "messages": messages,
+            "run": a_run(serial),
+        }
+        self.drafts[id_] = wire.DraftView(**(base | facts))
+        return id_
+
+    def retire(
+        self, draft: UUID, reason: str = "newer_message", state: Any = "retired", by: str | None = None
+    ) -> None:
+        """A draft is decided, or void, and that is announced."""
+        self.drafts[draft] = msgspec.structs.replace(
+            self.drafts[draft], state=state, reason=reason, operator=by, decided_at=self.now
+        )
+        key = self.drafts[draft].conversation_id
+        self.change(key, draft_since=None)
+        self.announce(key, "draft.retired" if state == "retired" else "draft.decided")
+
     # -- the API
 
     def app(self) -> Starlette:
@@ -259,6 +311,9 @@ class Desk:
                 Route("/operator/customers/{id:uuid}", self._customer),
                 Route("/operator/attachments/{id:uuid}", self._attachment),
                 Route("/operator/customers/{id:uuid}/merge", self._merge, methods=["POST"]),
+                Route("/operator/drafts", self._drafts),
+                Route("/operator/drafts/{id:uuid}", self._one_draft),
+                Route("/operator/drafts/{id:uuid}/{decision}", self._decide, methods=["POST"]),
                 Route("/operator/merges/{id:uuid}/undo", self._unmerge, methods=["POST"]),
                 Route(conversation + "/{action}", self._act, methods=["POST"]),
             ]
@@ -287,9 +342,75 @@ class Desk:
         else:
             items = [item for item in items if in_view(item, query.get("view", "open"), self.operator.name)]
             items = [item for item in items if self._found(item, query.get("q", ""))]
-        return answer(
-            wire.QueuePage(items=items[: int(query.get("limit", 200))], needs_person=waiting, cursor=cursor)
+        page = wire.QueuePage(
+            items=items[: int(query.get("limit", 200))],
+            needs_person=waiting,
+            cursor=cursor,
+            drafts=sum(draft.state == "pending" for draft in self.drafts.values()),
         )
+        return answer(page)
+
+    async def _drafts(self, request: Request) -> Response:
+        there = [draft for draft in self.drafts.values() if draft.state == "pending"]
+        there.sort(key=lambda draft: (draft.created_at, draft.id))
+        limit = int(request.query_params.get("limit", 50))
+        return self._refused(request) or answer(wire.DraftsPage(items=there[:limit], total=len(there)))
+
+    async def _one_draft(self, request: Request) -> Response:
+        draft = self.drafts.get(request.path_params["id"])
+        return self._refused(request) or (answer(draft) if draft else problem(404, "No such draft."))
+
+    async def _decide(self, request: Request) -> Any:
+        refused = self._refused(request)
+        draft = self.drafts.get(request.path_params["id"])
+        if refused or draft is None:
+            return refused or problem(404, "There is no such draft.")
+        asked = wire.decode(await request.body(), wire.DraftDecision)
+        decision = request.path_params["decision"]
+        if request.headers["Idempotency-Key"] not in self.keys:
+            if draft.state != "pending":
+                return problem(409, f"{draft.operator or 'Somebody'} has decided this draft.")
+            if decision == "approve" and asked.hash != draft.hash:
+                return problem(409, "This is not the text you saw.")
+
+        def do() -> wire.ActionDone:
+            self.decided.append((decision, draft.number, asked))
+            state = {"approve": "approved", "reject": "rejected"}.get(decision, "retired")
+            self.retire(draft.id, asked.reason or "regenerated", state, self.operator.name)
+            return self._did(draft.conversation_id)
+
+        return self._once(request, do)
+
+    def _did(self, key: UUID) -> wire.ActionDone:
+        item = self.talks[key].item
+        return wire.ActionDone(
+            conversation_id=key,
+            epoch=self.talks[key].epoch,
+            last_seq=item.last_seq,
+            owner=item.owner,
+            status=item.status,
+        )
+
+    def _take_back(self, talk: Talk) -> wire.ActionDone | Response:
+        key, me = talk.item.conversation_id, self.operator.name
+        draft = next((one for one in self.drafts.values() if one.conversation_id == key), None)
+        if draft is not None and draft.state == "approved" and draft.operator == me:
+            self.drafts[draft.id] = msgspec.structs.replace(
+                draft, state="pending", operator=None, reason=None
+            )
+            self.change(key, draft_since=draft.created_at)
+            self.announce(key, "reply.withdrawn")
+            return self._did(key)
+        said = next(
+            (m for m in reversed(talk.messages) if m.author == me and m.delivery_status == "queued"), None
+        )
+        if said is None:
+            return problem(409, "Too late: it has left already.")
+        talk.messages = [
+            msgspec.structs.replace(m, delivery_status="cancelled") if m is said else m for m in talk.messages
+        ]
+        self.announce(key, "reply.withdrawn")
+        return msgspec.structs.replace(self._did(key), message_id=said.id)
 
     def _found(self, item: QueueItem, text: str) -> bool:
         words = [item.customer, item.subject, *(m.content for m in self.talks[item.conversation_id].messages)]
@@ -412,10 +533,12 @@ class Desk:
 
     def _perform(self, talk: Talk, action: str, body: wire.ActionRequest) -> wire.ActionDone | Response:
         item, key, me = talk.item, talk.item.conversation_id, self.operator.name
-        if body.epoch != talk.epoch:
+        if body.epoch != talk.epoch and action != "undo_send":
             who = f"It was taken over by {item.operator}." if item.operator else "It changed hands."
             return problem(409, who)
         in_flight: list[UUID] = []
+        if action == "undo_send":
+            return self._take_back(talk)
         if action == "take_over" and item.operator not in (None, me):
             return problem(409, f"{item.operator} has taken over this conversation.")
         if action == "take_over":
@@ -685,9 +808,34 @@ class Server(uvicorn.Server):
         yield
 
 
+def some_drafts(desk: Desk) -> None:
+    """Answers that wait for approval, for each reason one."""
+    desk.now = START - timedelta(minutes=26)
+    desk.draft(
+        1101,
+        "Hello Ada,\n\nTo export your data, open Settings, then Data, and choose Export.\n\n"
+        "The file is sent to you by e-mail within an hour.\n\nThis is an automated answer.",
+        text="Hi, how do I get all my data out? I need it as a file my accountant can read, today if possible.",
+        subject="Export for the accountant",
+    )
+    desk.now = START - timedelta(minutes=9)
+    desk.draft(1102, customer="Bo Diddley", held_because="mode", threshold=None, subject="Invoice address")
+    desk.now = START - timedelta(minutes=2)
+    desk.draft(
+        1103,
+        customer="李雷",
+        held_because="regenerated",
+        threshold=None,
+        hint="shorter, and mention CSV",
+        channel="whatsapp",
+    )
+    desk.now = START
+
+
 async def _by_hand() -> None:
     desk = Desk()
     busy(desk)
+    some_drafts(desk)
     known(desk, number(1000 + 1042), number(1000 + 1037))
     delta = datetime.now(UTC) - START
     for talk in desk.talks.values():

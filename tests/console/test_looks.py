@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from fte.console.app import Console
 from fte.console.model import Link, Phase
 from tests.console.session import Session, make
-from tests.console.support import Desk, busy, number, serving
+from tests.console.support import Desk, busy, number, serving, some_drafts
 
 pytestmark = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="snapshots are of Python 3.11")
 
@@ -78,6 +78,29 @@ def disconnected(desk: Desk) -> Before:
     return before
 
 
+def drafts(desk: Desk) -> Before:
+    async def before(pilot: Pilot[str]) -> None:
+        some_drafts(desk)
+        await queue(desk)(pilot)
+        here = Session(pilot.app, pilot, desk)  # type: ignore[arg-type]
+        await here.press("ctrl+l")
+        await here.shows("3 drafts")
+        await here.press("d")
+        await here.shows("Draft 1 of 3")
+
+    return before
+
+
+def no_drafts(desk: Desk) -> Before:
+    async def before(pilot: Pilot[str]) -> None:
+        await queue(desk)(pilot)
+        here = Session(pilot.app, pilot, desk)  # type: ignore[arg-type]
+        await here.press("d")
+        await here.shows("No draft waits for approval.")
+
+    return before
+
+
 @pytest.mark.parametrize(
     ("name", "size", "light"),
     [
@@ -86,11 +109,20 @@ def disconnected(desk: Desk) -> Before:
         ("escalated", (80, 24), False),
         ("escalated", (140, 40), True),
         ("disconnected", (80, 24), False),
+        ("drafts", (80, 24), False),
+        ("drafts", (140, 40), True),
+        ("no_drafts", (80, 24), False),
     ],
 )
 def test_looks(
     desk: Desk, url: str, state_dir: Path, snap_compare: Any, name: str, size: tuple[int, int], light: bool
 ) -> None:
     app = still(make(desk, url, state_dir, light=light))
-    before = {"queue": queue, "escalated": escalated, "disconnected": disconnected}[name](desk)
-    assert snap_compare(app, terminal_size=size, run_before=before)
+    befores = {
+        "queue": queue,
+        "escalated": escalated,
+        "disconnected": disconnected,
+        "drafts": drafts,
+        "no_drafts": no_drafts,
+    }
+    assert snap_compare(app, terminal_size=size, run_before=befores[name](desk))

@@ -31,10 +31,12 @@ class Backend:
 
 
 @contextlib.asynccontextmanager
-async def backend(pool: Pool, hints: Hints, bus: Bus | None = None) -> AsyncIterator[Backend]:
+async def backend(
+    pool: Pool, hints: Hints, bus: Bus | None = None, undo: float = 0.0
+) -> AsyncIterator[Backend]:
     stop = asyncio.Event()
     listening = bind("127.0.0.1", 0)
-    api = OperatorApi(pool, hints.ring)
+    api = OperatorApi(pool, hints.ring, undo)
     stream = Stream(api, bus or LogBus(pool, hints), stop)
     app = application([*api.routes(), *stream.routes(), *Health(pool).routes()])
     serving = asyncio.create_task(serve(app, listening, stop))

@@ -19,6 +19,7 @@ from fte.store import channel_health
 from fte.wire import Envelope
 from tests.bus.contract import TOPIC, announce, consuming
 from tests.bus.support_kafka import carried, own_cluster
+from tests.store.test_drafts import held, hold_all
 from tests.support import until
 from tests.support_delivery import answered
 
@@ -52,6 +53,16 @@ async def test_the_state_of_channels_replies_and_watch(pool: Pool) -> None:
         'fte_replies{channel="email",state="queued"}': 1,
     }
     assert "acme" not in response.text
+
+
+async def test_answers_that_wait_for_approval_are_counted(pool: Pool) -> None:
+    await hold_all(pool)
+    await held(pool)
+    await pool.execute("update drafts set created_at = now() - interval '1 minute'")
+    async with reader(pool) as prometheus:
+        found = values((await prometheus.get("/metrics")).text)
+    assert found['fte_drafts{channel="web_form"}'] == 1
+    assert found['fte_draft_oldest_seconds{channel="web_form"}'] == pytest.approx(60, abs=30)
 
 
 async def test_a_token_closes_it(pool: Pool) -> None:

@@ -14,13 +14,24 @@ from pathlib import Path
 from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.chaos import CHAOS
+from tests.mutants.drafts import DRAFTS
 from tests.mutants.gmail import GMAIL
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
 from tests.mutants.updates import UPDATES
 from tests.mutants.whatsapp import WHATSAPP
 
-MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *UPDATES)
+MUTANTS = (
+    *INTAKE,
+    *DELIVERY,
+    *GMAIL,
+    *WHATSAPP,
+    *BUS,
+    *KAFKA,
+    *CHAOS,
+    *UPDATES,
+    *DRAFTS,
+)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300

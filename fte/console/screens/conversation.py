@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 from uuid import UUID
 
 from textual import on
@@ -44,15 +44,17 @@ _WORDS: Final[dict[Action, str]] = {
     "release": "handing it back",
     "resolve": "resolving it",
     "send_again": "sending it again",
+    "undo_send": "taking it back",
     "link": "asking for a code",
 }
 _DONE: Final[dict[Action, str]] = {
     "take_over": "You hold it now. The AI is silent.",
-    "reply": "Reply handed over for delivery.",
+    "reply": f"Reply handed over; {keys.key_of('undo_send')} takes it back while it waits.",
     "note": "Note added.",
     "release": "Handed back to the AI.",
     "resolve": "Resolved.",
     "send_again": "Handed over for delivery once more.",
+    "undo_send": "Taken back, the customer does not get it.",
 }
 
 
@@ -361,6 +363,9 @@ class ConversationScreen(ConsoleScreen):
     def do_send_again(self) -> None:
         self._begin("send_again")
 
+    def do_undo_send(self) -> None:
+        self._begin("undo_send")
+
     def _begin(self, action: Action, *, text: str | None = None, reason: str | None = None) -> None:
         refusal = keys.action(action).why_not(self.situation())
         if refusal is not None or self.talk.view is None:
@@ -413,11 +418,24 @@ class ConversationScreen(ConsoleScreen):
             already = present.plural(len(done.in_flight), "answer")
             words = f"{already} of the AI had left before you took over and may still reach the customer."
             self.console.say(words, "warning")
+        if attempt.action == "undo_send":
+            self._give_back(done.message_id)
         if attempt.action in ("reply", "note"):
             self.console.drafts.drop(self.conversation, _kind(attempt))
             if self._writing(attempt):
                 self._close_composer()
                 self.talk.follow(self.console.now())
+
+    def _give_back(self, message: UUID | None) -> None:
+        """The words that were taken back are the operator's again; an approved answer waits as a draft."""
+        said = next((one for one in self.talk.shown() if one.id == message), None)
+        if said is None or said.role != "operator":
+            return
+        begun = self.console.drafts.load(self.conversation, "reply")
+        text = "\n\n".join(filter(None, (said.content, begun.text if begun else "")))
+        self._keep(Draft("reply", text))
+        if self.is_attached and not self.composer.is_open:
+            self._write("reply")
 
     async def _refused(self, attempt: Attempt, error: FteError) -> None:
         words = _sentence(error)
@@ -481,7 +499,7 @@ class ConversationScreen(ConsoleScreen):
         """Bring back what was being sent when the console ended: with its key, so it is sent once."""
         if self._busy or self._unknown or self.talk.view is None or self.composer.is_open:
             return
-        kinds: tuple[Kind, Kind] = ("reply", "note")
+        kinds: tuple[Literal["reply", "note"], ...] = ("reply", "note")
         for kind in kinds:
             draft = self.console.drafts.load(self.conversation, kind)
             if draft is not None and draft.sending is not None:
@@ -503,7 +521,7 @@ class ConversationScreen(ConsoleScreen):
         except Rejected as error:
             composer.tell(("✗ ", "bold"), _sentence(error))
             return
-        self._begin(composer.kind, text=text)
+        self._begin("note" if composer.kind == "note" else "reply", text=text)
 
     def do_leave(self) -> None:
         self._store()

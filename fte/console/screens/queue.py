@@ -203,6 +203,9 @@ class QueueScreen(ConsoleScreen):
             return
         self.table.select(_after(waiting, self.table.cursor_key))
 
+    def do_drafts(self) -> None:
+        self.console.open_drafts()
+
     def do_reload(self) -> None:
         self.console.queue.invalidate()
         self.console.refresh_queue()

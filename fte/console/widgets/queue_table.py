@@ -48,6 +48,7 @@ class QueueTable(ScrollView, can_focus=True):
         "queue--turn",
         "queue--mine",
         "queue--held",
+        "queue--draft",
         "queue--ai",
         "queue--done",
     }
@@ -64,6 +65,7 @@ class QueueTable(ScrollView, can_focus=True):
         .queue--turn { color: $text-warning; text-style: bold; }
         .queue--mine { color: $text-primary; }
         .queue--held { color: $text-accent; }
+        .queue--draft { color: $text-warning; }
         .queue--ai { color: $text-muted; }
         .queue--done { color: $text-success; }
     }
