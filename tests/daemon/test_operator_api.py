@@ -9,6 +9,7 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
+from fte.domain.events import CONVERSATIONS
 from fte.domain.ids import new_id
 from fte.domain.operators import ACTIONS, ROLES, allowed
 from fte.pg.hints import Hints
@@ -225,9 +226,8 @@ class Watcher:
                 await task
 
     async def _watch(self) -> None:
-        async with aconnect_sse(
-            self._client, "GET", "/operator/stream", params={"cursor": self.cursor}
-        ) as source:
+        asked = {"cursor": self.cursor, "topics": CONVERSATIONS}
+        async with aconnect_sse(self._client, "GET", "/operator/stream", params=asked) as source:
             async for event in source.aiter_sse():
                 self._note(event)
 
