@@ -149,7 +149,7 @@ class Daemon:
         cluster = kafka.cluster_of(self.settings)
         channels = providers.configured(self.settings)
         relay = cluster.named(RELAY) if cluster else None
-        health = Health(self.pool, channels, self.problems, relay)
+        health = Health(self.pool, channels, self.problems, relay, self.stop)
         lag = kafka.lag(self.settings)
         self.instruments.has(roles)
         # The whole system's state is told once, not by every process.

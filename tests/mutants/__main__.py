@@ -18,9 +18,10 @@ from tests.mutants.gmail import GMAIL
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
 from tests.mutants.metrics import METRICS
+from tests.mutants.updates import UPDATES
 from tests.mutants.whatsapp import WHATSAPP
 
-MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *METRICS)
+MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *UPDATES, *METRICS)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300

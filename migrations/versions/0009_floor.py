@@ -1,4 +1,4 @@
-"""What /metrics shows: every event that counts, and the totals of what was counted."""
+"""Which programs can work on this schema: expand."""
 
 from pathlib import Path
 
