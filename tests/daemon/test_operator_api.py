@@ -281,7 +281,7 @@ async def test_health_says_which_part_is_ill(daemon: Backend, database_url: str)
         healthy = await web.get("/health")
         assert healthy.status_code == 200
         assert healthy.json()["channels"]["web_form"] == "active"
-        await daemon.pool.execute("update alembic_version set version_num = 'other'")
+        await daemon.pool.execute("update alembic_version set version_num = '0000'")
         ill = await web.get("/health")
         assert ill.status_code == 503
         assert ill.json()["dependencies"]["database"] == "down"
