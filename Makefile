@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 ARGS   ?=
 
-.PHONY: demo test check format chaos day mutants fuzz bench lock clean
+.PHONY: demo test check format alerts chaos day mutants fuzz bench lock clean
 
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
@@ -16,6 +16,9 @@ demo: $(READY) ## the whole product on this machine: no Docker, no keys, no netw
 test: $(DEV_READY) ## every check and every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+alerts: $(DEV_READY) ## a real Prometheus reads a running fte, something breaks, and the alert fires; a minute
+	$(BIN)/python -m pytest -m alerts $(ARGS)
 
 chaos: $(DEV_READY) ## everything breaks while customers write; some minutes, or make chaos MINUTES=30 SEED=123
 	FTE_TEST_CHAOS_MINUTES=$(MINUTES) FTE_TEST_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -m chaos -s $(ARGS)

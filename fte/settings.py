@@ -116,6 +116,20 @@ class Settings:
     model_timeout: float = field(
         default=20.0, metadata={"env": "FTE_MODEL_TIMEOUT", "help": "Seconds one model call may take."}
     )
+    model_input_price: float = field(
+        default=0.0,
+        metadata={
+            "env": "FTE_MODEL_INPUT_PRICE",
+            "help": "What a million tokens to the model cost; 0: no cost is counted.",
+        },
+    )
+    model_output_price: float = field(
+        default=0.0,
+        metadata={
+            "env": "FTE_MODEL_OUTPUT_PRICE",
+            "help": "What a million tokens from the model cost; 0: no cost is counted.",
+        },
+    )
     gmail_account: str = field(
         default="",
         metadata={"env": "FTE_GMAIL_ACCOUNT", "help": "Mailbox customers write to; empty: no email channel."},

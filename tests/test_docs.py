@@ -13,11 +13,13 @@ from starlette.routing import BaseRoute, Route
 from fte.cli import app as commands
 from fte.console import keys
 from fte.console.present import LEGEND
+from fte.domain.metrics import METRICS
 from fte.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SETTINGS = {field.metadata["env"]: field for field in fields(Settings)}
+PLANNED = {"fte_ai_sends_after_takeover_total"}
 CONTEXTS = {
     "Keys in the queue": "queue",
     "Keys in a conversation": "conversation",
@@ -206,6 +208,26 @@ def test_every_route_has_its_section_and_no_other() -> None:
         for method in (route.methods or {"GET"}) - {"HEAD"}
     }
     assert set(re.findall(r"^### `([A-Z]+ /\S*)`$", text("docs/api.md"), re.MULTILINE)) == served
+
+
+# ---------------------------------------------------------------- metrics
+
+
+def test_every_metric_is_listed_as_it_is() -> None:
+    listed = rows(section(text("docs/metrics.md"), "## Counts, times and states"))
+    assert listed == [
+        [f"`{m.name}`", m.kind, ", ".join(f"`{label}`" for label in m.labels), m.teller, m.help]
+        for m in METRICS
+    ]
+
+
+@each_document
+def test_no_document_names_a_metric_that_does_not_exist(document: Path) -> None:
+    known = {metric.name for metric in METRICS} | PLANNED
+    histograms = {metric.name for metric in METRICS if metric.kind == "histogram"}
+    known |= {name + part for name in histograms for part in ("_bucket", "_sum", "_count")}
+    for line in code(document.read_text(encoding="utf-8")):
+        assert set(re.findall(r"\b(?:fte|http)_[a-z_]+_(?:total|seconds|lag|up)\b", line)) <= known, line
 
 
 # ---------------------------------------------------------------- modules, paths and links

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from time import perf_counter
 from typing import Any, Final
 from uuid import uuid4
 
@@ -80,8 +81,12 @@ class BoundedModel(Model):
     an id of their own (some compatible servers repeat or omit them) a fresh one.
     """
 
-    def __init__(self, inner: Model) -> None:
+    def __init__(
+        self, inner: Model, on_call: Callable[[float, bool], None] = lambda seconds, worked: None
+    ) -> None:
+        """`on_call` is told of every call: its seconds, and whether it gave an answer."""
         self.inner = inner
+        self._on_call = on_call
 
     async def close(self) -> None:
         await self.inner.close()
@@ -92,7 +97,12 @@ class BoundedModel(Model):
     async def get_response(
         self, system_instructions: Any, input: Any, *args: Any, **kwargs: Any
     ) -> ModelResponse:
-        response = await self.inner.get_response(system_instructions, input, *args, **kwargs)
+        began, worked = perf_counter(), False
+        try:
+            response = await self.inner.get_response(system_instructions, input, *args, **kwargs)
+            worked = True
+        finally:
+            self._on_call(perf_counter() - began, worked)
         used = (
             {item.get("call_id") for item in input if isinstance(item, dict)}
             if isinstance(input, list)

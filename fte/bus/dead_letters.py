@@ -81,6 +81,11 @@ async def bury(pool: Pool, group: str, event: Envelope, error: BaseException, tr
     )
 
 
+async def counts(pool: Pool) -> dict[str, int]:
+    """How many letters wait for somebody to look, by the group that could not handle them."""
+    return {row["group_name"]: row["count"] for row in await pool.fetch(_sql.counts)}
+
+
 async def listed(
     pool: Pool,
     state: State | None = "waiting",

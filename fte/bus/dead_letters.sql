@@ -13,6 +13,9 @@ select $8, $4, 'dead_letter.added',
        jsonb_build_object('dead_letter_id', dead.id, 'event_id', $1::text, 'group', $2::text, 'topic', $3::text, 'error', $6::text)
   from dead
 
+-- name: counts
+select group_name, count(*) from dead_letters where state = 'waiting' group by 1
+
 -- name: letters
 select id, event_id, group_name as "group", topic, key, event ->> 'type' as type,
        (event ->> 'at')::timestamptz as at, event -> 'payload' as payload, error, attempts, state, replays, reason,

@@ -21,6 +21,7 @@ from fte.daemon.collector import Collector
 from fte.daemon.gmail_webhook import GmailWebhook
 from fte.daemon.health import Health
 from fte.daemon.http import application, bind, serve
+from fte.daemon.instruments import Instruments
 from fte.daemon.metrics import Metrics
 from fte.daemon.operator_api import OperatorApi
 from fte.daemon.roles import ROLES, Role
@@ -32,6 +33,7 @@ from fte.daemon.whatsapp import account_of
 from fte.daemon.whatsapp_webhooks import Webhooks
 from fte.domain.errors import FteError, Rejected
 from fte.domain.events import RELAY
+from fte.domain.measurements import Prices
 from fte.pg import schema
 from fte.pg.embedded import EmbeddedServer
 from fte.pg.hints import Hints
@@ -105,6 +107,7 @@ class Daemon:
     stop: asyncio.Event
     problems: dict[str, str] = field(default_factory=dict)
     """What is wrong in this process now, by part; /health tells it."""
+    instruments: Instruments = field(default_factory=Instruments)
 
     async def run(
         self, roles: tuple[Role, ...], listening: socket.socket, on_ready: Callable[[], None]
@@ -115,7 +118,8 @@ class Daemon:
             webhooks = self._webhooks() if "http" in roles else None
             if webhooks is not None:
                 started.append(tasks.create_task(webhooks.run()))
-            serving = tasks.create_task(serve(self._application(roles, webhooks), listening, self.stop))
+            watched = self.instruments.watch(self._application(roles, webhooks))
+            serving = tasks.create_task(serve(watched, listening, self.stop))
             serving.add_done_callback(lambda _: self.stop.set())
             if "sweeper" in roles:
                 sweeper = Sweeper(self.pool, self.hints, log_retention_days=self.settings.log_retention_days)
@@ -146,8 +150,18 @@ class Daemon:
         channels = providers.configured(self.settings)
         relay = cluster.named(RELAY) if cluster else None
         health = Health(self.pool, channels, self.problems, relay, self.stop)
-        lag = kafka.lag(self.settings) if "metrics" in roles else None  # once, not from every process
-        metrics = Metrics(self.pool, channels, self.settings.metrics_token, relay, lag)
+        lag = kafka.lag(self.settings)
+        self.instruments.has(roles)
+        # The whole system's state is told once, not by every process.
+        metrics = Metrics(
+            self.pool,
+            channels,
+            self.settings.metrics_token,
+            relay,
+            lag,
+            instruments=self.instruments,
+            whole="metrics" in roles,
+        )
         own = [*health.routes(), *metrics.routes()]
         if "http" not in roles:
             return application(own)
@@ -174,7 +188,9 @@ class Daemon:
             await relay.run()
 
     async def _collect(self) -> None:
-        await Collector(self.pool, kafka.bus(self.settings, self.pool, self.hints, self.problems)).run()
+        bus = kafka.bus(self.settings, self.pool, self.hints, self.problems)
+        prices = Prices(self.settings.model_input_price, self.settings.model_output_price)
+        await Collector(self.pool, bus, prices).run()
 
     async def _send(self) -> None:
         from fte.daemon.sender import Sender
@@ -214,7 +230,7 @@ class Daemon:
 
     def _answerer(self, pool: Pool, embedder: Embedder) -> "SupportAgent":
         from fte.agent.agent import SupportAgent
-        from fte.agent.models import build_model
+        from fte.agent.models import BoundedModel, build_model
         from fte.knowledge.search import search
 
         settings = self.settings
@@ -224,6 +240,8 @@ class Daemon:
             api_key=settings.openai_api_key,
             timeout=settings.model_timeout,
         )
+        inner = model.inner if isinstance(model, BoundedModel) else model
+        model = BoundedModel(inner, self.instruments.model_called)
         return SupportAgent(model, partial(search, pool, embedder), _company(settings))
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from fte.daemon.responses import EXCEPTION_HANDLERS
 from fte.domain.errors import Unavailable
@@ -63,7 +64,7 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-async def serve(application: Starlette, listening: socket.socket, stop: asyncio.Event) -> None:
+async def serve(application: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then let open requests finish within GRACE seconds."""
     config = uvicorn.Config(
         application,

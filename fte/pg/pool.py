@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
@@ -40,6 +41,16 @@ LOST = (
 """What the driver raises when the database is away or busy, rather than the statement wrong."""
 
 
+@dataclass(slots=True)
+class Failures:
+    """How often this process, with all its pools, found the database away or got no connection to it in time."""
+
+    count: int = 0
+
+
+FAILURES: Final = Failures()
+
+
 class Pool:
     """Hands out connections. Never take a second one while holding a first, never hold one across the network."""
 
@@ -62,6 +73,7 @@ class Pool:
                 server_settings=SESSION,
             )
         except (*LOST, asyncpg.PostgresError) as error:
+            FAILURES.count += 1
             raise Unavailable(
                 f"The database cannot be reached: {error or type(error).__name__}.",
                 remedy="Check FTE_DATABASE_URL and that PostgreSQL is running.",
@@ -84,6 +96,10 @@ class Pool:
         except LOST as error:
             if isinstance(error, ValueError):  # an argument the driver refused: waiting does not help
                 raise
+            if not isinstance(
+                error, asyncpg.exceptions.TransactionRollbackError
+            ):  # that is a busy database, not a lost one
+                FAILURES.count += 1
             raise Unavailable from error
 
     @contextlib.asynccontextmanager

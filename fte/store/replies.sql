@@ -98,6 +98,11 @@ with cut_off as (
      where state = 'unknown' and due_at < now() and channel = any ($4::text[]) limit $1 for update skip locked
 ), picked as (
     select id from cut_off union all select id from parked
+), told as (
+    insert into log (topic, key, type, payload)
+    select 'fte.metrics', r.conversation_id::text, 'lease.expired',
+           jsonb_build_object('channel', r.channel, 'of', 'reply')
+      from replies r join cut_off on cut_off.id = r.id
 )
 update replies r
    set lease_holder = $2, lease_until = now() + make_interval(secs => $3), due_at = now() + make_interval(secs => $3)

@@ -143,6 +143,8 @@ async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
             await _put_back(
                 connection, claim, pause(claim.attempts, first=1.0, longest=30.0), discarded=False
             )
+        if verdict is not Verdict.ACCEPT:
+            await emit(connection, [_wasted(claim, outcome, verdict)])
     return verdict
 
 
@@ -188,6 +190,18 @@ def _run_outcome(outcome: Outcome, verdict: Verdict) -> str:
     if outcome.failed:
         return "failed"
     return "escalated" if outcome.escalation else "answered"
+
+
+def _wasted(claim: Claim, outcome: Outcome, verdict: Verdict) -> Event:
+    """A run that nothing comes of has taken its time and cost its tokens all the same."""
+    fact: JSON = {
+        "channel": claim.assignment.channel,
+        "outcome": _run_outcome(outcome, verdict),
+        "run_ms": outcome.trace.latency_ms,
+        "input_tokens": outcome.trace.input_tokens,
+        "output_tokens": outcome.trace.output_tokens,
+    }
+    return Event(METRICS, str(claim.conversation), "run.wasted", fact)
 
 
 def _trace_json(trace: Trace) -> JSON:
@@ -416,6 +430,13 @@ async def next_due(pool: Pool) -> float | None:
     """Seconds until the next turn is due; None when none is waiting."""
     wait: float | None = await pool.fetchval(_sql.next_due)
     return wait
+
+
+async def waiting(pool: Pool) -> tuple[dict[tuple[Channel, str], int], float]:
+    """How many turns are open, by channel and state; and for how many seconds the oldest due one has been due."""
+    rows = await pool.fetch(_sql.waiting)
+    counts: dict[tuple[Channel, str], int] = {(row["channel"], row["state"]): row["count"] for row in rows}
+    return counts, max((row["age"] for row in rows if row["state"] == "due"), default=0.0)
 
 
 async def recover(pool: Pool) -> Sequence[UUID]:

@@ -138,6 +138,10 @@ returning due_at
 -- No row when none is due: over no rows, greatest(min(...), 0) would be 0 and not null.
 select greatest(extract(epoch from due_at - now()), 0)::float8 from turns where state = 'due' order by due_at limit 1
 
+-- name: waiting
+select channel, state, count(*), greatest(extract(epoch from now() - min(due_at)), 0)::float8 as age
+  from turns where state in ('due', 'running') group by 1, 2
+
 -- name: recover
 with lost as (
     select id from turns where state = 'running' and lease_until < now() limit 500 for update skip locked
@@ -150,6 +154,10 @@ with lost as (
     select 'fte.tickets.incoming', id::text, 'turn.due',
            jsonb_build_object('conversation_id', conversation_id, 'ticket_id', ticket_id, 'turn_id', id,
                               'channel', channel, 'due_at', due_at)
+      from back
+    union all
+    select 'fte.metrics', conversation_id::text, 'lease.expired',
+           jsonb_build_object('channel', channel, 'of', 'turn')
       from back
 )
 select id from back

@@ -178,11 +178,11 @@ def test_volumes_and_files_are_there() -> None:
 def test_prometheus_reads_processes_there_are_with_the_token_they_want() -> None:
     monitoring = yaml.safe_load((files.ROOT / "monitoring/prometheus.yml").read_text(encoding="utf-8"))
     [job] = monitoring["scrape_configs"]
-    targets = {
-        target: block["labels"]["role"] for block in job["static_configs"] for target in block["targets"]
-    }
-    port = environment("api")["FTE_PORT"]
-    assert targets == {f"{name}:{port}": files.roles_of(OURS[name])[0] for name in ("api", "metrics")}
+    [found] = job["dns_sd_configs"]
+    assert set(found["names"]) == set(RUNNING)
+    assert str(found["port"]) == environment("api")["FTE_PORT"]
+    inside = {volume.split(":")[1] for volume in SERVICES["prometheus"]["volumes"]}
+    assert set(monitoring["rule_files"]) <= inside
     [mounted] = SERVICES["prometheus"]["configs"]
     assert job["authorization"]["credentials_file"] == mounted["target"]
     content = COMPOSE["configs"][mounted["source"]]["content"]

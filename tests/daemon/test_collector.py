@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from math import inf
 from uuid import uuid4
 
 import pytest
@@ -21,7 +22,8 @@ from fte.pg.hints import Hints
 from fte.pg.log import Event
 from fte.pg.pool import Pool
 from fte.store import agent_metrics, turns
-from fte.wire import JSON
+from fte.store.agent_metrics import Reading
+from fte.wire import JSON, Envelope
 from tests.domain.test_measurements import TURN
 from tests.support import receive, until
 
@@ -57,14 +59,17 @@ select name, payload ->> 'channel' as channel, count(*) as count, sum(value) as 
          ('turn_seconds', extract(epoch from at - (payload ->> 'waiting_since')::timestamptz)::float8),
          ('run_ms', (payload ->> 'run_ms')::float8),
          ('tokens_input', (payload ->> 'input_tokens')::float8),
-         ('tokens_output', (payload ->> 'output_tokens')::float8),
-         ('escalation', case when payload ->> 'outcome' = 'escalated' then 1::float8 end)) as m (name, value)
- where topic = 'fte.metrics' and type = 'turn.finished' and value is not null
+         ('tokens_output', (payload ->> 'output_tokens')::float8)) as m (name, value)
+ where topic = 'fte.metrics' and type = 'turn.finished'
  group by 1, 2 order by 1, 2
 """
 COUNTED = """
 select metric_name as name, channel, count(*) as count, sum(metric_value) as sum, min(recorded_at) as first
   from agent_metrics group by 1, 2 order by 1, 2
+"""
+TOTALLED = """
+select metric_name as name, channel, sum(count)::bigint as count, sum(sum) as sum from metric_totals
+ group by 1, 2 order by 1, 2
 """
 
 
@@ -95,11 +100,11 @@ async def test_a_finished_turn_is_counted(pool: Pool, hints: Hints) -> None:
     [claim] = await turns.claim(pool, uuid4(), 1, 60.0)
     trace = Trace(model="m", instructions_version="1", input_tokens=12, output_tokens=3, latency_ms=450)
     await turns.finish(pool, claim, Outcome(reply="An answer.", trace=trace))
-    event = await pool.fetchrow("select id, at from log where topic = $1", METRICS)
+    event = await pool.fetchrow("select id, at from log where type = 'turn.finished'")
     assert event is not None
     async with collecting(pool, hints):
         await until(lambda: counted(pool))
-    rows = await pool.fetch("select * from agent_metrics")
+    rows = await pool.fetch("select * from agent_metrics where metric_name not in ('message', 'delivery')")
     assert {(row["event_id"], row["recorded_at"], row["channel"]) for row in rows} == {
         (event["id"], event["at"], "web_form")
     }
@@ -116,10 +121,39 @@ async def test_what_comes_again_counts_once(pool: Pool) -> None:
     event, at = uuid4(), datetime.now(UTC)
     measured = [Measurement("turn", 1.0, "email"), Measurement("run_ms", 7.0, "email")]
     for _ in range(3):
-        await agent_metrics.record(pool, event, at, measured)
-    await agent_metrics.record(pool, uuid4(), at, measured)
+        await agent_metrics.record(pool, [Reading(event, at, measured), Reading(event, at, measured)])
+    await agent_metrics.record(pool, [Reading(uuid4(), at, measured), Reading(event, at, measured)])
     rows = await pool.fetch("select metric_value from agent_metrics where metric_name = 'run_ms'")
     assert [row["metric_value"] for row in rows] == [7.0, 7.0]
+    totals = {total.name: total for total in await agent_metrics.totals(pool)}
+    assert {name: (total.count, total.sum) for name, total in totals.items()} == {
+        "turn": (2, 2.0),
+        "run_ms": (2, 14.0),
+    }
+    assert (totals["turn"].bucket, totals["run_ms"].bucket) == (inf, 100.0)
+
+
+async def test_one_that_cannot_be_written_does_not_spoil_the_others(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = Collector(pool, LogBus(pool, Hints("")))
+    at = datetime.now(UTC)
+    poison, others = uuid4(), [uuid4() for _ in range(5)]
+    record = agent_metrics.record
+
+    async def picky(pool: Pool, readings: Sequence[Reading]) -> None:
+        if any(reading.event == poison for reading in readings):
+            raise ValueError("poison")
+        await record(pool, readings)
+
+    monkeypatch.setattr(agent_metrics, "record", picky)
+    events = [
+        Envelope(id=id_, topic=METRICS, key="a", type="turn.finished", at=at, payload=TURN)
+        for id_ in (*others[:2], poison, *others[2:])
+    ]
+    done = await asyncio.gather(*map(collector._on_event, events), return_exceptions=True)
+    assert [type(one) for one in done if one] == [ValueError]
+    assert await counted(pool) == len(others)
 
 
 async def test_what_is_not_understood_is_a_dead_letter_or_passed_over(
@@ -182,6 +216,11 @@ async def test_killed_again_and_again_it_counts_what_the_log_says(
         (row["name"], row["channel"], row["count"], row["first"]) for row in said
     ]
     assert [row["sum"] for row in got] == pytest.approx([row["sum"] for row in said], abs=1e-3)
+    totals = await pool.fetch(TOTALLED)
+    assert [(row["name"], row["channel"], row["count"]) for row in totals] == [
+        (row["name"], row["channel"], row["count"]) for row in said
+    ]
+    assert [row["sum"] for row in totals] == pytest.approx([row["sum"] for row in said], abs=1e-3)
     assert sum(row["count"] for row in got if row["name"] == "turn") == EVENTS * 9 // 10
     assert await pool.fetchval("select count(*) from dead_letters") == 0
 

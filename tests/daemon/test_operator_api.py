@@ -9,6 +9,7 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
+from fte.domain.events import CONVERSATIONS
 from fte.domain.ids import new_id
 from fte.domain.operators import ACTIONS, ROLES, allowed
 from fte.pg.hints import Hints
@@ -226,9 +227,8 @@ class Watcher:
                 await task
 
     async def _watch(self) -> None:
-        async with aconnect_sse(
-            self._client, "GET", "/operator/stream", params={"cursor": self.cursor}
-        ) as source:
+        asked = {"cursor": self.cursor, "topics": CONVERSATIONS}
+        async with aconnect_sse(self._client, "GET", "/operator/stream", params=asked) as source:
             async for event in source.aiter_sse():
                 self._note(event)
 
@@ -282,7 +282,7 @@ async def test_health_says_which_part_is_ill(daemon: Backend, database_url: str)
         healthy = await web.get("/health")
         assert healthy.status_code == 200
         assert healthy.json()["channels"]["web_form"] == "active"
-        await daemon.pool.execute("update alembic_version set version_num = 'other'")
+        await daemon.pool.execute("update alembic_version set version_num = '0000'")
         ill = await web.get("/health")
         assert ill.status_code == 503
         assert ill.json()["dependencies"]["database"] == "down"

@@ -178,7 +178,7 @@ def _ports(objects: list[Object]) -> Iterator[str]:
             except KeyError:
                 yield f"{work.name}: it has no port {asked['port']}"
         told = work.template["metadata"]["annotations"]
-        if (told["prometheus.io/port"], told["prometheus.io/path"]) != (listens, *metrics):
+        if told["prometheus.io/port"] != listens or told["prometheus.io/path"] not in metrics:
             yield f"{work.name}: Prometheus asks at {told['prometheus.io/port']}{told['prometheus.io/path']}"
         if image.last(image.instructions()[-1], "EXPOSE") != listens:
             yield f"{work.name}: the image listens elsewhere"
