@@ -38,7 +38,7 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Embedder
 from fte.settings import Settings
-from fte.store import operators
+from fte.store import deadlines, operators
 
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
@@ -265,6 +265,7 @@ async def run(
     try:
         async with checked_pool(settings) as (pool, url):
             secret = load_secret(settings)
+            await deadlines.keep_policy(pool, settings.hours, settings.deadlines)
             if not settings.database_url:
                 await _let_local_operator_in(pool, settings.token_file)
             daemon = Daemon(settings, url, pool, Hints(url), secret, stop)

@@ -17,6 +17,7 @@ from fte.domain.turns import HISTORY_MAX, Assignment, Line, Outcome, Trace, Verd
 from fte.pg import queries
 from fte.pg.log import Event, emit
 from fte.pg.pool import Connection, Pool
+from fte.store import deadlines
 from fte.wire import JSON
 
 _sql = queries.load(__file__)
@@ -231,6 +232,7 @@ async def _accept(
     more = control.last_inbound_seq > claim.answers_seq and not escalation
     if more:
         await open_turn(connection, claim.conversation, claim.ticket, channel)
+    await deadlines.recompute(connection, claim.conversation)
     await emit(connection, _events(claim, outcome, message, control.last_seq + 1, epoch, state))
 
 
