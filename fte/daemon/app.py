@@ -30,6 +30,7 @@ from fte.daemon.support import routes as support_routes
 from fte.daemon.sweeper import Sweeper
 from fte.daemon.whatsapp import account_of
 from fte.daemon.whatsapp_webhooks import Webhooks
+from fte.domain.deadlines import told
 from fte.domain.errors import FteError, Rejected
 from fte.domain.events import RELAY
 from fte.pg import schema
@@ -248,7 +249,8 @@ def _company(settings: Settings) -> "Company":
         document("profile.md"),
         document("brand_voice.md"),
         settings.public_url,
-        settings.hours,
+        told(settings.policy.hours) if settings.policy.hours else "",
+        settings.policy,
     )
 
 

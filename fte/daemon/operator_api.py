@@ -165,6 +165,10 @@ async def _resolve(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionR
     return await control.resolve(pool, key, id_, actor, asked.checked_reason())
 
 
+async def _snooze(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.snooze(pool, key, id_, actor, asked.until)
+
+
 async def _send_again(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
     return await control.send_again(pool, key, id_, actor)
 
@@ -176,6 +180,7 @@ _ACTIONS: Final[dict[Action, Apply]] = {
     "release": _release,
     "resolve": _resolve,
     "send_again": _send_again,
+    "snooze": _snooze,
 }
 
 

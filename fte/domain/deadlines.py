@@ -471,6 +471,11 @@ def expectation(policy: Policy, priority: Priority, now: datetime, *, on_duty: b
     return Expectation(opens, add(policy.hours, since, goal), policy.hours.zone)
 
 
+def answer_by_words(told: Expectation, now: datetime) -> str:
+    """By when a person answers, as a customer reads it: `tomorrow, 11:00 (Europe/Amsterdam)`."""
+    return f"{moment_words(told.answer_by, now, told.zone)} ({told.zone.key})"
+
+
 def moment_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     """A moment to come as a customer reads it, rounded up to five minutes: `today, 14:05`, `Monday 7 December, 09:00`."""
     local, here = at.astimezone(zone), now.astimezone(zone)

@@ -40,9 +40,9 @@ def parse(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
 def check(until: datetime, now: datetime) -> None:
     """Raises Rejected unless the moment is ahead, and not too far."""
     if until < now + SOONEST:
-        raise Rejected(fields={"until": "that is past; name a time that is still to come"})
+        raise Rejected(fields={"until": "name a time that is still to come"})
     if until > now + LONGEST:
-        raise Rejected(fields={"until": f"at most {LONGEST.days} days ahead"})
+        raise Rejected(fields={"until": f"name a time at most {LONGEST.days} days ahead"})
 
 
 def _span(words: str, now: datetime, zone: tzinfo | None) -> datetime | None:

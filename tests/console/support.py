@@ -519,10 +519,12 @@ def waits(item: QueueItem) -> bool:
 
 
 def in_view(item: QueueItem, view: str, me: str) -> bool:
+    here = item.status != "resolved" and item.snoozed_until is None
     return {
-        "open": item.status != "resolved",
-        "needs_person": waits(item),
-        "mine": item.operator == me and item.status != "resolved",
+        "open": here,
+        "needs_person": here and waits(item),
+        "mine": here and item.operator == me,
+        "snoozed": item.status != "resolved" and item.snoozed_until is not None,
         "resolved": item.status == "resolved",
         "all": True,
     }[view]
