@@ -308,9 +308,9 @@ def window(view: ConversationView, now: datetime) -> list[Part]:
         return []
     minutes = int((view.window_until - now).total_seconds() // 60)
     if minutes < 0:
-        return [("  WhatsApp window closed: only a template can be sent", "bold $text-warning")]
+        return [("WhatsApp window closed: only a template can be sent", "bold $text-warning")]
     left = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    return [(f"  WhatsApp window: {left} left", "$text-warning" if minutes < 120 else "$foreground 60%")]
+    return [(f"WhatsApp window: {left} left", "$text-warning" if minutes < 120 else "$foreground 60%")]
 
 
 def clocks(view: ConversationView, now: datetime, wake: str) -> list[Part]:
@@ -318,19 +318,20 @@ def clocks(view: ConversationView, now: datetime, wake: str) -> list[Part]:
     parts: list[Part] = []
     if view.item.snoozed_until is not None:
         back = clock_time(view.item.snoozed_until, now)
-        parts.append((f"  z Put aside until {back}; {wake} brings it back", "bold $text-accent"))
+        parts.append((f"z Put aside until {back}; {wake} brings it back", "bold $text-accent"))
     for clock in view.clocks:
         if clock.kind == "window":
             continue
         name, words = DUE_WORDS[clock.kind].capitalize(), left(clock.due_at - now)
         at = clock_time(clock.due_at, now)
         if clock.due_at <= now:
-            parts.append((f"  ▲ {name} LATE by {words}", "bold $text-error"))
+            parts.append((f"▲ {name} LATE by {words}", "bold $text-error"))
         elif clock.warned:
-            parts.append((f"  △ {name} SOON: {words} left ({at})", "bold $text-warning"))
+            parts.append((f"△ {name} SOON: {words} left ({at})", "bold $text-warning"))
         else:
-            parts.append((f"  ◷ {name} in {words} ({at})", "$foreground 60%"))
-    return parts + window(view, now)
+            parts.append((f"◷ {name} in {words} ({at})", "$foreground 60%"))
+    parts += window(view, now)
+    return [piece for part in parts for piece in ("  ", part)][1:]
 
 
 def deadline_words(type_: str, payload: JSON) -> SafeText:

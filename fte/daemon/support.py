@@ -210,7 +210,7 @@ class _Intake:
 
     def stored(self, received: Received, priority: object) -> Response:
         """The answer to a message that is stored, of the priority its sender chose."""
-        chosen = next((known for known in PRIORITIES if known == priority), "medium")
+        chosen: Priority = next((known for known in PRIORITIES if known == priority), "medium")
         estimate = estimated_response_time(self._support.settings.policy, chosen, datetime.now(UTC))
         answer = Submitted(ticket_id=received.ticket_id, message=THANKS, estimated_response_time=estimate)
         return json_response(answer)

@@ -55,6 +55,8 @@ update conversations c
              where m.conversation_id = c.id and m.direction = 'inbound' and m.outcome is distinct from 'suppressed'
                and m.seq > coalesce((select max(a.seq) from messages a where a.conversation_id = c.id and answers(a)), 0)) end;
 update conversations set paused_at = now() where status = 'resolved' or waiting_since is null;
+set constraints all immediate;  -- what is to be checked of these rows would stand in the way of an index
+set constraints all deferred;
 
 create index conversations_due on conversations (due_at, id)
     where status <> 'resolved' and snoozed_until is null and due_at is not null and (owner = 'human' or due_kind = any (warned));
