@@ -174,15 +174,21 @@ def _times(item: "QueueItem", now: datetime) -> "Iterator[str]":
 
 
 def _due(what: str, at: datetime, now: datetime) -> str:
-    from fte.console import present
-
-    what = what[0].upper() + what[1:]
-    words = present.left(at - now)
+    what, words = what[0].upper() + what[1:], _span(abs((at - now).total_seconds()))
     return (
         f"{what} late by {words}, was due {_moment(at)}"
         if at <= now
         else f"{what} due in {words}, {_moment(at)}"
     )
+
+
+def _span(seconds: float) -> str:
+    """A length of time in whole words."""
+    for length, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= length * (2 if length > 60 else 1):
+            count = int(seconds // length)
+            return f"{count} {word}{'s' if count > 1 else ''}"
+    return "less than a minute"
 
 
 def _window(until: datetime, now: datetime) -> str:
@@ -230,7 +236,7 @@ def _conversation(view: "ConversationView", now: datetime) -> "Iterator[str]":
 def _head(message: "MessageView") -> str:
     from fte.console.safe import line
 
-    who = line(message.author, 60)
+    who: str = line(message.author, 60)
     if message.direction == "note":
         who = f"Note by {who}, not sent"
     facts = [f"{who}, {_moment(message.created_at)}"]

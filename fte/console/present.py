@@ -302,7 +302,7 @@ def holder(view: ConversationView, me: str | None, take_over: str, release: str)
     return [who, (epoch + facts, "$foreground 60%")]
 
 
-def window(view: ConversationView, now: datetime) -> list[Part]:
+def window(view: ConversationView, now: datetime) -> list[tuple[str, str]]:
     """How long the customer can still be written to freely, where that comes to an end."""
     if view.window_until is None or view.item.status == "resolved":
         return []
@@ -313,9 +313,12 @@ def window(view: ConversationView, now: datetime) -> list[Part]:
     return [(f"WhatsApp window: {left} left", "$text-warning" if minutes < 120 else "$foreground 60%")]
 
 
-def clocks(view: ConversationView, now: datetime, wake: str) -> list[Part]:
-    """All that is due, the soonest first, and how long the customer can be written to; nothing where nothing runs."""
-    parts: list[Part] = []
+def clocks(view: ConversationView, now: datetime, wake: str, width: int = 1_000) -> list[Part]:
+    """All that is due, the soonest first, and how long the customer can be written to; nothing where nothing runs.
+
+    A line of `width` is broken only between two of them.
+    """
+    parts: list[tuple[str, str]] = []
     if view.item.snoozed_until is not None:
         back = clock_time(view.item.snoozed_until, now)
         parts.append((f"z Put aside until {back}; {wake} brings it back", "bold $text-accent"))
@@ -330,13 +333,19 @@ def clocks(view: ConversationView, now: datetime, wake: str) -> list[Part]:
             parts.append((f"△ {name} SOON: {words} left ({at})", "bold $text-warning"))
         else:
             parts.append((f"◷ {name} in {words} ({at})", "$foreground 60%"))
-    parts += window(view, now)
-    return [piece for part in parts for piece in ("  ", part)][1:]
+    shown: list[Part] = []
+    room = 0
+    for text, style in parts + window(view, now):
+        if shown:
+            shown.append("  " if len(text) + 2 <= room else "\n")
+        room = (room - 2 if shown and shown[-1] == "  " else width) - len(text)
+        shown.append((text, style))
+    return shown
 
 
 def deadline_words(type_: str, payload: JSON) -> SafeText:
     """A deadline that is near or missed, for the bell."""
-    kind = line(DUE_WORDS.get(payload.get("kind", ""), "an answer"), 40)
+    kind = line(DUE_WORDS.get(payload.get("due_kind", ""), "an answer"), 40)
     number = line(str(payload.get("number", "?")), 20)
     return line(
         f"▲ #{number}: {kind} is late."

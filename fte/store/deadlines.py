@@ -129,7 +129,7 @@ def _events(row: Any, raised: list[Alarm]) -> list[Event]:
         found += [Event(topic, key, type_, fact) for topic in (CONVERSATIONS, ESCALATIONS)]
         measured: JSON = {
             "channel": row["channel"],
-            "kind": alarm.due.kind,
+            "due_kind": alarm.due.kind,
             "priority": row["priority"],
             "owner": row["owner"],
         }
@@ -147,7 +147,7 @@ def _fact(row: Any, due: DueTime) -> JSON:
         "epoch": row["epoch"],
         "status": row["status"],
         "seq": row["last_seq"],
-        "kind": due.kind,
+        "due_kind": due.kind,
         "due_at": due.at,
         "priority": row["priority"],
     }

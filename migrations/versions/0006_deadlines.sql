@@ -124,7 +124,7 @@ begin
 end
 $$;
 create trigger note_answer after insert on messages for each row
-    when (new.direction = 'outbound' and new.delivery_status in ('sent', 'delivered', 'read'))
+    when (new.direction = 'outbound')
     execute function note_answer();
 create trigger note_arrival after update of delivery_status on messages for each row
     when (new.direction = 'outbound' and new.delivery_status in ('sent', 'delivered', 'read')

@@ -32,11 +32,11 @@ def order_of(here: Session) -> list[str]:
 # ---------------------------------------------------------------- the queue
 
 
-async def test_the_queue_shows_what_needs_a_person_first(desk: Desk, state_dir: Path) -> None:
+async def test_the_queue_shows_what_is_due_first(desk: Desk, state_dir: Path) -> None:
     busy(desk)
     async with session(desk, state_dir) as here:
         await here.shows("▲ URGENT")
-        assert order_of(here)[:5] == ["#1042", "#1037", "#1051", "#1044", "#1045"]
+        assert order_of(here)[:5] == ["#1042", "#1051", "#1037", "#1044", "#1045"]
         await here.shows("▲ 3 need a person")
         await here.shows("● LIVE")
 

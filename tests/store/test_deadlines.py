@@ -1,6 +1,7 @@
 """Clocks in the database: whatever happens to a conversation, what is due, and each alarm once."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,7 +71,8 @@ async def passes(pool: Pool, time: timedelta) -> None:
 
 async def announced(pool: Pool, type_: str = "deadline.%") -> list[tuple[str, str]]:
     rows = await pool.fetch(
-        "select type, payload->>'kind' as kind from log where topic = 'fte.escalations' and type like $1 order by position",
+        "select type, payload->>'due_kind' as kind from log"
+        " where topic = 'fte.escalations' and type like $1 order by position",
         type_,
     )
     return [(row["type"], row["kind"]) for row in rows]
@@ -188,15 +190,24 @@ async def test_whatsapp_s_window_is_a_clock(pool: Pool) -> None:
 
 
 async def test_a_warning_and_a_breach_are_each_announced_once(pool: Pool) -> None:
-    await handed_over(pool)
+    received = await handed_over(pool)
     await deadlines.sweep(pool)
     assert await announced(pool) == []
     await passes(pool, 100 * MINUTE)
     await deadlines.sweep(pool)
     await deadlines.sweep(pool)
     assert await announced(pool) == [("deadline.warning", "first_response")]
+    await control.take_over(pool, key(), received.conversation, await hire(pool, "Sam"))
+    await receive(pool, "Hello?", into_ticket=received.ticket)
+    await deadlines.sweep(pool)
+    assert await announced(pool) == [("deadline.warning", "first_response")]
     await passes(pool, 30 * MINUTE)
     await deadlines.sweep(pool)
+    await deadlines.sweep(pool)
+    await receive(pool, "Still there?", into_ticket=received.ticket)
+    await control.release(
+        pool, key(), received.conversation, seeing(await hire(pool, "Kim", "lead"), 4, 2), ""
+    )
     await deadlines.sweep(pool)
     assert await announced(pool) == [
         ("deadline.warning", "first_response"),
@@ -213,6 +224,11 @@ async def test_any_number_of_sweepers_announce_once(pool: Pool) -> None:
         await receive(pool, identifier=f"c{number}@example.com")
     await run(pool, HANDED_OVER)
     await passes(pool, 130 * MINUTE)
+    async with (
+        contextlib.AsyncExitStack() as opened
+    ):  # or the first would be done before the others are connected
+        for _ in range(6):
+            await opened.enter_async_context(pool.connection())
     for _ in range(3):
         await asyncio.gather(*(deadlines.sweep(pool) for _ in range(6)))
     assert len(await announced(pool, "deadline.breached")) == 12

@@ -213,7 +213,7 @@ class ConversationScreen(ConsoleScreen):
         else:
             words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
             self.query_one("#holder", Plain).show(*words_)
-        due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"))
+        due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"), self.size.width - 2)
         clocks = self.query_one("#clocks", Plain)
         clocks.set_class(bool(due), "-there")
         clocks.show(*due)
