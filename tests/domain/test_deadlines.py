@@ -28,6 +28,8 @@ from fte.domain.deadlines import (
     running,
     told,
 )
+from fte.domain.errors import Rejected
+from fte.settings import Settings
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 TEXT = "Mon-Fri 09:00-12:30 13:30-18:00; Sat 10:00-14:00; closed 12-25 2026-11-26; Europe/Amsterdam"
@@ -277,3 +279,18 @@ def test_moments_are_told_for_their_reader() -> None:
     now = at("2026-11-23 10:00")
     assert moment_words(at("2026-11-23 14:01"), now, AMSTERDAM) == "today, 14:05"
     assert moment_words(at("2026-12-01 09:00"), now, AMSTERDAM) == "Tuesday 1 December, 09:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("FTE_HOURS", "Monday to Friday, 8 to 6"), ("FTE_DEADLINES", "high first soon")]
+)
+def test_a_wrong_setting_stops_the_start_by_its_name(name: str, text: str) -> None:
+    with pytest.raises(Rejected, match=f"{name}: ") as wrong:
+        Settings.load({name: text})
+    assert name in wrong.value.fields
+
+
+def test_the_settings_make_the_policy() -> None:
+    settings = Settings.load({"FTE_HOURS": TEXT, "FTE_DEADLINES": "high first 10m"})
+    assert settings.policy.hours == HOURS
+    assert settings.policy.goals["high"].first == timedelta(minutes=10)
