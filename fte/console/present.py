@@ -308,9 +308,9 @@ def window(view: ConversationView, now: datetime) -> list[tuple[str, str]]:
         return []
     minutes = int((view.window_until - now).total_seconds() // 60)
     if minutes < 0:
-        return [("WhatsApp window closed: only a template can be sent", "bold $text-warning")]
+        return [("  WhatsApp window closed: only a template can be sent", "bold $text-warning")]
     left = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    return [(f"WhatsApp window: {left} left", "$text-warning" if minutes < 120 else "$foreground 60%")]
+    return [(f"  WhatsApp window: {left} left", "$text-warning" if minutes < 120 else "$foreground 60%")]
 
 
 def clocks(view: ConversationView, now: datetime, wake: str, width: int = 1_000) -> list[Part]:
@@ -335,7 +335,8 @@ def clocks(view: ConversationView, now: datetime, wake: str, width: int = 1_000)
             parts.append((f"◷ {name} in {words} ({at})", "$foreground 60%"))
     shown: list[Part] = []
     room = 0
-    for text, style in parts + window(view, now):
+    for words, style in parts + window(view, now):
+        text = words.strip()
         if shown:
             shown.append("  " if len(text) + 2 <= room else "\n")
         room = (room - 2 if shown and shown[-1] == "  " else width) - len(text)
