@@ -270,7 +270,8 @@ class Console(App[str]):
 
 def _alarm_words(raised: list[Envelope]) -> str:
     if len(raised) > 1:
-        return f"▲ {len(raised)} conversations need a person."
+        late = any(event.type != "escalation.raised" for event in raised)
+        return f"▲ {len(raised)} conversations need {'a look: answers are late or nearly so' if late else 'a person'}."
     payload = raised[0].payload
     if raised[0].type != "escalation.raised":
         return present.deadline_words(raised[0].type, payload)
