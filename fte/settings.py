@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from fte.domain.deadlines import Policy, parse_goals, parse_hours, parse_policy
 from fte.domain.drafts import UNDO_MAX
 from fte.domain.errors import Rejected
 
@@ -56,7 +57,16 @@ class Settings:
         default="",
         metadata={
             "env": "FTE_HOURS",
-            "help": "When people read messages, as a phrase told to customers; empty: no times are told.",
+            "help": "When people answer: Mon-Fri 09:00-12:30 13:30-18:00; Sat 10:00-14:00; closed 12-25; "
+            "Europe/Amsterdam. Told to customers, and what deadlines count; empty: always, and no times are told.",
+        },
+    )
+    deadlines: str = field(
+        default="",
+        metadata={
+            "env": "FTE_DEADLINES",
+            "help": "Goals in opening hours, by priority: high first 30m next 1h resolution 8h; low resolution off; "
+            "warn 25%. What is not named stays as it is by default.",
         },
     )
     company_dir: Path | None = field(
@@ -333,13 +343,18 @@ class Settings:
                 problems[name] = str(error)
         if not problems:
             settings = cls(**values)
-            problems = _model_problems(settings) | _kafka_problems(settings)
+            problems = _model_problems(settings) | _kafka_problems(settings) | _deadline_problems(settings)
         if problems:
             named = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
             raise Rejected(
                 f"Wrong settings: {named}.", fields=problems, remedy="Correct them and start again."
             )
         return cls(**values)
+
+    @property
+    def policy(self) -> Policy:
+        """Opening hours and goals."""
+        return parse_policy(self.hours, self.deadlines)
 
     @property
     def local_url(self) -> str:
@@ -376,6 +391,19 @@ def _model_problems(settings: Settings) -> dict[str, str]:
     if settings.model not in ("", "offline") and not (settings.model_base_url or settings.openai_api_key):
         return {"FTE_MODEL": f"{settings.model!r} needs a provider; set OPENAI_API_KEY or FTE_MODEL_BASE_URL"}
     return {}
+
+
+def _deadline_problems(settings: Settings) -> dict[str, str]:
+    problems = {}
+    try:
+        parse_hours(settings.hours)
+    except ValueError as error:
+        problems["FTE_HOURS"] = str(error)
+    try:
+        parse_goals(settings.deadlines)
+    except ValueError as error:
+        problems["FTE_DEADLINES"] = str(error)
+    return problems
 
 
 def _kafka_problems(settings: Settings) -> dict[str, str]:

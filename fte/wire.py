@@ -5,7 +5,7 @@ never given another meaning, and `v` grows when one has to be removed.
 """
 
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from fte.domain.attachments import State
 from fte.domain.channels import Channel
 from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, Direction, Owner, Role
+from fte.domain.deadlines import DueKind
 from fte.domain.drafts import HINT_MAX, DraftState
 from fte.domain.errors import Malformed, Rejected
 from fte.domain.modes import HeldBecause, Mode, Rule
@@ -65,7 +66,12 @@ class OperatorView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation as a row of the queue."""
+    """A conversation as a row of the queue.
+
+    `due_at` is the soonest of its clocks and `due_kind` which; `warned` and `breached` say that its warning and its
+    breach were announced. `window_until` is when WhatsApp stops taking free text, where the customer wrote there last.
+    `snoozed_until` is until when it is put aside.
+    """
 
     conversation_id: UUID
     number: int
@@ -90,6 +96,12 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     preview: str
     draft_since: datetime | None = None
     """Since when an answer waits for approval; None: none does."""
+    due_at: datetime | None = None
+    due_kind: DueKind | None = None
+    warned: bool = False
+    breached: bool = False
+    window_until: datetime | None = None
+    snoozed_until: datetime | None = None
 
 
 class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,11 +247,21 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     urgency: str
 
 
+class ClockView(msgspec.Struct, frozen=True, kw_only=True):
+    """A running clock of a conversation: what is due when, and whether its warning and its breach were announced."""
+
+    kind: DueKind
+    due_at: datetime
+    warned: bool
+    breached: bool
+
+
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first.
 
     `refers_to` and `referred_by` are numbers of other people's conversations that one of both mentions without being
     part of it: somebody answered a mail that was not written to them.
+    `clocks` are those that run, the soonest first.
     `window_until` is when the channel an answer goes to stops taking free text (None: it always does).
     """
 
@@ -255,6 +277,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RunView]
     cursor: str
     window_until: datetime | None = None
+    clocks: list[ClockView] = []
     refers_to: int | None = None
     referred_by: list[int] = []
 
@@ -362,13 +385,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An operator's write. `seen` is the newest message sequence number on the operator's screen.
 
-    `epoch` is the one the operator's screen shows. Which of `text` and `reason` is used depends on the action.
+    `epoch` is the one the operator's screen shows. Which of `text`, `reason` and `until` (with its time zone) is used
+    depends on the action.
     """
 
     seen: int
     epoch: int
     text: str | None = None
     reason: str | None = None
+    until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
     def required_text(self) -> str:
         """The text of a reply or note. Raises Rejected when it is missing, empty or too long."""

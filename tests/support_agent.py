@@ -9,6 +9,7 @@ from uuid import uuid4
 from fte.agent.company import Company
 from fte.domain.channels import Channel
 from fte.domain.conversations import Role
+from fte.domain.deadlines import parse_policy
 from fte.domain.turns import Assignment, Line, Passage
 
 COMPANY = Company(
@@ -16,7 +17,8 @@ COMPANY = Company(
     profile="Tallywren makes a workspace for projects, time and invoices.",
     voice="Exact and brief.",
     url="https://tallywren.example",
-    hours="Monday to Friday, 08:00 to 18:00 Amsterdam time",
+    hours="Monday to Friday 08:00-18:00 (Europe/Amsterdam)",
+    policy=parse_policy("Mon-Fri 08:00-18:00; Europe/Amsterdam", ""),
 )
 PAGES = {
     "Reset your password": (

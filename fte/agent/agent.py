@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import cycle
 from time import perf_counter
 from typing import Any, Final
@@ -58,18 +60,31 @@ class _Run:
     started: float = field(default_factory=perf_counter)
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class SupportAgent:
     """Answers turns. One object serves any number of turns at the same time.
 
     `search` finds passages; `budget` is in seconds, for everything a turn's answer takes.
     """
 
-    def __init__(self, model: Model, search: Search, company: Company, *, budget: float = BUDGET) -> None:
+    def __init__(
+        self,
+        model: Model,
+        search: Search,
+        company: Company,
+        *,
+        budget: float = BUDGET,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
         silence_tracing()
         self._model = model if isinstance(model, BoundedModel) else BoundedModel(model)
         self._search = search
         self._company = company
         self._budget = budget
+        self._now = now
         self._name = model_name(self._model)
         self._canary = f"fte-{secrets.token_hex(8)}"
         self._config = RunConfig(
@@ -208,7 +223,13 @@ class SupportAgent:
         error: str | None = None,
     ) -> Outcome:
         return Outcome(
-            reply=format.handover(reason, run.assignment, self._company),
+            reply=format.handover(
+                reason,
+                run.assignment,
+                self._company,
+                self._now(),
+                priority=context.priority if context else None,
+            ),
             trace=self._trace(run, context, error, (*verdicts, f"escalated: {reason}")),
             escalation=_brief(run, context, reason, verdicts),
             category=context.category if context else None,

@@ -1,7 +1,9 @@
 """Whom the agent answers for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from fte.domain.deadlines import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +12,8 @@ class Company:
 
     `profile` and `voice` are documents (Markdown) shown to the model. `url` is the company's own address:
     replies may link to it and hosts below it. `hours` is a phrase saying when people read messages ("Monday
-    to Friday, 08:00 to 18:00 Amsterdam time"); without it customers are told no times.
+    to Friday 08:00-18:00 (Europe/Amsterdam)"); without it customers are told no times. `policy` says by when one
+    of them answers.
     """
 
     name: str
@@ -18,6 +21,7 @@ class Company:
     voice: str = ""
     url: str = ""
     hours: str = ""
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def host(self) -> str:

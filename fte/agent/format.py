@@ -1,11 +1,14 @@
 """What a customer reads: greeting, footer and the texts that no model writes. English; pure functions."""
 
 import re
+from datetime import datetime
 from typing import Final
 
 from fte.agent.company import Company
 from fte.domain.channels import STYLES, Channel
+from fte.domain.deadlines import answer_by_words, expectation, is_open
 from fte.domain.escalation import Reason
+from fte.domain.tickets import Priority
 from fte.domain.turns import Assignment
 
 _NAME: Final = re.compile(r"[^\W\d_]+(?:(?:[ '’-]|\. )[^\W\d_]+){0,5}\.?")
@@ -49,16 +52,30 @@ def room(assignment: Assignment, company: Company) -> int:
     return (style.max_words or 300) - len(finished("", assignment, company).split())
 
 
-def handover(reason: Reason, assignment: Assignment, company: Company) -> str:
-    """What the customer is told when a person takes over: what happens now, and no promise beyond it."""
+def handover(
+    reason: Reason,
+    assignment: Assignment,
+    company: Company,
+    now: datetime,
+    *,
+    priority: Priority | None = None,
+    on_duty: bool | None = None,
+) -> str:
+    """What the customer is told when a person takes over: what happens now, by when, and no promise beyond it.
+
+    `on_duty` says whether anybody is there; None: whoever should be by the opening hours is.
+    """
+    when = _when(company, priority or assignment.priority, now, on_duty)
     if assignment.channel == "whatsapp":
         hours = f" Our team is there {company.hours}." if company.hours else ""
-        told = _WHATSAPP_HANDOVER.get(reason, _WHATSAPP_DEFAULT)
-        text = f"{told} They reply here. Ticket {assignment.reference}.{hours}"
+        told = f"{_WHATSAPP_HANDOVER.get(reason, _WHATSAPP_DEFAULT)} They reply here."
         short = f"{_WHATSAPP_DEFAULT} They reply here."
-        return text if len(text) <= (STYLES["whatsapp"].max_characters or 300) else short
+        ticket = f" Ticket {assignment.reference}."
+        fuller = (f"{told}{ticket}{when or hours}", f"{told}{when}", f"{short}{when}")
+        limit = STYLES["whatsapp"].max_characters or 300
+        return next((text for text in fuller if len(text) <= limit), short)
     hours = f" Our team reads messages {company.hours}." if company.hours else ""
-    body = f"{_HANDOVER.get(reason, _HANDOVER_DEFAULT)}\n\n{_PASSED_ON}{hours}"
+    body = f"{_HANDOVER.get(reason, _HANDOVER_DEFAULT)}\n\n{_PASSED_ON}{hours}{when}"
     if assignment.channel == "email":
         return (
             f"{_greeting(assignment)}\n\n{body}\n\nKind regards,\n{_sender(company)}\nTicket "
@@ -66,6 +83,16 @@ def handover(reason: Reason, assignment: Assignment, company: Company) -> str:
             "This message was written by our AI assistant."
         )
     return f"{_greeting(assignment)}\n\n{body}\n\nThis message was written by our AI assistant."
+
+
+def _when(company: Company, priority: Priority, now: datetime, on_duty: bool | None) -> str:
+    """By when a person answers, in a sentence; nothing where nothing can honestly be said."""
+    there = is_open(company.policy.hours, now) if on_duty is None else on_duty
+    told = expectation(company.policy, priority, now, on_duty=there)
+    if told is None:
+        return ""
+    away = "" if told.opens_at is None else " Nobody is there right now."
+    return f"{away} We aim to answer by {answer_by_words(told, now)}."
 
 
 def clarification(assignment: Assignment, company: Company) -> str:

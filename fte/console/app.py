@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
-from fte.console import theme
+from fte.console import present, theme
 from fte.console.drafts import Drafts
 from fte.console.keys import Situation
 from fte.console.model import Link, Phase, Queue
@@ -24,6 +24,7 @@ from fte.console.safe import line
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.queue import QueueScreen
 from fte.console.signals import Denied, Happened, Missed, Rows, Signal, Welcome
+from fte.domain.events import ESCALATIONS
 from fte.wire import Envelope, OperatorView, QueueItem
 
 if TYPE_CHECKING:
@@ -196,7 +197,8 @@ class Console(App[str]):
         self._touch_conversations(conversation)
         if event.type.startswith(("draft.", "reply.withdrawn")):
             self._touch_drafts()
-        if event.type == "escalation.raised":
+        late = event.topic == ESCALATIONS and event.type in ("deadline.warning", "deadline.breached")
+        if event.type == "escalation.raised" or late:
             self._alarms.append(event)
             if self._alarm is None:
                 self._ring()
@@ -286,7 +288,10 @@ class Console(App[str]):
 
 def _alarm_words(raised: list[Envelope]) -> str:
     if len(raised) > 1:
-        return f"▲ {len(raised)} conversations need a person."
+        late = any(event.type != "escalation.raised" for event in raised)
+        return f"▲ {len(raised)} conversations need {'a look: answers are late or nearly so' if late else 'a person'}."
     payload = raised[0].payload
+    if raised[0].type != "escalation.raised":
+        return present.deadline_words(raised[0].type, payload)
     reason = str(payload.get("reason") or "").replace("_", " ")
     return f"▲ #{payload.get('number', '?')} needs a person: {reason or 'see the brief'}"

@@ -142,6 +142,20 @@ def _resolve(situation: Situation) -> Refusal:
     return _holding("resolve", situation)
 
 
+def _snooze(situation: Situation) -> Refusal:
+    item = situation.item
+    if item is not None and item.status == "resolved":
+        return "It is resolved: it comes back by itself when the customer writes."
+    return _may_now("snooze", situation) or _colleague_holds(situation)
+
+
+def _unsnooze(situation: Situation) -> Refusal:
+    item = situation.item
+    if item is not None and item.snoozed_until is None:
+        return f"It is not put aside; {key_of('snooze')} does that."
+    return _snooze(situation)
+
+
 def _send_again(situation: Situation) -> Refusal:
     if not situation.undelivered:
         return "Every message here is delivered or on its way."
@@ -333,6 +347,22 @@ ACTIONS: Final[tuple[Action, ...]] = (
         why_not=_resolve,
     ),
     Action(
+        id="snooze",
+        keys=("z",),
+        context="conversation",
+        label="snooze",
+        help="Put it aside until a time; it comes back by itself, and at once when the customer writes",
+        why_not=_snooze,
+    ),
+    Action(
+        id="unsnooze",
+        keys=("Z",),
+        context="conversation",
+        label="bring back",
+        help="Bring back what was put aside",
+        why_not=_unsnooze,
+    ),
+    Action(
         id="send_again",
         keys=("s",),
         context="conversation",
@@ -342,7 +372,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="undo_send",
-        keys=("z",),
+        keys=("U",),
         context="conversation",
         label="undo",
         help="Take back what you have just sent, while it still waits; its text comes back to you",

@@ -15,7 +15,7 @@ from uuid import UUID
 from fte.domain.events import CONVERSATIONS, ESCALATIONS
 from fte.wire import ConversationView, Envelope, MessageView, QueueItem, QueuePage, RunView
 
-View = Literal["open", "needs_person", "mine", "resolved", "all"]
+View = Literal["open", "needs_person", "mine", "snoozed", "resolved", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 PAGE_MAX: Final = 200
 """Rows one page of the queue holds."""
@@ -114,14 +114,17 @@ def holder_of(item: QueueItem | None) -> str | None:
 
 
 def belongs(item: QueueItem, view: View, me: str | None) -> bool:
-    """Whether the row is part of the view."""
+    """Whether the row is part of the view. What is put aside is only in its own, and among all."""
+    here = item.status != "resolved" and item.snoozed_until is None
     match view:
         case "open":
-            return item.status != "resolved"
+            return here
         case "needs_person":
-            return needs_person(item)
+            return here and needs_person(item)
         case "mine":
-            return held_by(item, me) and item.status != "resolved"
+            return here and held_by(item, me)
+        case "snoozed":
+            return item.status != "resolved" and item.snoozed_until is not None
         case "resolved":
             return item.status == "resolved"
         case "all":
@@ -135,20 +138,30 @@ def waiting_since(item: QueueItem) -> datetime:
     return item.draft_since or item.last_message_at
 
 
+def is_due(item: QueueItem) -> bool:
+    """Whether a clock decides the row's place: one that a person must meet, or that the AI has nearly missed."""
+    return item.due_at is not None and (item.owner == "human" or item.warned)
+
+
 def order(item: QueueItem, me: str | None) -> tuple[int, int, float, str]:
-    """Sort key: needs a person (urgent, then longest waiting), mine, other people's, drafts, the AI's, resolved."""
+    """Sort key: due (late, then soonest), needs a person (urgent, then longest waiting), mine, other people's, drafts,
+    the AI's, put aside (back soonest), resolved. The daemon picks its pages in the same order."""
     since, latest = waiting_since(item).timestamp(), -item.last_message_at.timestamp()
     key = str(item.conversation_id)
     if item.status == "resolved":
-        return (4, 0, latest, key)
+        return (6, 0, latest, key)
+    if item.snoozed_until is not None:
+        return (5, 0, item.snoozed_until.timestamp(), key)
+    if item.due_at is not None and is_due(item):
+        return (0, 0, item.due_at.timestamp(), key)
     if needs_person(item):
-        return (0, 0 if item.urgency == "high" else 1, since, key)
+        return (1, 0 if item.urgency == "high" else 1, since, key)
     if item.owner == "human":
-        rank = 1 if held_by(item, me) else 2
+        rank = 2 if held_by(item, me) else 3
         return (rank, 0, since, key) if item.unanswered else (rank, 1, latest, key)
     if item.draft_since is not None:
-        return (3, 0, item.draft_since.timestamp(), key)
-    return (3, 1, latest, key)
+        return (4, 0, item.draft_since.timestamp(), key)
+    return (4, 1, latest, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +291,7 @@ class Queue:
         return [item for item in self._sorted() if keeps.keeps(item)]
 
     def counts(self) -> Counts:
-        mine = sum(held_by(item, self.me) and item.status != "resolved" for item in self.items.values())
+        mine = sum(belongs(item, "mine", self.me) for item in self.items.values())
         return Counts(self.needs_person, self.drafts, mine, len(self.rows()), len(self.items), self._more)
 
     def _sorted(self) -> list[QueueItem]:

@@ -14,8 +14,10 @@ from fte.console.model import Counts, Filter, Link, Phase, View
 from fte.console.safe import Part, SafeText, block, line
 from fte.domain.attachments import kept, not_kept
 from fte.domain.channels import Channel
+from fte.domain.deadlines import DueKind
 from fte.domain.drafts import LATE_AFTER, REPLACED
 from fte.wire import (
+    JSON,
     AttachmentView,
     Brief,
     ConversationSummary,
@@ -31,6 +33,7 @@ from fte.wire import (
     RunView,
 )
 
+Pressing = Literal["", "late", "soon"]
 Mark = Literal["urgent", "person", "turn", "mine", "held", "draft", "ai", "done"]
 
 CHANNEL_WORDS: Final[dict[Channel, str]] = {"email": "email", "whatsapp": "WhatsApp", "web_form": "web form"}
@@ -38,6 +41,7 @@ VIEW_WORDS: Final[dict[View, str]] = {
     "open": "open",
     "needs_person": "needs a person",
     "mine": "mine",
+    "snoozed": "put aside",
     "resolved": "resolved",
     "all": "all",
 }
@@ -60,6 +64,19 @@ LEGEND: Final = (
     ("◇ DRAFT", "an answer of the AI waits for approval"),
     ("○ AI", "the AI answers"),
     ("✓ DONE", "resolved"),
+)
+DUE_WORDS: Final[dict[DueKind, str]] = {
+    "first_response": "first response",
+    "next_response": "next response",
+    "resolution": "resolution",
+    "window": "WhatsApp window",
+}
+DUE_LEGEND: Final = (
+    ("late 5m", "a time has passed; see the headline for which"),
+    ("soon 5m", "a time is near: it was warned of"),
+    ("in 5h", "time left until the next one"),
+    ("free 5h", "nothing is due; WhatsApp takes free text for so long"),
+    ("back 5h", "put aside, and back in that time"),
 )
 _DELIVERY: Final = {
     "draft": "◌ draft",
@@ -89,6 +106,18 @@ def span(passed: timedelta) -> str:
     if seconds < 48 * 3600:
         return f"{seconds // 3600}h"
     return f"{min(seconds // 86400, 999)}d"
+
+
+def left(time: timedelta) -> str:
+    """Time that is left, or that something is late by, in at most five characters."""
+    minutes = abs(int(time.total_seconds())) // 60
+    if minutes < 1:
+        return "<1m"
+    if minutes < 100:
+        return f"{minutes}m"
+    if minutes < 48 * 60:
+        return f"{minutes // 60}h"
+    return f"{min(minutes // 1440, 9999)}d"
 
 
 def clock_time(at: datetime, now: datetime) -> str:
@@ -124,6 +153,8 @@ class Row:
     key: UUID
     mark: Mark
     state: SafeText
+    due: SafeText
+    pressing: Pressing
     wait: SafeText
     channel: SafeText
     number: SafeText
@@ -145,13 +176,32 @@ def mark_of(item: QueueItem, me: str | None) -> Mark:
     return "held"
 
 
+def due(item: QueueItem, now: datetime) -> tuple[str, Pressing]:
+    """The clock that matters most, in at most nine characters, and how much it presses."""
+    if item.status == "resolved":
+        return "", ""
+    if item.snoozed_until is not None:
+        return f"back {left(item.snoozed_until - now)}", ""
+    if item.due_at is not None:
+        words = left(item.due_at - now)
+        if item.due_at <= now:
+            return f"late {words}", "late"
+        return (f"soon {words}", "soon") if item.warned else (f"in {words}", "")
+    if item.window_until is not None and item.window_until > now:
+        return f"free {left(item.window_until - now)}", ""
+    return "", ""
+
+
 def row(item: QueueItem, me: str | None, now: datetime) -> Row:
     mark = mark_of(item, me)
     holder = item.operator or "" if mark == "held" else ""
+    words, pressing = due(item, now)
     return Row(
         key=item.conversation_id,
         mark=mark,
         state=line(_STATES[mark] + holder, 40),
+        due=line(words),
+        pressing=pressing,
         wait=line(span(now - model.waiting_since(item))),
         channel=line(CHANNEL_WORDS.get(item.channel, item.channel)),
         number=line(f"#{item.number}"),
@@ -165,7 +215,11 @@ def row(item: QueueItem, me: str | None, now: datetime) -> Row:
 def above(rows: Sequence[Row]) -> SafeText:
     """What to say of rows that are out of view at the top: how many of them need a person."""
     waiting = sum(row.mark in ("urgent", "person") for row in rows)
-    return line(f"↑ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "")
+    late = sum(row.pressing == "late" for row in rows)
+    said = [f"{late} late"] if late else []
+    if waiting:
+        said.append(f"{waiting} need{'s' if waiting == 1 else ''} a person")
+    return line(f"↑ {', '.join(said)}" if said else "")
 
 
 def counts_line(counts: Counts, view: View, typed: Filter, search: str) -> list[Part]:
@@ -256,7 +310,7 @@ def holder(view: ConversationView, me: str | None, take_over: str, release: str)
     return [who, (epoch + facts, "$foreground 60%")]
 
 
-def window(view: ConversationView, now: datetime) -> list[Part]:
+def window(view: ConversationView, now: datetime) -> list[tuple[str, str]]:
     """How long the customer can still be written to freely, where that comes to an end."""
     if view.window_until is None or view.item.status == "resolved":
         return []
@@ -265,6 +319,48 @@ def window(view: ConversationView, now: datetime) -> list[Part]:
         return [("  WhatsApp window closed: only a template can be sent", "bold $text-warning")]
     left = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
     return [(f"  WhatsApp window: {left} left", "$text-warning" if minutes < 120 else "$foreground 60%")]
+
+
+def clocks(view: ConversationView, now: datetime, wake: str, width: int = 1_000) -> list[Part]:
+    """All that is due, the soonest first, and how long the customer can be written to; nothing where nothing runs.
+
+    A line of `width` is broken only between two of them.
+    """
+    parts: list[tuple[str, str]] = []
+    if view.item.snoozed_until is not None:
+        back = clock_time(view.item.snoozed_until, now)
+        parts.append((f"z Put aside until {back}; {wake} brings it back", "bold $text-accent"))
+    for clock in view.clocks:
+        if clock.kind == "window":
+            continue
+        name, words = DUE_WORDS[clock.kind].capitalize(), left(clock.due_at - now)
+        at = clock_time(clock.due_at, now)
+        if clock.due_at <= now:
+            parts.append((f"▲ {name} LATE by {words}", "bold $text-error"))
+        elif clock.warned:
+            parts.append((f"△ {name} SOON: {words} left ({at})", "bold $text-warning"))
+        else:
+            parts.append((f"◷ {name} in {words} ({at})", "$foreground 60%"))
+    shown: list[Part] = []
+    room = 0
+    for words, style in parts + window(view, now):
+        text = words.strip()
+        if shown:
+            shown.append("  " if len(text) + 2 <= room else "\n")
+        room = (room - 2 if shown and shown[-1] == "  " else width) - len(text)
+        shown.append((text, style))
+    return shown
+
+
+def deadline_words(type_: str, payload: JSON) -> SafeText:
+    """A deadline that is near or missed, for the bell."""
+    kind = line(DUE_WORDS.get(payload.get("due_kind", ""), "an answer"), 40)
+    number = line(str(payload.get("number", "?")), 20)
+    return line(
+        f"▲ #{number}: {kind} is late."
+        if type_ == "deadline.breached"
+        else f"△ #{number}: {kind} is due soon."
+    )
 
 
 def brief_lines(brief: Brief) -> list[Part]:

@@ -31,6 +31,7 @@ from fte.daemon.support import routes as support_routes
 from fte.daemon.sweeper import Sweeper
 from fte.daemon.whatsapp import account_of
 from fte.daemon.whatsapp_webhooks import Webhooks
+from fte.domain.deadlines import told
 from fte.domain.errors import FteError, Rejected
 from fte.domain.events import RELAY
 from fte.domain.measurements import Prices
@@ -40,7 +41,7 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Embedder
 from fte.settings import Settings
-from fte.store import operators
+from fte.store import deadlines, operators
 
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
@@ -266,7 +267,8 @@ def _company(settings: Settings) -> "Company":
         document("profile.md"),
         document("brand_voice.md"),
         settings.public_url,
-        settings.hours,
+        told(settings.policy.hours) if settings.policy.hours else "",
+        settings.policy,
     )
 
 
@@ -283,6 +285,7 @@ async def run(
     try:
         async with checked_pool(settings) as (pool, url):
             secret = load_secret(settings)
+            await deadlines.keep_policy(pool, settings.hours, settings.deadlines)
             if not settings.database_url:
                 await _let_local_operator_in(pool, settings.token_file)
             daemon = Daemon(settings, url, pool, Hints(url), secret, stop)

@@ -238,6 +238,10 @@ async def _resolve(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: A
     return await control.resolve(api.pool, key, id_, actor, asked.checked_reason())
 
 
+async def _snooze(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await control.snooze(api.pool, key, id_, actor, asked.until)
+
+
 async def _send_again(
     api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest
 ) -> ActionDone:
@@ -256,6 +260,7 @@ _ACTIONS: Final[dict[Action, Apply]] = {
     "resolve": _resolve,
     "send_again": _send_again,
     "undo_send": _undo_send,
+    "snooze": _snooze,
 }
 
 

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -21,9 +21,10 @@ from fte.channels.web_form.origins import Origins
 from fte.channels.web_form.page import Site, Trouble
 from fte.daemon.bodies import Fields, media_type, read_fields
 from fte.daemon.responses import JSON_TYPE, SECURE, UNSTORED, error_headers, json_response, problem, status
+from fte.domain.deadlines import Policy, answer_by_words, expectation, is_open
 from fte.domain.errors import FteError, NotFound, Rejected, TooMany, Unavailable
 from fte.domain.identity import identity_key
-from fte.domain.tickets import TicketStatus
+from fte.domain.tickets import PRIORITIES, Priority, TicketStatus
 from fte.pg.pool import Pool
 from fte.settings import Settings
 from fte.store import tickets
@@ -38,7 +39,6 @@ MINUTE: Final = 60
 HOUR: Final = 3600
 
 THANKS: Final = "Thank you. We have your message, and our AI assistant answers first."
-ESTIMATE: Final = "Usually within a minute; longer when a person of our team answers."
 
 Headers = dict[bytes, bytes]
 
@@ -208,6 +208,13 @@ class _Intake:
             self._support.on_stored()
         return received
 
+    def stored(self, received: Received, priority: object) -> Response:
+        """The answer to a message that is stored, of the priority its sender chose."""
+        chosen: Priority = next((known for known in PRIORITIES if known == priority), "medium")
+        estimate = estimated_response_time(self._support.settings.policy, chosen, datetime.now(UTC))
+        answer = Submitted(ticket_id=received.ticket_id, message=THANKS, estimated_response_time=estimate)
+        return json_response(answer)
+
 
 class _Submit:
     """POST /support/submit: the busiest route, so it is a bare ASGI application."""
@@ -237,7 +244,9 @@ class _Submit:
             if not _wants_page(headers):
                 return problem(error)
             return self._pages.failed(error) if given is None else self._pages.failed_form(error, given)
-        return _see_ticket(received.ticket_id) if _wants_page(headers) else _stored(received)
+        if _wants_page(headers):
+            return _see_ticket(received.ticket_id)
+        return self._intake.stored(received, given.get("priority"))
 
     def _share(self, response: Response, origin: str, preflight: bool) -> None:
         """Let a page of an allowed site read the answer. Without cookies nobody's rights are borrowed."""
@@ -304,7 +313,9 @@ class _Ticket:
             return _nobody()
         except FteError as error:
             return self._failed(error, ticket_id, given, view) if _wants_page(headers) else problem(error)
-        return _see_ticket(ticket_id, "#thread-end") if _wants_page(headers) else _stored(received)
+        if _wants_page(headers):
+            return _see_ticket(ticket_id, "#thread-end")
+        return self._intake.stored(received, None)
 
     def _failed(
         self, error: FteError, ticket_id: str, given: Fields | None, view: TicketView | None
@@ -369,9 +380,12 @@ def _trouble(error: FteError) -> Trouble:
     return Trouble(error.message, error.fields if isinstance(error, Rejected) else {})
 
 
-def _stored(received: Received) -> Response:
-    answer = Submitted(ticket_id=received.ticket_id, message=THANKS, estimated_response_time=ESTIMATE)
-    return json_response(answer)
+def estimated_response_time(policy: Policy, priority: Priority, now: datetime) -> str:
+    """How soon the form's customer hears from us: from the AI, and, where hours are known, from a person."""
+    by_person = expectation(policy, priority, now, on_duty=is_open(policy.hours, now))
+    if by_person is None:
+        return "Usually within a minute; longer when a person of our team answers."
+    return f"Usually within a minute; when a person of our team has to answer, by {answer_by_words(by_person, now)}."
 
 
 def _see(address: str) -> Response:

@@ -10,7 +10,7 @@ from fte.domain.errors import Unavailable
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from fte.store import identity, replies, turns
+from fte.store import deadlines, identity, replies, turns
 
 EVERY: Final = 2.0
 PRUNE_EVERY: Final = 3600.0
@@ -59,6 +59,8 @@ class Sweeper:
             _log.warning("turns recovered", count=len(recovered))
             self._hints.ring()
         if await identity.read_codes(self._pool):
+            self._hints.ring()
+        while await deadlines.sweep(self._pool) >= deadlines.SWEEP_MAX:
             self._hints.ring()
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY

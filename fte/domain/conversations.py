@@ -95,6 +95,15 @@ def check_resolve(control: Control, actor: Actor) -> None:
     _check_current(control, actor)
 
 
+def check_snooze(control: Control, actor: Actor) -> None:
+    """The holder puts it aside or brings it back, or anybody when no person holds it. Raises Conflict otherwise."""
+    if control.status == "resolved":
+        raise Conflict("This conversation is resolved: it comes back by itself when the customer writes.")
+    if control.operator_id is not None and not actor.holds(control):
+        raise _not_yours(control)
+    _check_current(control, actor)
+
+
 def _check_hands(control: Control, actor: Actor) -> None:
     if control.epoch != actor.epoch:
         raise Conflict("The conversation has changed hands since: look at it again, then decide.")

@@ -18,6 +18,7 @@ MESSAGE_SETTLED: Final = "message.settled"
 REPLY_SETTLED: Final = "reply.settled"
 LEASE_EXPIRED: Final = "lease.expired"
 DRAFT_DECIDED: Final = "draft.decided"
+_DEADLINES: Final = {"deadline.warning": "deadline_warning", "deadline.breached": "deadline_breached"}
 
 SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 1800.0, 3600.0)
 """Bounds between which times are told apart."""
@@ -100,6 +101,13 @@ class _Draft(msgspec.Struct, frozen=True):
     held_at: _Time
 
 
+class _Deadline(msgspec.Struct, frozen=True):
+    channel: Channel
+    due_kind: _Word
+    priority: _Word
+    owner: _Word
+
+
 _Kind = TypeVar("_Kind")
 
 
@@ -111,7 +119,7 @@ def measurements(type_: str, at: datetime, payload: Any, prices: Prices = FREE) 
     `tokens_output`, and their `cost` where there are prices. The others are 1 each: `wasted_run`, `escalation`,
     `message` (a customer's, dealt with), `delivery` (a reply that has come to a state) and `lease_expired`; `turn_seconds`
     is missing where the answer waits for approval. Of a decision on a held answer: `draft` (1) and `draft_seconds`, how
-    long it had waited.
+    long it had waited. Of a deadline: `deadline_warning` or `deadline_breached`, 1 each.
 
     Raises Malformed for a payload that lacks something or makes no sense.
     """
@@ -135,6 +143,10 @@ def measurements(type_: str, at: datetime, payload: Any, prices: Prices = FREE) 
         return [Measurement("lease_expired", 1.0, lease.channel, {"of": lease.of})]
     if type_ == DRAFT_DECIDED:
         return _of_draft(at, _read(payload, _Draft, "A decision on a draft"))
+    if type_ in _DEADLINES:
+        due = _read(payload, _Deadline, "A deadline")
+        facts: dict[str, str | bool] = {"kind": due.due_kind, "priority": due.priority, "owner": due.owner}
+        return [Measurement(_DEADLINES[type_], 1.0, due.channel, facts)]
     return []
 
 

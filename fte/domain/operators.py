@@ -14,6 +14,7 @@ Action = Literal[
     "resolve",
     "send_again",
     "undo_send",
+    "snooze",
     "approve",
     "reject",
     "regenerate",

@@ -16,6 +16,7 @@ from fte.domain.conversations import (
     check_release,
     check_reply,
     check_resolve,
+    check_snooze,
     check_take_over,
 )
 from fte.domain.delivery import first_state
@@ -24,10 +25,12 @@ from fte.domain.errors import Conflict, NotFound
 from fte.domain.events import CONVERSATIONS, OUTBOUND
 from fte.domain.ids import new_id
 from fte.domain.operators import Action
+from fte.domain.snooze import check as check_until
 from fte.domain.text import storable
 from fte.pg import queries
 from fte.pg.log import Event, emit
 from fte.pg.pool import Connection, Pool
+from fte.store import deadlines
 from fte.store.turns import control_of, open_turn, reply_parts
 from fte.wire import JSON, ActionDone
 
@@ -127,6 +130,22 @@ async def resolve(pool: Pool, key: str, conversation: UUID, actor: Actor, reason
     return await act(pool, key, "resolve", conversation, actor, {"reason": reason}, apply)
 
 
+async def snooze(
+    pool: Pool, key: str, conversation: UUID, actor: Actor, until: datetime | None
+) -> ActionDone:
+    """Put the conversation aside until then, or, with None, bring it back. It comes back by itself when the customer
+    writes, when it is handed over, and when an answer is nearly late.
+
+    Raises Rejected for a moment that is past or too far, Conflict when a colleague holds it or something is unseen.
+    """
+
+    async def apply(case: Case) -> Done:
+        return await _snooze(case, until)
+
+    details: JSON = {"until": until}
+    return await act(pool, key, "snooze", conversation, actor, details, apply)
+
+
 async def send_again(pool: Pool, key: str, conversation: UUID, actor: Actor) -> ActionDone:
     """Send the newest message that did not arrive, or of which nobody knows, once more: a person has decided it.
 
@@ -200,6 +219,7 @@ async def reply_from_elsewhere(
         events = [Event(CONVERSATIONS, key, "reply.sent", fact)]
         if control.owner == "ai":
             events.insert(0, Event(CONVERSATIONS, key, "conversation.taken_over", fact))
+        await deadlines.recompute(connection, conversation)
         await emit(connection, events)
     return True
 
@@ -229,6 +249,7 @@ async def act(
         row: Any = await connection.fetchrow(_sql.facts, conversation)
         case = Case(connection, conversation, row["ticket_id"], row["channel"], control_of(row), actor)
         done = await apply(case)
+        await deadlines.recompute(connection, conversation)
         await connection.execute(
             _sql.record, actor.id, action, conversation, key, fingerprint, _audited(details), done.result
         )
@@ -321,6 +342,20 @@ async def _release(case: Case) -> Done:
         await case.connection.execute(_sql.owe_again, case.conversation)
         await open_turn(case.connection, case.conversation, case.ticket, case.channel)
     return case.done("conversation.released", owner="ai", epoch=epoch, status=status)
+
+
+async def _snooze(case: Case, until: datetime | None) -> Done:
+    check_snooze(case.control, case.actor)
+    if until is not None:
+        check_until(until, datetime.now(UTC))
+    changed = await case.connection.fetchval(_sql.snooze, case.conversation, until)
+    if until is None and not changed:
+        raise Conflict("This conversation is not put aside.")
+    done = case.done("conversation.snoozed")
+    if until is None:
+        return Done(done.result, [])  # that it is back is announced where it is brought back
+    done.events[0].payload["until"] = until
+    return done
 
 
 async def _resolve(case: Case, reason: str) -> Done:

@@ -137,6 +137,9 @@ with said as (
 )
 update conversations set last_seq = $3, answered_seq = last_inbound_seq, last_message_at = now() where id = $2
 
+-- name: snooze
+update conversations set snoozed_until = $2 where id = $1 and snoozed_until is distinct from $2 returning true
+
 -- name: send_again
 with undelivered as (
     select m.id from messages m

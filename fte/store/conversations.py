@@ -1,17 +1,19 @@
 """Conversations as operators see them: the queue, and one conversation whole."""
 
+from datetime import datetime
 from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
 
+from fte.domain.deadlines import DUE_KINDS
 from fte.domain.errors import NotFound
 from fte.domain.text import storable
 from fte.pg import log, queries
 from fte.pg.pool import Pool
-from fte.wire import Brief, ConversationView, MessageView, QueueItem, QueuePage, RunView
+from fte.wire import Brief, ClockView, ConversationView, MessageView, QueueItem, QueuePage, RunView
 
-View = Literal["open", "needs_person", "mine", "resolved", "all"]
+View = Literal["open", "needs_person", "mine", "snoozed", "resolved", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 QUEUE_MAX: Final = 500
 IDS_MAX: Final = 100
@@ -29,7 +31,9 @@ async def queue(
     limit: int = 200,
     ids: list[UUID] | None = None,
 ) -> QueuePage:
-    """A page of the queue: who waits for a person first, then what people hold, then the AI's, newest first.
+    """A page of the queue: what is due first, then who waits for a person, what people hold, and the AI's, newest first.
+
+    The console orders alike (`fte.console.model.order`).
 
     `ids` asks for those conversations (at most IDS_MAX), whatever the view. At most QUEUE_MAX rows.
     """
@@ -79,9 +83,20 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         runs=[msgspec.convert(dict(row) | row["trace"], RunView) for row in runs],
         cursor=cursor,
         window_until=facts["window_until"],
+        clocks=_clocks(facts),
         refers_to=facts["refers_to"],
         referred_by=facts["referred_by"],
     )
+
+
+def _clocks(facts: Any) -> list[ClockView]:
+    due = {
+        kind: datetime.fromisoformat(facts["clocks"][kind]) for kind in DUE_KINDS if kind in facts["clocks"]
+    }
+    return [
+        ClockView(kind=kind, due_at=at, warned=kind in facts["warned"], breached=kind in facts["breached"])
+        for kind, at in sorted(due.items(), key=lambda clock: clock[1])
+    ]
 
 
 def _message(row: Any) -> MessageView:

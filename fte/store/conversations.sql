@@ -4,34 +4,63 @@ with matching as (
       from conversations c join customers u on u.id = c.customer_id join tickets k on k.conversation_id = c.id
      where u.name ilike $3 or c.name ilike $3 or u.email ilike $3 or u.phone ilike $3 or k.subject ilike $3 or c.number::text = trim('%' from $3)
 ), found as (
-    (select id, 0 as part, (operator_id is not null)::int as held,
-            case escalation_urgency when 'high' then 0 else 1 end as rank, extract(epoch from coalesce(escalated_at, last_message_at)) as at
-       from conversations
-      where owner = 'human' and status <> 'resolved'
-        and ($1 in ('open', 'all') or ($1 = 'needs_person' and operator_id is null) or ($1 = 'mine' and operator_id = $2))
-        and ($3::text is null or id in (select id from matching))
-      order by held, rank, at limit $4)
+    -- Due: late, then soonest. What the AI answers is only there once it is nearly late.
+    select id, 0 as part, row_number() over (order by due_at, id) as place
+      from (select id, due_at
+              from conversations
+             where status <> 'resolved' and snoozed_until is null and due_at is not null and (owner = 'human' or due_kind = any (warned))
+               and ($1 in ('open', 'all') or ($1 = 'needs_person' and owner = 'human' and operator_id is null)
+                    or ($1 = 'mine' and owner = 'human' and operator_id = $2))
+               and ($3::text is null or id in (select id from matching))
+             order by due_at, id limit $4) due
     union all
-    (select d.conversation_id, 1, 0, 0, extract(epoch from d.created_at)
-       from drafts d
-      where d.state = 'pending' and $1 in ('open', 'all')
-        and ($3::text is null or d.conversation_id in (select id from matching))
-      order by d.created_at limit $4)
+    -- Nobody's, mine and other people's with nothing due.
+    select id, part, row_number() over (partition by part order by rank, at, id)
+      from (select id, case when operator_id is null then 1 when operator_id = $2 then 2 else 3 end as part,
+                   case when operator_id is null then (escalation_urgency is distinct from 'high')::int
+                        else (last_inbound_seq <= answered_seq)::int end as rank,
+                   extract(epoch from case when operator_id is null then coalesce(escalated_at, last_message_at)
+                                           else last_message_at end)
+                   * case when operator_id is null or last_inbound_seq > answered_seq then 1 else -1 end as at
+              from conversations
+             where owner = 'human' and status <> 'resolved' and snoozed_until is null and due_at is null
+               and ($1 in ('open', 'all') or ($1 = 'needs_person' and operator_id is null) or ($1 = 'mine' and operator_id = $2))
+               and ($3::text is null or id in (select id from matching))
+             order by part, rank, at, id limit $4) held
     union all
-    (select id, 2, 0, 0, -extract(epoch from last_message_at)
-       from conversations
-      where owner = 'ai' and status <> 'resolved' and $1 in ('open', 'all')
-        and ($3::text is null or id in (select id from matching))
-        and not exists (select from drafts d where d.conversation_id = conversations.id and d.state = 'pending')
-      order by last_message_at desc limit $4)
+    -- What waits for approval, oldest first, and then what the AI answers.
+    select id, 4, row_number() over (order by at, id)
+      from (select d.conversation_id as id, d.created_at as at
+              from drafts d join conversations c on c.id = d.conversation_id
+             where d.state = 'pending' and c.snoozed_until is null and $1 in ('open', 'all')
+               and not coalesce(c.due_kind = any (c.warned), false)
+               and ($3::text is null or d.conversation_id in (select id from matching))
+             order by d.created_at, d.conversation_id limit $4) drafted
     union all
-    (select id, 3, 0, 0, -extract(epoch from last_message_at)
-       from conversations
-      where status = 'resolved' and $1 in ('resolved', 'all')
-        and ($3::text is null or id in (select id from matching))
-      order by last_message_at desc limit $4)
+    select id, 5, row_number() over (order by last_message_at desc, id)
+      from (select id, last_message_at
+              from conversations
+             where owner = 'ai' and status <> 'resolved' and snoozed_until is null and $1 in ('open', 'all')
+               and not coalesce(due_kind = any (warned), false)
+               and not exists (select from drafts d where d.conversation_id = conversations.id and d.state = 'pending')
+               and ($3::text is null or id in (select id from matching))
+             order by last_message_at desc, id limit $4) answering
+    union all
+    select id, 6, row_number() over (order by snoozed_until, id)
+      from (select id, snoozed_until
+              from conversations
+             where snoozed_until is not null and status <> 'resolved' and $1 in ('snoozed', 'all')
+               and ($3::text is null or id in (select id from matching))
+             order by snoozed_until, id limit $4) aside
+    union all
+    select id, 7, row_number() over (order by last_message_at desc, id)
+      from (select id, last_message_at
+              from conversations
+             where status = 'resolved' and $1 in ('resolved', 'all')
+               and ($3::text is null or id in (select id from matching))
+             order by last_message_at desc, id limit $4) settled
 )
-select id from found order by part, held, rank, at limit $4
+select id from found order by part, place limit $4
 
 -- name: items
 select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when c.verified then nullif(cu.name, '') end, cu.email, cu.phone, '?') as customer,
@@ -42,7 +71,9 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
        c.sentiment_score::float8 as sentiment,
        c.last_seq, coalesce(m.role, 'customer') as last_role, c.last_inbound_seq > c.answered_seq as unanswered,
        c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview,
-       (select d.created_at from drafts d where d.conversation_id = c.id and d.state = 'pending') as draft_since
+       (select d.created_at from drafts d where d.conversation_id = c.id and d.state = 'pending') as draft_since,
+       c.due_at, c.due_kind, coalesce(c.due_kind = any (c.warned), false) as warned,
+       coalesce(c.due_kind = any (c.breached), false) as breached, c.window_until, c.snoozed_until
   from unnest($1::uuid[]) with ordinality as wanted (id, place)
   join conversations c on c.id = wanted.id
   join customers cu on cu.id = c.customer_id
@@ -54,7 +85,7 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
  order by wanted.place
 
 -- name: needs_person
-select count(*) from conversations where owner = 'human' and status <> 'resolved' and operator_id is null
+select count(*) from conversations where owner = 'human' and status <> 'resolved' and operator_id is null and snoozed_until is null
 
 -- name: drafts
 select count(*) from drafts where state = 'pending'
@@ -62,9 +93,7 @@ select count(*) from drafts where state = 'pending'
 -- name: facts
 select c.epoch, c.verified, c.customer_id, cu.email, cu.phone,
        case when c.owner = 'human' then c.escalation_brief end as brief,
-       (select case m.channel when 'whatsapp' then i.sent_at + interval '24 hours' end
-          from messages m join inbound i on i.message_id = m.id
-         where m.conversation_id = c.id and m.direction = 'inbound' order by m.seq desc limit 1) as window_until,
+       c.window_until, c.clocks, c.warned, c.breached,
        (select number from conversations where id = c.linked_to) as refers_to,
        array(select number from conversations where linked_to = c.id order by number desc limit 10) as referred_by
   from conversations c join customers cu on cu.id = c.customer_id

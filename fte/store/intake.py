@@ -13,10 +13,11 @@ from fte.domain.identity import IdentifierType, identity_key
 from fte.domain.ids import hashed, new_id, public_ticket_id
 from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line, storable
+from fte.domain.thanks import only_thanks
 from fte.domain.tickets import Category, Priority
 from fte.pg import queries
 from fte.pg.pool import Connection, Pool
-from fte.store import identity
+from fte.store import deadlines, identity
 from fte.wire import JSON
 
 _sql = queries.load(__file__)
@@ -103,11 +104,15 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
     """
     if message.attachments or message.references:
         async with pool.transaction() as connection:
-            received, may_prove = await _take_in(connection, secret, message)
+            received, may_prove, late = await _take_in(connection, secret, message)
             if not received.duplicate:
                 await _add(connection, message, received)
     else:
-        received, may_prove = await _take_in(pool, secret, message)
+        received, may_prove, late = await _take_in(pool, secret, message)
+    if late:
+        # Should this fail, the message is stored all the same, and the sweeper counts.
+        with contextlib.suppress(Unavailable):
+            await deadlines.recompute_soon(pool, received.conversation)
     if may_prove:
         # Should this fail, the message is stored all the same, and the sweeper looks at it.
         with contextlib.suppress(Unavailable):
@@ -117,7 +122,8 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
 
 async def _take_in(
     database: Pool | Connection, secret: bytes, message: InboundMessage
-) -> tuple[Received, bool]:
+) -> tuple[Received, bool, bool]:
+    """Where it went, whether it may hold a code, and whether a person's clocks are to be counted anew."""
     body = storable(message.body)
     ticket = new_id()
     address = one_line(message.identifier)
@@ -154,13 +160,14 @@ async def _take_in(
         timedelta(seconds=style.quiet),
         timedelta(seconds=style.quiet_limit),
         INBOUND[message.channel],
+        not message.attachments and only_thanks(message.body, message.name),
     )
     if row["o_ticket"] != ticket:
         ticket_id = public_ticket_id(secret, row["o_ticket"])
     received = Received(
         row["o_duplicate"], row["o_conversation"], row["o_ticket"], row["o_message"], ticket_id
     )
-    return received, row["o_code"]
+    return received, row["o_code"], row["o_clocks"]
 
 
 async def _add(connection: Connection, message: InboundMessage, received: Received) -> None:

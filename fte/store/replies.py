@@ -13,6 +13,7 @@ from fte.domain.text import one_line
 from fte.pg import queries
 from fte.pg.log import Event, emit
 from fte.pg.pool import Connection, Pool
+from fte.store import deadlines
 from fte.wire import JSON
 
 ERROR_MAX: Final = 300
@@ -233,6 +234,8 @@ async def _set(
     await connection.execute(_sql.set_state, row["id"], state, kept, provider_id, wait)
     if row["kind"] == "answer":
         await connection.execute(_sql.show, row["message_id"])
+        if state in _ACCEPTED:
+            await deadlines.recompute(connection, row["conversation_id"])
     fact = _fact(row) | {"state": state}
     events = [Event(CONVERSATIONS, str(row["conversation_id"]), "delivery.changed", fact)]
     if row["channel"] in OUTBOUND:
@@ -263,6 +266,7 @@ async def _hand_over(connection: Connection, row: Any, reason: str, error: str) 
     conversation = row["conversation_id"]
     await connection.execute(_sql.lock_turn, conversation)
     await connection.execute(_sql.hand_over, conversation, row["ticket_id"], reason, brief)
+    await deadlines.recompute(connection, conversation)
     raised = _fact(row) | {
         "reason": reason,
         "urgency": "high",

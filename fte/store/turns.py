@@ -19,6 +19,7 @@ from fte.domain.turns import HISTORY_MAX, Assignment, Line, Outcome, Trace, Verd
 from fte.pg import queries
 from fte.pg.log import Event, emit
 from fte.pg.pool import Connection, Pool
+from fte.store import deadlines
 from fte.wire import JSON
 
 _sql = queries.load(__file__)
@@ -255,6 +256,7 @@ async def _accept(
     if more:
         await open_turn(connection, claim.conversation, claim.ticket, channel)
     seq = control.last_seq + (message is not None)
+    await deadlines.recompute(connection, claim.conversation)
     await emit(connection, _events(claim, outcome, message, seq, epoch, state))
 
 
@@ -280,6 +282,7 @@ async def _hold(
         outcome.category,
         outcome.priority,
     )
+    await deadlines.recompute(connection, claim.conversation)
     fact: JSON = {
         "conversation_id": claim.conversation,
         "ticket_id": claim.ticket,

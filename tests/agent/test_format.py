@@ -1,5 +1,7 @@
 """What the customer reads, on every channel."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,8 @@ from fte.domain.channels import CHANNELS, within_limits
 from fte.domain.escalation import REASONS
 from tests.support_agent import COMPANY, assignment
 
+MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
+"""Eleven o'clock in Amsterdam."""
 channels = pytest.mark.parametrize("channel", CHANNELS)
 
 
@@ -71,7 +75,7 @@ def test_names_are_used(name: str) -> None:
 @pytest.mark.parametrize("hours", ["", COMPANY.hours])
 @channels
 def test_every_handover_is_honest_and_fits(channel: str, reason: str, hours: str) -> None:
-    text = handover(reason, assignment(channel=channel), Company("Tallywren", hours=hours))
+    text = handover(reason, assignment(channel=channel), Company("Tallywren", hours=hours), MONDAY)
     assert within_limits(channel, text)
     assert "person" in text
     assert (hours in text) if hours else not any(word in text for word in ("hour", "minute", "soon", "day,"))
@@ -91,3 +95,30 @@ def test_what_fits_the_room_fits_the_channel(channel: str, first: bool, name: st
     assert size > 100
     body = "x" * size if channel == "whatsapp" else "x " * size
     assert within_limits(channel, finished(body, turn, COMPANY))
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@channels
+def test_a_customer_handed_over_at_night_is_told_when_somebody_answers(channel: str, reason: str) -> None:
+    at_night = MONDAY + timedelta(hours=12)
+    text = handover(reason, assignment(channel=channel), COMPANY, at_night)
+    assert "Nobody is there right now." in text
+    assert (
+        "We aim to answer by tomorrow, 10:00 (Europe/Amsterdam)." in text
+    )  # at 8 we open, 2 hours are the goal
+    assert within_limits(channel, text)
+
+
+@channels
+def test_a_customer_handed_over_by_day_is_told_so_too(channel: str) -> None:
+    text = handover("human_request", assignment(channel=channel), COMPANY, MONDAY)
+    assert "We aim to answer by today, 13:00 (Europe/Amsterdam)." in text
+    assert "Nobody" not in text
+    urgent = handover("human_request", assignment(channel=channel), COMPANY, MONDAY, priority="high")
+    assert "by today, 11:30" in urgent
+
+
+@channels
+def test_with_nobody_on_duty_by_day_the_next_opening_counts(channel: str) -> None:
+    text = handover("human_request", assignment(channel=channel), COMPANY, MONDAY, on_duty=False)
+    assert "Nobody is there right now. We aim to answer by tomorrow, 10:00" in text

@@ -47,6 +47,7 @@ class Talk:
     messages: list[MessageView] = field(default_factory=list)
     runs: list[RunView] = field(default_factory=list)
     email: str | None = "ada@example.org"
+    clocks: list[wire.ClockView] = field(default_factory=list)
 
 
 class Desk:
@@ -124,6 +125,21 @@ class Desk:
     def change(self, key: UUID, **facts: Any) -> None:
         talk = self.talks[key]
         talk.item = msgspec.structs.replace(talk.item, **facts)
+
+    def clock(self, key: UUID, kind: Any, minutes: float, warned: bool = False) -> None:
+        """Something is due in so many minutes from the desk's start."""
+        talk, at = self.talks[key], START + timedelta(minutes=minutes)
+        late = at <= START
+        talk.clocks.append(wire.ClockView(kind=kind, due_at=at, warned=warned or late, breached=late))
+        talk.clocks.sort(key=lambda clock: clock.due_at)
+        soonest = talk.clocks[0]
+        self.change(
+            key,
+            due_at=soonest.due_at,
+            due_kind=soonest.kind,
+            warned=soonest.warned,
+            breached=soonest.breached,
+        )
 
     def say(
         self, key: UUID, text: str, role: Any = "customer", author: str = "", quietly: bool = False
@@ -207,7 +223,7 @@ class Desk:
         self.announce(key, "conversation.escalated")
         self.announce(key, "escalation.raised", ESCALATIONS)
 
-    def announce(self, key: UUID, kind: str, topic: str = CONVERSATIONS) -> wire.Envelope:
+    def announce(self, key: UUID, kind: str, topic: str = CONVERSATIONS, **more: Any) -> wire.Envelope:
         talk = self.talks[key]
         item = talk.item
         payload = {
@@ -220,7 +236,7 @@ class Desk:
             "number": item.number,
             "reason": item.reason,
             "urgency": item.urgency,
-        }
+        } | more
         event = wire.Envelope(id=new_id(), topic=topic, key=str(key), type=kind, at=self.now, payload=payload)
         self.publish(event)
         return event
@@ -436,6 +452,8 @@ class Desk:
             earlier=len(there) - len(page),
             runs=[run for run in talk.runs if any(m.run_id == run.id for m in page)],
             cursor=str(len(self.log)),
+            clocks=talk.clocks,
+            window_until=talk.item.window_until,
         )
         return answer(view)
 
@@ -549,6 +567,9 @@ class Desk:
         elif action == "note":
             self.say(key, body.text or "", "note", me)
             kind = ""
+        elif action == "snooze":
+            self.change(key, snoozed_until=body.until)
+            kind = "conversation.snoozed" if body.until else "conversation.woken"
         elif item.operator != me and not (
             action == "release" and self.operator.role in ("lead", "admin") and item.operator
         ):
@@ -642,10 +663,12 @@ def waits(item: QueueItem) -> bool:
 
 
 def in_view(item: QueueItem, view: str, me: str) -> bool:
+    here = item.status != "resolved" and item.snoozed_until is None
     return {
-        "open": item.status != "resolved",
-        "needs_person": waits(item),
-        "mine": item.operator == me and item.status != "resolved",
+        "open": here,
+        "needs_person": here and waits(item),
+        "mine": here and item.operator == me,
+        "snoozed": item.status != "resolved" and item.snoozed_until is not None,
         "resolved": item.status == "resolved",
         "all": True,
     }[view]
@@ -699,14 +722,19 @@ def busy(desk: Desk) -> None:
         key, "I can see the payment of 1 March, and a second one of the same amount.", "agent", quietly=True
     )
     desk.say(key, "Then give it back. Today, or I call my bank.", quietly=True)
+    desk.change(key, window_until=START + timedelta(hours=23, minutes=18))
+    desk.clock(key, "first_response", -12)
+    desk.clock(key, "resolution", 7 * 60)
     desk.now = ago(7)
-    desk.escalated(
+    key = desk.escalated(
         1051, "Bo Diddley", subject="Wants a person", reason="asked_for_a_person", text="human please"
     )
+    desk.clock(key, "first_response", 25, warned=True)
     desk.now = ago(90)
-    desk.escalated(
+    key = desk.escalated(
         1037, "Chloé Nguyễn", subject="Data request", reason="legal_privacy_request", channel="web_form"
     )
+    desk.clock(key, "first_response", 390)
     desk.now = ago(15)
     desk.add(
         1044, "Dmitri Шостакович", owner="human", operator="Dana", subject="Cannot log in since the update"

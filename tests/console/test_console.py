@@ -32,11 +32,11 @@ def order_of(here: Session) -> list[str]:
 # ---------------------------------------------------------------- the queue
 
 
-async def test_the_queue_shows_what_needs_a_person_first(desk: Desk, state_dir: Path) -> None:
+async def test_the_queue_shows_what_is_due_first(desk: Desk, state_dir: Path) -> None:
     busy(desk)
     async with session(desk, state_dir) as here:
         await here.shows("▲ URGENT")
-        assert order_of(here)[:5] == ["#1042", "#1037", "#1051", "#1044", "#1045"]
+        assert order_of(here)[:5] == ["#1042", "#1051", "#1037", "#1044", "#1045"]
         await here.shows("▲ 3 need a person")
         await here.shows("● LIVE")
 
@@ -182,11 +182,11 @@ async def test_keys_and_mouse_lead_to_the_same_conversation(desk: Desk, state_di
     async with session(desk, state_dir) as here:
         await here.shows("Chloé")
         await here.press("n")
-        assert here.queue.table.cursor_key == number(1000 + 1037)
-        await here.pilot.click(QueueTable, offset=(20, 4))
         assert here.queue.table.cursor_key == number(1000 + 1051)
         await here.pilot.click(QueueTable, offset=(20, 4))
-        await here.shows("#1051 Bo Diddley")
+        assert here.queue.table.cursor_key == number(1000 + 1037)
+        await here.pilot.click(QueueTable, offset=(20, 4))
+        await here.shows("#1037 Chloé")
         await here.press("escape")
         await here.until(lambda: isinstance(here.app.screen, QueueScreen))
         await here.press("g", "enter")

@@ -271,7 +271,7 @@ async def test_what_was_sent_is_taken_back_into_the_composer(desk: Desk, state_d
     talk.messages[-1] = msgspec.structs.replace(said, delivery_status="queued")
     async with session(desk, state_dir) as here:
         await here.open(key)
-        await here.press("z")
+        await here.press("U")
         await here.says("Taken back")
         await here.until(lambda: here.talk.composer.is_open, "the composer")
         assert here.talk.composer.text == "Hello Bo"
@@ -283,7 +283,7 @@ async def test_what_has_left_is_not_taken_back(desk: Desk, state_dir: Path) -> N
     desk.say(key, "Hello", "operator", "Dana", quietly=True)
     async with session(desk, state_dir) as here:
         await here.open(key)
-        await here.press("z")
+        await here.press("U")
         await here.says("Too late: it has left already.")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -65,7 +66,7 @@ async def test_every_operator_route_is_closed_without_a_token(
             response = await nobody.get(path)
             assert response.status_code == 401, path
             assert response.headers["www-authenticate"] == "Bearer"
-        for action in ("take_over", "reply", "note", "release", "resolve"):
+        for action in ("take_over", "reply", "note", "release", "resolve", "snooze"):
             assert (await act(nobody, id_, action)).status_code == 401, action
 
 
@@ -287,3 +288,25 @@ async def test_health_says_which_part_is_ill(daemon: Backend, database_url: str)
         assert ill.status_code == 503
         assert ill.json()["dependencies"]["database"] == "down"
         assert (await web.get("/health/live")).status_code == 200
+
+
+async def test_what_is_put_aside_leaves_the_queue_and_shows_its_clocks(
+    daemon: Backend, sam: httpx.AsyncClient
+) -> None:
+    conversation = (await receive(daemon.pool)).conversation
+    until = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    naive = await act(sam, conversation, "snooze", until="2030-01-01T09:00:00")
+    past = await act(sam, conversation, "snooze", until="2020-01-01T09:00:00Z")
+    assert (naive.status_code, past.status_code) == (422, 422)
+    assert "until" in past.json()["fields"]
+    assert (await act(sam, conversation, "snooze", until=until)).status_code == 200
+    for view, count in (("open", 0), ("snoozed", 1), ("all", 1)):
+        page = decode((await sam.get(f"/operator/queue?view={view}")).content, QueuePage)
+        assert len(page.items) == count, view
+    view_ = decode((await sam.get(f"/operator/conversations/{conversation}")).content, ConversationView)
+    assert view_.item.snoozed_until is not None
+    assert [clock.kind for clock in view_.clocks] == ["first_response"]
+    assert view_.item.due_at == view_.clocks[0].due_at
+    assert (await act(sam, conversation, "snooze")).status_code == 200
+    page = decode((await sam.get("/operator/queue")).content, QueuePage)
+    assert len(page.items) == 1

@@ -133,3 +133,16 @@ def test_nonsense_is_malformed(name: str, value: Any) -> None:
 def test_what_is_no_turn_is_malformed(payload: Any) -> None:
     with pytest.raises(Malformed):
         measurements(TURN_FINISHED, AT, payload)
+
+
+def test_a_deadline_that_is_near_or_missed_is_counted() -> None:
+    payload = {"channel": "email", "due_kind": "resolution", "priority": "high", "owner": "human"}
+    facts: dict[str, str | bool] = {"kind": "resolution", "priority": "high", "owner": "human"}
+    assert measurements("deadline.breached", AT, payload) == [
+        Measurement("deadline_breached", 1.0, "email", facts)
+    ]
+    assert measurements("deadline.warning", AT, payload) == [
+        Measurement("deadline_warning", 1.0, "email", facts)
+    ]
+    with pytest.raises(Malformed):
+        measurements("deadline.breached", AT, {"channel": "email"})

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.chaos import CHAOS
+from tests.mutants.deadlines import DEADLINES
 from tests.mutants.drafts import DRAFTS
 from tests.mutants.gmail import GMAIL
 from tests.mutants.intake import INTAKE
@@ -31,6 +32,7 @@ MUTANTS = (
     *CHAOS,
     *UPDATES,
     *DRAFTS,
+    *DEADLINES,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")

@@ -73,7 +73,7 @@ CHAOS = (
     Mutant(
         name="a-message-is-not-announced-on-its-channel",
         invariant="I18 events are complete",
-        path="migrations/versions/0002_channels.sql",
+        path="migrations/versions/0006_deadlines.sql",
         healthy="                 (p_inbound_topic, 'message.received', v_fact),\n",
         sick="",
         tests=("tests/store/test_intake.py", "-k", "one_of_everything"),

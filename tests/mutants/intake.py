@@ -2,7 +2,7 @@
 
 from tests.mutants.catalogue import Mutant
 
-SCHEMA = "migrations/versions/0002_channels.sql"
+SCHEMA = "migrations/versions/0006_deadlines.sql"
 
 INTAKE = (
     Mutant(

@@ -252,7 +252,7 @@ async def test_no_agent_reply_follows_an_acknowledged_takeover(pool: Pool, seed:
     assert all(last_of_agent <= at_takeover for at_takeover, last_of_agent in taken)
 
 
-async def test_the_queue_shows_who_needs_a_person_first(pool: Pool) -> None:
+async def test_the_queue_shows_what_is_due_first(pool: Pool) -> None:
     sam = await hire(pool, "Sam")
     calm = await receive(pool, "calm", identifier="calm@example.com", name="Calm")
     held = await receive(pool, "held", identifier="held@example.com", name="Held")
@@ -269,7 +269,7 @@ async def test_the_queue_shows_who_needs_a_person_first(pool: Pool) -> None:
     last = await pool.fetchval("select id from conversations order by number desc limit 1")
     await control.resolve(pool, key(), last, seeing(sam, 1), "")
     page = await conversations.queue(pool, sam.id)
-    assert [item.customer for item in page.items] == ["Urgent", "Normal", "Held", "Calm"]
+    assert [item.customer for item in page.items] == ["Held", "Normal", "Urgent", "Calm"]
     assert page.needs_person == 2
     assert [i.customer for i in (await conversations.queue(pool, sam.id, "mine")).items] == ["Held"]
     assert [i.customer for i in (await conversations.queue(pool, sam.id, "resolved")).items] == ["Done"]

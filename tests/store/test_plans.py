@@ -13,7 +13,7 @@ from fte.domain.ids import new_id
 from fte.domain.turns import HISTORY_MAX, Outcome, Trace
 from fte.pg import log
 from fte.pg.pool import Pool
-from fte.store import attachments, control, conversations, operators, tickets, turns
+from fte.store import attachments, control, conversations, deadlines, operators, tickets, turns
 from tests.support import receive
 
 MESSAGES = 20_000
@@ -97,8 +97,10 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
     topics = ["fte.conversations", "fte.tickets.incoming"]
     some_turns = [row["id"] for row in await pool.fetch("select id from turns limit 50")]
     some_talks = [row["id"] for row in await pool.fetch("select id from conversations limit 200")]
-    pick, people, recent, resolved = (
+    pick, due, held, people, recent, resolved = (
         conversations._sql.pick,
+        "conversations_due",
+        "conversations_held",
         "conversations_with_people",
         "conversations_recent",
         "conversations_resolved",
@@ -149,15 +151,23 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
             (A_CONVERSATION, new_id(), AN_OPERATOR, 1, "escalated"),
             {"conversations_pkey", "turns_open", MESSAGE_INDEX, "replies_part"},
         ),
-        "pick open": (pick, ("open", AN_OPERATOR, None, 200), {people, recent}),
+        "pick open": (pick, ("open", AN_OPERATOR, None, 200), {due, people, recent}),
         "pick resolved": (pick, ("resolved", AN_OPERATOR, None, 200), {resolved}),
-        "pick mine": (pick, ("mine", AN_OPERATOR, None, 200), {people}),
-        "pick who needs a person": (pick, ("needs_person", AN_OPERATOR, None, 200), {people}),
-        "pick all": (pick, ("all", AN_OPERATOR, None, 200), {people, recent, resolved}),
+        "pick mine": (pick, ("mine", AN_OPERATOR, None, 200), {due, held}),
+        "pick who needs a person": (pick, ("needs_person", AN_OPERATOR, None, 200), {due, people}),
+        "pick all": (pick, ("all", AN_OPERATOR, None, 200), {due, people, recent, resolved}),
         "items": (
             conversations._sql.items,
             (some_talks[:50],),
             {"conversations_pkey", "customers_pkey", "tickets_conversation", MESSAGE_INDEX},
+        ),
+        "pick snoozed": (pick, ("snoozed", AN_OPERATOR, None, 200), {"conversations_snoozed"}),
+        "ring": (deadlines._sql.ring, (100, 2.0), {"conversations_alarms", "conversations_stale"}),
+        "wake": (deadlines._sql.wake, (100,), {"conversations_snoozed"}),
+        "count": (
+            deadlines._sql.counted,
+            (some_talks[:50], False),
+            {"conversations_pkey", "tickets_conversation"},
         ),
         "needs person": (conversations._sql.needs_person, (), {people}),
         "facts": (conversations._sql.facts, (A_CONVERSATION,), {"conversations_pkey", "customers_pkey"}),
@@ -227,3 +237,26 @@ async def test_a_screen_reads_no_growing_table_from_end_to_end(filled: Pool) -> 
         await conversations.one(filled, A_CONVERSATION)
         _, cursor = await log.read(filled, ["fte.conversations"], cursor)
     assert await reads(filled) == before
+
+
+async def test_a_page_of_ten_thousand_due_reads_a_page(filled: Pool) -> None:
+    """With 10,000 open conversations, each with a clock, a page of the queue walks an index and reads no more rows than
+    it shows."""
+    async with filled.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await connection.execute("set local session_replication_role = replica")
+            await connection.execute(
+                "insert into conversations (id, customer_id, initial_channel, owner, status, due_at, due_kind)"
+                " select gen_random_uuid(), (select id from customers limit 1), 'email', 'human', 'open',"
+                "        now() + make_interval(secs => n * 7919 % 100000), 'next_response' from generate_series(1, 10000) n"
+            )
+            await connection.execute("analyze conversations")
+            statement = f"explain (analyze, format json) {conversations._sql.pick}"
+            [root] = await connection.fetchval(statement, "open", AN_OPERATOR, None, 200)
+        finally:
+            await transaction.rollback()
+    walked = [node for node in nodes(root["Plan"]) if node.get("Index Name") == "conversations_due"]
+    assert [node["Actual Rows"] for node in walked] == [200]
+    assert not any(node.get("Rows Removed by Filter", 0) > 1_000 for node in walked)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import ClassVar, Final, Literal
 from uuid import UUID
@@ -21,7 +22,7 @@ from fte.console.model import Conversation, holder_of
 from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.customer import CustomerScreen
-from fte.console.screens.dialogs import ReasonScreen, TraceScreen
+from fte.console.screens.dialogs import ReasonScreen, SnoozeScreen, TraceScreen
 from fte.console.screens.files import FilesScreen, Listed
 from fte.console.widgets.composer import Composer
 from fte.console.widgets.key_bar import KeyBar
@@ -45,6 +46,7 @@ _WORDS: Final[dict[Action, str]] = {
     "resolve": "resolving it",
     "send_again": "sending it again",
     "undo_send": "taking it back",
+    "snooze": "putting it aside",
     "link": "asking for a code",
 }
 _DONE: Final[dict[Action, str]] = {
@@ -55,6 +57,7 @@ _DONE: Final[dict[Action, str]] = {
     "resolve": "Resolved.",
     "send_again": "Handed over for delivery once more.",
     "undo_send": "Taken back, the customer does not get it.",
+    "snooze": "Put aside; it comes back by itself.",
 }
 
 
@@ -90,6 +93,7 @@ class ConversationScreen(ConsoleScreen):
         yield Plain(id="trouble")
         yield Plain("Loading the conversation…", id="headline")
         yield Plain(id="holder")
+        yield Plain(id="clocks")
         with VerticalScroll(id="brief", can_focus=False):
             yield Plain()
         yield Plain(id="earlier")
@@ -196,9 +200,10 @@ class ConversationScreen(ConsoleScreen):
             self.paint_frame()
 
     def _tick(self) -> None:
-        """Time passes: the window's clock goes on."""
-        if self.talk.view is not None and self.talk.view.window_until is not None:
-            self._paint_head(self.talk.view)
+        """Time passes: the clocks go on."""
+        view = self.talk.view
+        if view is not None and (view.window_until is not None or view.clocks):
+            self._paint_head(view)
 
     def _paint_head(self, view: ConversationView) -> None:
         me = self.console.queue.me
@@ -209,7 +214,11 @@ class ConversationScreen(ConsoleScreen):
             self.query_one("#holder", Plain).show((words + advice, "bold $text-warning"))
         else:
             words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
-            self.query_one("#holder", Plain).show(*words_, *present.window(view, self.console.now()))
+            self.query_one("#holder", Plain).show(*words_)
+        due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"), self.size.width - 2)
+        clocks = self.query_one("#clocks", Plain)
+        clocks.set_class(bool(due), "-there")
+        clocks.show(*due)
         brief = self.query_one("#brief")
         brief.set_class(view.brief is not None, "-there")
         if view.brief is not None:
@@ -360,19 +369,41 @@ class ConversationScreen(ConsoleScreen):
         if reason is not None:
             self._begin("resolve", reason=reason)
 
+    def do_snooze(self) -> None:
+        view = self.talk.view
+        if view is None:
+            return
+        early = next((clock.due_at for clock in view.clocks if clock.kind != "resolution"), None)
+        self.console.push_screen(SnoozeScreen(self.console.now, view.item.snoozed_until, early), self._snooze)
+
+    def _snooze(self, until: datetime | None) -> None:
+        if until is not None:
+            self._begin("snooze", until=until)
+
+    def do_unsnooze(self) -> None:
+        self._begin("snooze")
+
     def do_send_again(self) -> None:
         self._begin("send_again")
 
     def do_undo_send(self) -> None:
         self._begin("undo_send")
 
-    def _begin(self, action: Action, *, text: str | None = None, reason: str | None = None) -> None:
+    def _begin(
+        self,
+        action: Action,
+        *,
+        text: str | None = None,
+        reason: str | None = None,
+        until: datetime | None = None,
+    ) -> None:
         refusal = keys.action(action).why_not(self.situation())
         if refusal is not None or self.talk.view is None:
             self.console.say(refusal or "The conversation is still being loaded.", "warning")
             return
         seen = self.talk.seen(self.console.now())
-        request = ActionRequest(seen=seen, epoch=self.talk.view.epoch, text=text, reason=reason)
+        epoch = self.talk.view.epoch
+        request = ActionRequest(seen=seen, epoch=epoch, text=text, reason=reason, until=until)
         self._start(Attempt(action, request, new_id()))
 
     def _start(self, attempt: Attempt) -> None:
@@ -413,7 +444,8 @@ class ConversationScreen(ConsoleScreen):
             self.composer.tell((f"? {words} ", "bold"), advice)
 
     def _succeeded(self, attempt: Attempt, done: ActionDone) -> None:
-        self.console.say(_DONE[attempt.action])
+        back = attempt.action == "snooze" and attempt.request.until is None
+        self.console.say("It is back in the queue." if back else _DONE[attempt.action])
         if done.in_flight:
             already = present.plural(len(done.in_flight), "answer")
             words = f"{already} of the AI had left before you took over and may still reach the customer."

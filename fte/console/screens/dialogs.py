@@ -1,6 +1,7 @@
 """Small questions before an action, and the trace of an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from textual import on
@@ -14,6 +15,9 @@ from fte.console import present
 from fte.console.safe import content
 from fte.console.widgets.plain import Plain
 from fte.domain.conversations import REASON_MAX
+from fte.domain.errors import Rejected
+from fte.domain.snooze import EXAMPLES
+from fte.domain.snooze import parse as parse_snooze
 from fte.wire import RunView
 
 
@@ -56,6 +60,73 @@ class ReasonScreen(ModalScreen[str | None]):
             self.query_one(Input).focus()
             return
         self.dismiss(reason)
+
+
+class SnoozeScreen(ModalScreen[datetime | None]):
+    """Asks until when a conversation is put aside, and says what was understood, in the operator's own time."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("ctrl+j,f5,ctrl+enter", "confirm", "put aside", priority=True),
+    ]
+
+    def __init__(self, now: Callable[[], datetime], until: datetime | None, due: datetime | None) -> None:
+        """`until` is when it is back already, `due` when the customer is owed an answer."""
+        super().__init__()
+        self._now, self._until, self._due = now, until, due
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Plain(("Put the conversation aside until when?", "bold"))
+            yield Plain(" ".join(self._facts()))
+            yield Input(placeholder=EXAMPLES, max_length=40)
+            yield Plain(id="meant")
+            yield Plain(classes="problem")
+            with Horizontal(classes="buttons"):
+                yield Button(content("Cancel (esc)"), id="no")
+                yield Button(content("Put aside (ctrl+j)"), id="yes", variant="primary")
+
+    def _facts(self) -> list[str]:
+        now = self._now()
+        facts = ["It comes back by itself, and at once when the customer writes."]
+        if self._until is not None:
+            facts.insert(0, f"It is put aside until {present.clock_time(self._until, now)}.")
+        if self._due is not None and self._due > now:
+            by = present.clock_time(self._due, now)
+            facts.append(f"The customer waits: it is back before {by}, when an answer is due.")
+        return facts
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self.query_one(".problem", Plain).show("")
+        until, now = self._understood(event.value), self._now()
+        meant = f"→ {until.astimezone():%A}, {present.clock_time(until, now)}, your time" if until else ""
+        self.query_one("#meant", Plain).show(meant)
+
+    def _understood(self, typed: str) -> datetime | None:
+        try:
+            return parse_snooze(typed, self._now())
+        except Rejected:
+            return None
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one("#yes", Button).focus()
+
+    @on(Button.Pressed, "#no")
+    def _no(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#yes")
+    def action_confirm(self) -> None:
+        field = self.query_one(Input)
+        try:
+            self.dismiss(parse_snooze(field.value, self._now()))
+        except Rejected as error:
+            advice = error.fields.get("until", error.message)
+            self.query_one(".problem", Plain).show(f"When is that? Please {advice}.")
+            field.focus()
 
 
 class ConfirmScreen(ModalScreen[bool]):

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 
 from fte.console import keys
 from fte.console.keys import Action, Context, Situation
-from fte.console.present import LEGEND
+from fte.console.present import DUE_LEGEND, LEGEND
 from fte.console.safe import Part
 from fte.console.widgets.plain import Plain
 
@@ -52,7 +52,7 @@ def help_lines(context: Context, situation: Situation) -> list[Part]:
     for names, what in keys.MOVES:
         parts += [(f"  {names:<{_KEYS_WIDTH}}", "bold $text-primary"), f"{what}\n"]
     parts.append(("\nStates\n", "bold"))
-    for state, what in LEGEND:
+    for state, what in (*LEGEND, *DUE_LEGEND):
         parts += [(f"  {state:<{_KEYS_WIDTH}}", "bold"), f"{what}\n"]
     return parts
 

@@ -1,4 +1,4 @@
-"""The queue: what needs a person first, live."""
+"""The queue: what is due first, live."""
 
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 from uuid import UUID
@@ -29,6 +29,7 @@ _EMPTY: Final = {
     "open": "Nothing is open. New conversations appear here by themselves.",
     "needs_person": "Nobody waits for a person.",
     "mine": "You hold no conversation.",
+    "snoozed": "Nothing is put aside.",
     "resolved": "Nothing has been resolved yet.",
     "all": "There is no conversation yet.",
 }

@@ -25,7 +25,7 @@ from fte.console.safe import SafeText, line
 
 WIDE: Final = 110
 """Columns from which a row fits on one line."""
-_STATE, _WAIT, _CHANNEL, _NUMBER, _CUSTOMER, _REASON = 11, 5, 9, 8, 18, 20
+_STATE, _DUE, _WAIT, _CHANNEL, _NUMBER, _CUSTOMER, _REASON = 11, 10, 5, 9, 8, 18, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class QueueTable(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "queue--cursor",
         "queue--dim",
+        "queue--late",
+        "queue--soon",
         "queue--urgent",
         "queue--person",
         "queue--turn",
@@ -60,6 +62,8 @@ class QueueTable(ScrollView, can_focus=True):
         .queue--cursor { background: $panel; text-style: bold; }
         &:focus .queue--cursor { background: $primary-muted; }
         .queue--dim { color: $text-muted; }
+        .queue--late { color: $text-error; text-style: bold; }
+        .queue--soon { color: $text-warning; text-style: bold; }
         .queue--urgent { color: $text-error; text-style: bold reverse; }
         .queue--person { color: $text-error; text-style: bold; }
         .queue--turn { color: $text-warning; text-style: bold; }
@@ -242,9 +246,10 @@ def cut(text: str, width: int) -> str:
 
 
 def _narrow(row: Row, width: int) -> tuple[list[Cell], list[Cell]]:
-    rest = max(0, width - 2 - _STATE - _WAIT - _CHANNEL - _CUSTOMER)
+    rest = max(0, width - 2 - _STATE - _DUE - _WAIT - _CHANNEL - _CUSTOMER)
     upper = [
         Cell(row.state, _STATE, row.mark),
+        Cell(row.due, _DUE, row.pressing or "dim"),
         Cell(row.wait, _WAIT),
         Cell(row.channel, _CHANNEL, "dim"),
         Cell(row.customer, _CUSTOMER),
@@ -261,10 +266,11 @@ def _narrow(row: Row, width: int) -> tuple[list[Cell], list[Cell]]:
 
 
 def _wide(row: Row, width: int) -> list[Cell]:
-    fixed = 2 + _STATE + _WAIT + _NUMBER + _CHANNEL + _CUSTOMER + _REASON
+    fixed = 2 + _STATE + _DUE + _WAIT + _NUMBER + _CHANNEL + _CUSTOMER + _REASON
     rest = max(0, width - fixed)
     return [
         Cell(row.state, _STATE, row.mark),
+        Cell(row.due, _DUE, row.pressing or "dim"),
         Cell(row.wait, _WAIT),
         Cell(row.number, _NUMBER, "dim"),
         Cell(row.channel, _CHANNEL, "dim"),
@@ -277,9 +283,9 @@ def _wide(row: Row, width: int) -> list[Cell]:
 
 def titles(width: int) -> str:
     """The line over the list, in the same columns."""
-    head = f"  {'STATE':<{_STATE}}{'WAIT':<{_WAIT}}"
+    head = f"  {'STATE':<{_STATE}}{'DUE':<{_DUE}}{'WAIT':<{_WAIT}}"
     if width < WIDE:
         return head + f"{'CHANNEL':<{_CHANNEL}}{'CUSTOMER':<{_CUSTOMER}}SUBJECT"
-    subject = max(0, width - 2 - _STATE - _WAIT - _NUMBER - _CHANNEL - _CUSTOMER - _REASON) * 2 // 5
+    subject = max(0, width - 2 - _STATE - _DUE - _WAIT - _NUMBER - _CHANNEL - _CUSTOMER - _REASON) * 2 // 5
     names = f"{'NUMBER':<{_NUMBER}}{'CHANNEL':<{_CHANNEL}}{'CUSTOMER':<{_CUSTOMER}}{'SUBJECT':<{subject}}"
     return head + names + f"{'REASON':<{_REASON}}LAST MESSAGE"
