@@ -55,6 +55,14 @@ class Settings:
             "help": "When people read messages, as a phrase told to customers; empty: no times are told.",
         },
     )
+    operator_lease: int = field(
+        default=900,
+        metadata={
+            "env": "FTE_OPERATOR_LEASE",
+            "help": "Seconds without a word from an operator's console after which they lose what they hold.",
+            "min": 30,
+        },
+    )
     company_dir: Path | None = field(
         default=None,
         metadata={

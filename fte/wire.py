@@ -14,7 +14,9 @@ from fte.domain.attachments import State
 from fte.domain.channels import Channel
 from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, Direction, Owner, Role
 from fte.domain.errors import Malformed, Rejected
+from fte.domain.handover import WORD_MAX
 from fte.domain.operators import OperatorRole
+from fte.domain.presence import Doing, Duty
 from fte.domain.tickets import Category, Priority, TicketStatus
 
 JSON = dict[str, Any]
@@ -60,6 +62,40 @@ class OperatorView(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     name: str
     role: OperatorRole
+    duty: Duty = "auto"
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """A colleague: whether customers may count on them now, what they said about it, and what they hold.
+
+    `held` counts the conversations they hold; `numbers` names the newest of them.
+    """
+
+    id: UUID
+    name: str
+    role: OperatorRole
+    on_duty: bool
+    present: bool
+    duty: Duty
+    seen_at: datetime | None
+    held: int
+    numbers: list[int]
+
+
+class TeamView(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is there. `hours` is the phrase customers are told; empty: they are told none."""
+
+    members: list[MemberView]
+    somebody_on_duty: bool
+    hours: str = ""
+
+
+class Attending(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody looks at a conversation or writes in it, until `until` unless they say so again."""
+
+    operator: str
+    doing: Doing
+    until: datetime
 
 
 class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +122,7 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     last_message_at: datetime
     escalated_at: datetime | None
     preview: str
+    attending: list[Attending] = []
 
 
 class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -313,12 +350,32 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise Rejected(fields={"text": f"At most {REPLY_MAX:,} characters; this has {len(self.text):,}."})
         return self.text
 
+    def word(self) -> str:
+        """What is added for the AI, or nothing. Raises Rejected when it is too long."""
+        word = (self.text or "").strip()
+        if len(word) > WORD_MAX:
+            raise Rejected(fields={"text": f"At most {WORD_MAX:,} characters; this has {len(word):,}."})
+        return word
+
     def checked_reason(self) -> str:
         """The reason, or nothing. Raises Rejected when it is too long."""
         reason = (self.reason or "").strip()
         if len(reason) > REASON_MAX:
             raise Rejected(fields={"reason": f"At most {REASON_MAX} characters; this has {len(reason)}."})
         return reason
+
+
+class PresenceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the operator does in a conversation; `left` takes it back at once."""
+
+    conversation: UUID
+    doing: Doing
+
+
+class DutyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`auto`: being there is being on duty."""
+
+    duty: Duty
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ from typing import Final
 from fte.agent.company import Company
 from fte.domain.channels import STYLES, Channel
 from fte.domain.escalation import Reason
+from fte.domain.presence import OnDuty
 from fte.domain.turns import Assignment
 
 _NAME: Final = re.compile(r"[^\W\d_]+(?:(?:[ '’-]|\. )[^\W\d_]+){0,5}\.?")
@@ -49,15 +50,25 @@ def room(assignment: Assignment, company: Company) -> int:
     return (style.max_words or 300) - len(finished("", assignment, company).split())
 
 
-def handover(reason: Reason, assignment: Assignment, company: Company) -> str:
-    """What the customer is told when a person takes over: what happens now, and no promise beyond it."""
+def handover(reason: Reason, assignment: Assignment, company: Company, on_duty: OnDuty | None = None) -> str:
+    """What the customer is told when a person takes over: what happens now, and no promise beyond it.
+
+    That nobody is there is said; that somebody is, is not: they may be busy.
+    """
+    away = on_duty is not None and not on_duty.here
     if assignment.channel == "whatsapp":
         hours = f" Our team is there {company.hours}." if company.hours else ""
+        hours = f" Nobody is here right now.{hours}" if away else hours
         told = _WHATSAPP_HANDOVER.get(reason, _WHATSAPP_DEFAULT)
         text = f"{told} They reply here. Ticket {assignment.reference}.{hours}"
-        short = f"{_WHATSAPP_DEFAULT} They reply here."
+        short = f"{_WHATSAPP_DEFAULT} They reply here.{' Nobody is here right now.' if away else ''}"
         return text if len(text) <= (STYLES["whatsapp"].max_characters or 300) else short
     hours = f" Our team reads messages {company.hours}." if company.hours else ""
+    hours = (
+        f" Nobody of our team is here right now, so it takes until somebody is back.{hours}"
+        if away
+        else hours
+    )
     body = f"{_HANDOVER.get(reason, _HANDOVER_DEFAULT)}\n\n{_PASSED_ON}{hours}"
     if assignment.channel == "email":
         return (

@@ -38,7 +38,7 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Embedder
 from fte.settings import Settings
-from fte.store import operators
+from fte.store import operators, presence
 
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
@@ -118,7 +118,12 @@ class Daemon:
             serving = tasks.create_task(serve(self._application(roles, webhooks), listening, self.stop))
             serving.add_done_callback(lambda _: self.stop.set())
             if "sweeper" in roles:
-                sweeper = Sweeper(self.pool, self.hints, log_retention_days=self.settings.log_retention_days)
+                sweeper = Sweeper(
+                    self.pool,
+                    self.hints,
+                    log_retention_days=self.settings.log_retention_days,
+                    operator_lease=self.settings.operator_lease,
+                )
                 started.append(tasks.create_task(sweeper.run()))
             if "worker" in roles:
                 started.append(tasks.create_task(self._work()))
@@ -151,7 +156,7 @@ class Daemon:
         own = [*health.routes(), *metrics.routes()]
         if "http" not in roles:
             return application(own)
-        api = OperatorApi(self.pool, self.hints.ring)
+        api = OperatorApi(self.pool, self.hints.ring, self.settings.operator_lease, self.settings.hours)
         stream = Stream(api, kafka.bus(self.settings, self.pool, self.hints, self.problems), self.stop)
         support = Support(
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
@@ -224,7 +229,8 @@ class Daemon:
             api_key=settings.openai_api_key,
             timeout=settings.model_timeout,
         )
-        return SupportAgent(model, partial(search, pool, embedder), _company(settings))
+        duty = partial(presence.on_duty, pool, settings.operator_lease, settings.hours)
+        return SupportAgent(model, partial(search, pool, embedder), _company(settings), on_duty=duty)
 
 
 def _company(settings: Settings) -> "Company":

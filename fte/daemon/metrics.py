@@ -1,7 +1,7 @@
 """What Prometheus reads: the state of the channels and of what is on its way, as the database has it at that moment."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,10 +15,20 @@ from fte.domain.channels import CHANNELS, Channel
 from fte.domain.errors import Unauthorized, Unavailable
 from fte.pg import log
 from fte.pg.pool import Pool
-from fte.store import channel_health, mailboxes, replies
+from fte.store import channel_health, claims, mailboxes, replies
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, Metric
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counted:
+    """A count that the database keeps, as it is at this moment."""
+
+    family: "Metric"
+
+    def collect(self) -> "Iterable[Metric]":
+        return [self.family]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class Metrics:
 
     async def _show_channels(self, registry: "CollectorRegistry") -> None:
         from prometheus_client import Gauge
+        from prometheus_client.core import CounterMetricFamily
 
         health = Gauge(
             "fte_channel_health", "1: the channel works; 0: it does not.", ["channel"], registry=registry
@@ -67,6 +78,12 @@ class Metrics:
         )
         for (channel, state), count in (await replies.counts(self.pool)).items():
             waiting.labels(channel, state).set(count)
+        counted = CounterMetricFamily(
+            "fte_ai_sends_after_takeover",
+            "AI replies a provider accepted although a person had taken over before their sending began: must be 0.",
+        )
+        counted.add_metric([], await claims.sends_after_takeover(self.pool))
+        registry.register(_Counted(counted))
         ends = await mailboxes.watch_ends(self.pool)
         if ends is not None:
             gauge = Gauge(

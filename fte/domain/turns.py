@@ -62,6 +62,8 @@ class Assignment:
     attempt: int
     first_answer: bool
     """Nobody has answered in this conversation yet."""
+    handover: tuple[str, ...] = ()
+    """What a person said, promised and left open before they gave the conversation back, one fact a line."""
 
     @property
     def question(self) -> str:

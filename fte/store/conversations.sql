@@ -34,7 +34,10 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
        case when c.owner = 'human' and c.status <> 'resolved' then c.escalation_urgency end as urgency,
        c.sentiment_score::float8 as sentiment,
        c.last_seq, coalesce(m.role, 'customer') as last_role, c.last_inbound_seq > c.answered_seq as unanswered,
-       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview
+       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview,
+       coalesce((select jsonb_agg(jsonb_build_object('operator', p.name, 'doing', a.doing, 'until', a.until) order by p.name)
+                   from attention a join operators p on p.id = a.operator_id
+                  where a.conversation_id = c.id and a.until > now()), '[]') as attending
   from unnest($1::uuid[]) with ordinality as wanted (id, place)
   join conversations c on c.id = wanted.id
   join customers cu on cu.id = c.customer_id

@@ -47,6 +47,7 @@ async def test_the_state_of_channels_replies_and_watch(pool: Pool) -> None:
     assert found.pop("fte_gmail_watch_expires_seconds") == pytest.approx(3 * 86_400, abs=60)
     assert found.pop("fte_log_horizon_age_seconds") < 5
     assert found == {
+        "fte_ai_sends_after_takeover_total": 0,
         'fte_channel_health{channel="email"}': 0,
         'fte_channel_health{channel="web_form"}': 1,
         'fte_replies{channel="email",state="queued"}': 1,
