@@ -18,20 +18,24 @@ from fte.console.model import IDS_MAX, PAGE_MAX, Link, Phase, View
 from fte.domain.errors import Conflict, FteError, NotFound, Refused, Rejected, TooMany, Unavailable
 from fte.domain.events import OPERATOR_TOPICS
 from fte.domain.operators import Action
+from fte.domain.presence import Doing, Duty
 from fte.domain.recent import Recent
 from fte.wire import (
     ActionDone,
     ActionRequest,
     ConversationView,
     CustomerPage,
+    DutyRequest,
     Envelope,
     LinkRequest,
     MergeDone,
     MergeRequest,
     OperatorView,
+    PresenceRequest,
     Problem,
     QueuePage,
     StreamNotice,
+    TeamView,
     decode,
     encode,
 )
@@ -135,6 +139,9 @@ class Client:
     async def customer(self, customer: UUID) -> CustomerPage:
         return await self._get(f"/operator/customers/{customer}", CustomerPage)
 
+    async def team(self) -> TeamView:
+        return await self._get("/operator/team", TeamView)
+
     async def attachment(self, attachment: UUID) -> bytes:
         """What a customer attached. Raises Conflict, with the reason, when it is not there."""
         path = f"/operator/attachments/{attachment}"
@@ -179,6 +186,18 @@ class Client:
     async def unmerge(self, merge: UUID, key: UUID) -> MergeDone:
         """Undo a merge. Does it once, and raises, like `act`."""
         return await self._once(f"/operator/merges/{merge}/undo", None, MergeDone, key)
+
+    async def set_duty(self, duty: Duty, key: UUID) -> OperatorView:
+        """Say whether customers may count on us. Does it once, and raises, like `act`."""
+        return await self._once("/operator/duty", DutyRequest(duty=duty), OperatorView, key)
+
+    async def attend(self, conversation: UUID, doing: Doing) -> None:
+        """Say what we do in a conversation: one try, as it is said again before long."""
+        request = PresenceRequest(conversation=conversation, doing=doing)
+        try:
+            await self._post("/operator/presence", request, dict, conversation)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Unavailable(_reason(error)) from None
 
     async def _once(self, path: str, request: Any, type_: type[T], key: UUID) -> T:
         reached, last = False, "no answer"

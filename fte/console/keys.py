@@ -140,6 +140,14 @@ def _send_again(situation: Situation) -> Refusal:
     return _holding("send_again", situation)
 
 
+def _duty(situation: Situation) -> Refusal:
+    return _may("duty", situation)
+
+
+def _team(situation: Situation) -> Refusal:
+    return None if situation.live else "The console is not connected; it tries again by itself."
+
+
 def _row(situation: Situation) -> Refusal:
     return None if situation.rows else "The list is empty."
 
@@ -222,6 +230,22 @@ ACTIONS: Final[tuple[Action, ...]] = (
         help="Go to the next conversation that needs a person",
         bar=True,
         why_not=_row,
+    ),
+    Action(
+        id="team",
+        keys=("T",),
+        context="queue",
+        label="team",
+        help="Who is on duty, and what they hold",
+        why_not=_team,
+    ),
+    Action(
+        id="duty",
+        keys=("D",),
+        context="queue",
+        label="duty",
+        help="Go off duty, or on duty again: whether customers may count on you",
+        why_not=_duty,
     ),
     Action(id="reload", keys=("ctrl+l", "f5"), context="queue", label="reload", help="Load the list anew"),
     Action(id="clear", keys=("escape",), context="queue", label="clear", help="Clear filter and search"),

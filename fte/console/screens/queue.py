@@ -203,6 +203,14 @@ class QueueScreen(ConsoleScreen):
             return
         self.table.select(_after(waiting, self.table.cursor_key))
 
+    def do_team(self) -> None:
+        from fte.console.screens.team import TeamScreen
+
+        self.console.push_screen(TeamScreen())
+
+    def do_duty(self) -> None:
+        self.console.run_worker(self.console.set_duty(), group="duty", exclusive=True, exit_on_error=False)
+
     def do_reload(self) -> None:
         self.console.queue.invalidate()
         self.console.refresh_queue()
