@@ -17,9 +17,10 @@ from tests.mutants.chaos import CHAOS
 from tests.mutants.gmail import GMAIL
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
+from tests.mutants.presence import PRESENCE
 from tests.mutants.whatsapp import WHATSAPP
 
-MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS)
+MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *PRESENCE)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300
