@@ -107,6 +107,8 @@ def _brief(earlier: JSON | None, left: Handover, holder: str, reason: str, urgen
         "asked": "\n".join(left.open) or told["asked"],
         "tried": [
             *told["tried"],
+            *([f"handed over before: {earlier['reason']}"] if earlier else []),
+            f"{holder} held it until the claim ended",
             *(f"{holder} wrote: {text}" for text in left.said),
             *(f"{holder} promised: {text}" for text in left.promised),
         ],

@@ -4,5 +4,6 @@
 Some hundred conversations are under way at any time, on a real PostgreSQL, with senders and workers as tasks and as
 processes that are killed. The provider writes down every hand-over. A judge then reads what everybody was told.
 
-Something else that races for a conversation, such as approving a draft, joins as a function in `race.PARTS`.
+Something else that races for a conversation, such as approving a draft, joins as a function in
+`race.PARTS`, and what must hold of it afterwards as one in `race.LOOKS`.
 """

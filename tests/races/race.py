@@ -321,12 +321,7 @@ class Verdict:
 
 async def judge(world: World, latencies: list[float]) -> Verdict:
     """Compare what everybody was told with what the provider and the database have."""
-    broken = [
-        *await _after_takeovers(world),
-        *await _owners(world),
-        *await _decisions(world),
-        *await _answers(world),
-    ]
+    broken = [what for look in LOOKS for what in await look(world)]
     world.counts |= Counter(
         {
             "takeovers": len(world.acks),
@@ -421,3 +416,12 @@ async def _answers(world: World) -> list[str]:
         "                      and e.content = 'From my phone.')"
     )
     return [f"message {row['id']} of the AI answers what a person has answered" for row in rows]
+
+
+LOOKS: Final[tuple[Callable[[World], Awaitable[list[str]]], ...]] = (
+    _after_takeovers,
+    _owners,
+    _decisions,
+    _answers,
+)
+"""What the judge looks at; each names what was broken."""
