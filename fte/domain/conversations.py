@@ -101,6 +101,7 @@ def check_release(control: Control, actor: Actor) -> None:
     if control.operator_id is not None and actor.role not in RELEASES_FOR_OTHERS:
         raise Refused(
             f"{control.operator_name} holds this conversation; only they, a lead or an admin release it."
+            f"{_told(control.latest, actor)}"
         )
     _check_hands(control, actor)
 

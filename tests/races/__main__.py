@@ -47,7 +47,7 @@ def main() -> int:
 
 
 async def _run(url: str, asked: argparse.Namespace) -> race.Verdict:
-    pool = await Pool.open(url, size=16)
+    pool = await Pool.open(url, size=race.ABREAST + 8)
     try:
         return await race.run(pool, url, asked.races, asked.seed, processes=asked.processes)
     finally:

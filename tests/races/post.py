@@ -19,7 +19,7 @@ from fte.ports import KeepDraft
 REFUSED: Final = 0.05
 SILENT: Final = 0.05
 """Shares of the hand-overs that are turned away, and that are taken without an answer."""
-SLOWEST: Final = 0.004
+SLOWEST: Final = 0.1
 """Seconds a hand-over may take."""
 
 
@@ -60,7 +60,7 @@ class Post:
         at, luck = time.monotonic(), self.dice.random()
         if luck < REFUSED:
             return "no"
-        await asyncio.sleep(self.dice.random() * SLOWEST)
+        await asyncio.sleep(self.dice.random() ** 3 * SLOWEST)
         self.accepted.append(Accept(UUID(asked["reply"]), asked["attempt"], at))
         self.ids[asked["reply"]] = f"p-{new_id()}"
         return None if luck < REFUSED + SILENT else self.ids[asked["reply"]]

@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from fte.domain.conversations import Actor
-from fte.domain.errors import Conflict, FteError
+from fte.domain.errors import Conflict, FteError, Refused
 from fte.domain.ids import new_id
 from fte.pg.pool import Pool
 from fte.store import claims, control, turns
@@ -25,7 +25,7 @@ from tests.races import process
 from tests.races.post import Post
 from tests.support import hire, receive, seeing, until
 
-ABREAST: Final = 24
+ABREAST: Final = 32
 """Races under way at the same time."""
 SPREAD: Final = 0.02
 """Seconds in which the parties of a race begin."""
@@ -34,6 +34,7 @@ GHOST_LEASE: Final = 0.05
 KILL_EVERY: Final = 4.0
 """Seconds between two kills of a process."""
 IDLE_TAKEOVERS: Final = 200
+"""Takeovers that are measured, at most."""
 SETTLE: Final = 60.0
 
 
@@ -114,7 +115,7 @@ async def holding(world: World, talk: Received, actor: Actor) -> None:
     world.acks.append(Ack(talk.conversation, actor.id, done.epoch, at, named))
     for step in world.dice.choices(("reply", "release", "resolve", "wait"), k=world.dice.randint(0, 3)):
         await asyncio.sleep(world.dice.random() * SPREAD)
-        with contextlib.suppress(Conflict):
+        with contextlib.suppress(Conflict, Refused):
             await _step(world, talk, seeing(actor, await _last(world, talk), done.epoch), step)
 
 
@@ -182,6 +183,26 @@ PARTS: Final[dict[str, tuple[Part, float]]] = {
 """Who may take part in a race, and in what share of them."""
 
 
+POINTS: Final = {
+    "asked": (),
+    "answered": ("queued", "sending", "sent"),
+    "on its way": ("sending", "sent"),
+    "sent": ("sent",),
+}
+"""Points at which a race may begin, by the state of the first answer."""
+PATIENCE: Final = 3.0
+"""Seconds after which a race begins all the same."""
+
+
+async def _reached(world: World, talk: Received, point: str) -> None:
+    """Wait until the first answer has come so far."""
+    if not POINTS[point]:
+        return
+    there = "select true from replies where conversation_id = $1 and state = any ($2) limit 1"
+    with contextlib.suppress(AssertionError):
+        await until(lambda: world.pool.fetchval(there, talk.conversation, POINTS[point]), deadline=PATIENCE)
+
+
 async def race(world: World) -> None:
     """One conversation, at some point of its first answer, and everybody at once."""
     id_ = str(new_id())
@@ -195,7 +216,7 @@ async def race(world: World) -> None:
         identifier=f"{id_}@example.com",
     )
     await _due(world, talk)
-    await asyncio.sleep(world.dice.random() * SPREAD * 3)
+    await _reached(world, talk, world.dice.choice(list(POINTS)))
 
     async def later(part: Part) -> None:
         await asyncio.sleep(world.dice.random() * SPREAD)
@@ -326,6 +347,7 @@ async def judge(world: World, latencies: list[float]) -> Verdict:
         {
             "takeovers": len(world.acks),
             "losers told": len(world.lost),
+            "named as in flight": sum(len(ack.in_flight) for ack in world.acks),
             "hand-overs accepted": len(world.post.accepted),
             "people's replies": len(world.words),
         }

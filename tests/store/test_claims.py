@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fte.domain.conversations import Actor
-from fte.domain.errors import Conflict, NotFound, Rejected
+from fte.domain.errors import Conflict, NotFound, Refused, Rejected
 from fte.domain.ids import new_id
 from fte.domain.turns import Outcome, Trace, Verdict
 from fte.pg.pool import Pool
@@ -181,6 +181,8 @@ async def test_the_loser_of_each_race_is_told_who_won_and_when(pool: Pool) -> No
         await control.take_over(pool, key(), first.conversation, kim)
     with pytest.raises(Conflict, match=r"Ben holds .*Ben took it over 5 minutes ago"):
         await control.reply(pool, key(), first.conversation, seeing(kim, 1, 0), "hi")
+    with pytest.raises(Refused, match=r"Ben holds .*Ben took it over 5 minutes ago"):
+        await control.release(pool, key(), first.conversation, seeing(kim, 1, 0), "")
     with pytest.raises(Conflict, match=r"Ben holds .*Ben took it over 5 minutes ago"):
         await control.resolve(pool, key(), first.conversation, seeing(kim, 1, 0), "")
     await control.release(pool, key(), first.conversation, seeing(lee, 1, 1), "")
