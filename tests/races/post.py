@@ -25,7 +25,7 @@ SLOWEST: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """The provider took a reply: which try it was, and when it came in, on the program's clock."""
+    """The provider took a reply: which try it was, and when it was taken, on the program's clock."""
 
     reply: UUID
     attempt: int
@@ -57,11 +57,11 @@ class Post:
         writer.close()
 
     async def _take(self, asked: dict[str, Any]) -> str | None:
-        at, luck = time.monotonic(), self.dice.random()
+        luck = self.dice.random()
         if luck < REFUSED:
             return "no"
         await asyncio.sleep(self.dice.random() ** 3 * SLOWEST)
-        self.accepted.append(Accept(UUID(asked["reply"]), asked["attempt"], at))
+        self.accepted.append(Accept(UUID(asked["reply"]), asked["attempt"], time.monotonic()))
         self.ids[asked["reply"]] = f"p-{new_id()}"
         return None if luck < REFUSED + SILENT else self.ids[asked["reply"]]
 

@@ -91,7 +91,8 @@ class World:
             told = await asyncio.gather(act(key), act(key), return_exceptions=True)
             self.counts["requests doubled"] += 1
             done = [one for one in told if isinstance(one, ActionDone)]
-            if len(done) == 2 and done[0] != done[1]:
+            strange = [one for one in told if not isinstance(one, ActionDone | FteError)]
+            if strange or (len(done) == 2 and done[0] != done[1]):
                 self.twice.append(key)
             if not done:
                 assert isinstance(told[0], BaseException)
