@@ -22,12 +22,13 @@ from fte.store import turns
 from tests.races.post import Line
 from tests.support import SECRET
 
-LEASE = 1.0
+LEASE = 3.0
 """Seconds a sender or worker holds what it works on."""
 
 
 HURRIED: Final[tuple[tuple[Any, str, float], ...]] = (
     (leases, "SECONDS", LEASE),
+    (module, "BEGIN_BY", LEASE / 2),
     (module, "POLL", 0.05),
     (module, "ASK_AGAIN", 0.05),
     (module, "PARK_AFTER", 60.0),
