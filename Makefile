@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 ARGS   ?=
 
-.PHONY: demo test check format alerts chaos day mutants fuzz bench lock clean
+.PHONY: demo test check format alerts chaos races day mutants fuzz bench lock clean
 
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
@@ -22,6 +22,9 @@ alerts: $(DEV_READY) ## a real Prometheus reads a running fte, something breaks,
 
 chaos: $(DEV_READY) ## everything breaks while customers write; some minutes, or make chaos MINUTES=30 SEED=123
 	FTE_TEST_CHAOS_MINUTES=$(MINUTES) FTE_TEST_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -m chaos -s $(ARGS)
+
+races: $(DEV_READY) ## people, the agent and the sender race for conversations; make races RACES=10000 SEED=7
+	$(BIN)/python -m tests.races --races $(or $(RACES),10000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 day: $(DEV_READY) ## a day's messages while something is killed every few seconds; make day SCALE=0.1 for a tenth of it
 	FTE_TEST_DAY_SCALE=$(SCALE) FTE_TEST_DAY_SEED=$(SEED) $(BIN)/python -m tests.chaos.day

@@ -27,6 +27,13 @@ select pg_temp.key(2, g), pg_temp.key(1, (g + 1) / 2), 'web_form',
   from (select g, now() - interval '2 years' * (1 - g::float8 / {conversations}) - interval '1 minute' as at
           from generate_series(1, {conversations}) g) times;
 
+insert into hands (conversation_id, epoch, owner, operator_id, at, why)
+select c.id, e, case e when 1 then 'human' else 'ai' end, case e when 1 then pg_temp.key(9, 2) end, c.last_message_at, 'take_over'
+  from conversations c cross join generate_series(1, 2) e;
+
+insert into releases (conversation_id, epoch, brief)
+select c.id, 2, '{"lines": ["Our colleague wrote: it is done."]}' from conversations c;
+
 insert into tickets (id, public_hash, conversation_id, customer_id, source_channel, subject, category, status,
                      created_at, updated_at)
 select replace(c.id::text, '00000002-', '00000003-')::uuid, sha256(('ticket' || c.id)::bytea), c.id, c.customer_id,

@@ -69,6 +69,14 @@ class Settings:
             "warn 25%. What is not named stays as it is by default.",
         },
     )
+    operator_lease: int = field(
+        default=900,
+        metadata={
+            "env": "FTE_OPERATOR_LEASE",
+            "help": "Seconds without a word from an operator's console after which they lose what they hold.",
+            "min": 30,
+        },
+    )
     company_dir: Path | None = field(
         default=None,
         metadata={

@@ -16,8 +16,10 @@ from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, 
 from fte.domain.deadlines import DueKind
 from fte.domain.drafts import HINT_MAX, DraftState
 from fte.domain.errors import Malformed, Rejected
+from fte.domain.handover import WORD_MAX
 from fte.domain.modes import HeldBecause, Mode, Rule
 from fte.domain.operators import OperatorRole
+from fte.domain.presence import Doing, Duty
 from fte.domain.tickets import Category, Priority, TicketStatus
 
 JSON = dict[str, Any]
@@ -63,6 +65,40 @@ class OperatorView(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     name: str
     role: OperatorRole
+    duty: Duty = "auto"
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """A colleague: whether customers may count on them now, what they said about it, and what they hold.
+
+    `held` counts the conversations they hold; `numbers` names the newest of them.
+    """
+
+    id: UUID
+    name: str
+    role: OperatorRole
+    on_duty: bool
+    present: bool
+    duty: Duty
+    seen_at: datetime | None
+    held: int
+    numbers: list[int]
+
+
+class TeamView(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is there. `hours` is the phrase customers are told; empty: they are told none."""
+
+    members: list[MemberView]
+    somebody_on_duty: bool
+    hours: str = ""
+
+
+class Attending(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody looks at a conversation or writes in it, until `until` unless they say so again."""
+
+    operator: str
+    doing: Doing
+    until: datetime
 
 
 class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +138,7 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     breached: bool = False
     window_until: datetime | None = None
     snoozed_until: datetime | None = None
+    attending: list[Attending] = []
 
 
 class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -403,6 +440,13 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise Rejected(fields={"text": f"At most {REPLY_MAX:,} characters; this has {len(self.text):,}."})
         return self.text
 
+    def word(self) -> str:
+        """What is added for the AI, or nothing. Raises Rejected when it is too long."""
+        word = (self.text or "").strip()
+        if len(word) > WORD_MAX:
+            raise Rejected(fields={"text": f"At most {WORD_MAX:,} characters; this has {len(word):,}."})
+        return word
+
     def checked_reason(self) -> str:
         """The reason, or nothing. Raises Rejected when it is too long."""
         reason = (self.reason or "").strip()
@@ -471,6 +515,19 @@ class ModeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if self.below and self.mode != "auto":
             raise Rejected(fields={"below": "goes with the mode auto only: draft holds every answer"})
         return None if self.mode is None else Rule(self.mode, self.below)
+
+
+class PresenceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the operator does in a conversation; `left` takes it back at once."""
+
+    conversation: UUID
+    doing: Doing
+
+
+class DutyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`auto`: being there is being on duty."""
+
+    duty: Duty
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

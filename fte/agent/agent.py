@@ -2,12 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import cycle
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from agents import (
     Agent,
@@ -28,7 +28,9 @@ from fte.agent.guard import Bounds, fence, masked
 from fte.agent.models import BoundedModel, model_name, silence_tracing
 from fte.agent.tools import RunContext, Search, all_tools
 from fte.domain import escalation
+from fte.domain.errors import FteError
 from fte.domain.escalation import Reason
+from fte.domain.presence import OnDuty
 from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line
 from fte.domain.turns import Assignment, Escalation, Outcome, Passage, Trace, Urgency
@@ -67,7 +69,8 @@ def _utc_now() -> datetime:
 class SupportAgent:
     """Answers turns. One object serves any number of turns at the same time.
 
-    `search` finds passages; `budget` is in seconds, for everything a turn's answer takes.
+    `search` finds passages; `budget` is in seconds, for everything a turn's answer takes. `on_duty` says whether
+    somebody is there to take over.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class SupportAgent:
         *,
         budget: float = BUDGET,
         now: Callable[[], datetime] = _utc_now,
+        on_duty: Callable[[], Awaitable[OnDuty]] | None = None,
     ) -> None:
         silence_tracing()
         self._model = model if isinstance(model, BoundedModel) else BoundedModel(model)
@@ -85,6 +89,7 @@ class SupportAgent:
         self._company = company
         self._budget = budget
         self._now = now
+        self._on_duty = on_duty
         self._name = model_name(self._model)
         self._canary = f"fte-{secrets.token_hex(8)}"
         self._config = RunConfig(
@@ -115,9 +120,29 @@ class SupportAgent:
         """
         run = _Run(assignment, _mood(assignment))
         try:
-            return await self._decided(run)
+            outcome = await self._decided(run)
         except Exception as error:
-            return self._handed_over(run, None, "agent_failure", error=_kind(error))
+            outcome = self._handed_over(run, None, "agent_failure", error=_kind(error))
+        return await self._with_times(outcome, assignment)
+
+    async def _with_times(self, outcome: Outcome, assignment: Assignment) -> Outcome:
+        """Who is handed over is told when nobody is there. Not knowing it changes nothing."""
+        if outcome.escalation is None or self._on_duty is None or not outcome.reply:
+            return outcome
+        try:
+            on_duty = await self._on_duty()
+        except FteError:
+            return outcome
+        reason = cast("Reason", outcome.escalation.reason)
+        words = format.handover(
+            reason,
+            assignment,
+            self._company,
+            self._now(),
+            priority=outcome.priority,
+            on_duty=on_duty.here,
+        )
+        return replace(outcome, reply=words)
 
     def give_up(self, assignment: Assignment, error: str) -> Outcome:
         """The outcome that hands a turn to a person because no run of it ever ended. `error` is for the trace."""
@@ -175,8 +200,9 @@ class SupportAgent:
             f"{_moved(assignment)}{_window(assignment)}"
         )
         subject = fence(one_line(assignment.subject)[:300], "SUBJECT") + "\n" if assignment.subject else ""
-        message = fence(assignment.question, "CUSTOMER MESSAGE")
-        return [{"role": "user", "content": f"{facts}\n{subject}{message}{_hint(assignment)}"}]
+        words = fence(assignment.question, "CUSTOMER MESSAGE")
+        told = f"{facts}\n{_left_behind(assignment)}{subject}{words}{_hint(assignment)}"
+        return [{"role": "user", "content": told}]
 
     def _bounds(self, assignment: Assignment) -> Any:
         limit = format.room(assignment, self._company)
@@ -258,6 +284,14 @@ def _ended(
     context: RunContextWrapper[RunContext], results: list[FunctionToolResult]
 ) -> ToolsToFinalOutputResult:
     return ToolsToFinalOutputResult(is_final_output=context.context.over, final_output="")
+
+
+def _left_behind(assignment: Assignment) -> str:
+    """What a colleague said before they gave the conversation back: it stands, and is not answered again."""
+    if not assignment.handover:
+        return ""
+    fenced = fence("\n".join(assignment.handover), "COLLEAGUE'S HAND-OVER")
+    return f"A person of our team spoke with this customer before you; what they said stands.\n{fenced}\n"
 
 
 def _moved(assignment: Assignment) -> str:

@@ -90,9 +90,12 @@ def _when(company: Company, priority: Priority, now: datetime, on_duty: bool | N
     there = is_open(company.policy.hours, now) if on_duty is None else on_duty
     told = expectation(company.policy, priority, now, on_duty=there)
     if told is None:
-        return ""
-    away = "" if told.opens_at is None else " Nobody is there right now."
+        return _AWAY if on_duty is False else ""
+    away = "" if told.opens_at is None else _AWAY
     return f"{away} We aim to answer by {answer_by_words(told, now)}."
+
+
+_AWAY: Final = " Nobody of our team is here right now."
 
 
 def clarification(assignment: Assignment, company: Company) -> str:

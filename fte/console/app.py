@@ -19,12 +19,15 @@ from textual.worker import Worker, WorkerState
 from fte.console import present, theme
 from fte.console.drafts import Drafts
 from fte.console.keys import Situation
-from fte.console.model import Link, Phase, Queue
+from fte.console.model import ATTENTION, Link, Phase, Queue
 from fte.console.safe import line
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.queue import QueueScreen
 from fte.console.signals import Denied, Happened, Missed, Rows, Signal, Welcome
+from fte.domain.errors import FteError
 from fte.domain.events import ESCALATIONS
+from fte.domain.ids import new_id
+from fte.domain.presence import Duty
 from fte.wire import Envelope, OperatorView, QueueItem
 
 if TYPE_CHECKING:
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
     from fte.console.feed import Feed
 
 Severity = Literal["information", "warning", "error"]
+_ON_DUTY: Final = "You are on duty: customers may count on you."
+_OFF_DUTY: Final = (
+    "You are off duty. What you hold stays yours; handed-over customers are told when nobody is here."
+)
 ALARM_PAUSE: Final = 1.0
 """Seconds in which escalations ring the bell once, together."""
 
@@ -188,11 +195,12 @@ class Console(App[str]):
     def _rows_changed(self) -> None:
         if self.queue_screen is not None:
             self.queue_screen.changed()
-        if isinstance(self.screen, ConsoleScreen) and self.screen is not self.queue_screen:
-            self.screen.paint_frame()
+        for screen in self.screen_stack[-1:]:  # none is left while the console ends
+            if isinstance(screen, ConsoleScreen) and screen is not self.queue_screen:
+                screen.paint_frame()
 
     def _happened(self, event: Envelope, conversation: UUID | None) -> None:
-        if self.paused and conversation is not None:
+        if self.paused and conversation is not None and event.type != ATTENTION:
             self.held_back += 1
         self._touch_conversations(conversation)
         if event.type.startswith(("draft.", "reply.withdrawn")):
@@ -229,6 +237,18 @@ class Console(App[str]):
             self.exit(words, return_code=1)
             return
         self._link_changed(Link(Phase.RECONNECTING, self.link.attempt + 1, words))
+
+    async def set_duty(self) -> None:
+        """Off duty, or back on it."""
+        duty: Duty = "on" if self.operator is not None and self.operator.duty == "off" else "off"
+        try:
+            client = await self.connected()
+            self.operator = await client.set_duty(duty, new_id())
+        except FteError as error:
+            self.say(f"Your duty was not changed: {error.message}", "warning")
+            return
+        self.say(_ON_DUTY if duty == "on" else _OFF_DUTY)
+        self._paint_frames()
 
     def _paint_frames(self) -> None:
         for screen in self.screen_stack:

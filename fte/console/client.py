@@ -19,6 +19,7 @@ from fte.domain.drafts import Decision
 from fte.domain.errors import Conflict, FteError, NotFound, Refused, Rejected, TooMany, Unavailable
 from fte.domain.events import OPERATOR_TOPICS
 from fte.domain.operators import Action
+from fte.domain.presence import Doing, Duty
 from fte.domain.recent import Recent
 from fte.wire import (
     ActionDone,
@@ -28,6 +29,7 @@ from fte.wire import (
     DraftDecision,
     DraftsPage,
     DraftView,
+    DutyRequest,
     Envelope,
     LinkRequest,
     MergeDone,
@@ -35,9 +37,11 @@ from fte.wire import (
     ModeRequest,
     ModesView,
     OperatorView,
+    PresenceRequest,
     Problem,
     QueuePage,
     StreamNotice,
+    TeamView,
     decode,
     encode,
 )
@@ -155,6 +159,9 @@ class Client:
     async def modes(self) -> ModesView:
         return await self._get("/operator/modes", ModesView)
 
+    async def team(self) -> TeamView:
+        return await self._get("/operator/team", TeamView)
+
     async def attachment(self, attachment: UUID) -> bytes:
         """What a customer attached. Raises Conflict, with the reason, when it is not there."""
         path = f"/operator/attachments/{attachment}"
@@ -207,6 +214,18 @@ class Client:
     async def unmerge(self, merge: UUID, key: UUID) -> MergeDone:
         """Undo a merge. Does it once, and raises, like `act`."""
         return await self._once(f"/operator/merges/{merge}/undo", None, MergeDone, key)
+
+    async def set_duty(self, duty: Duty, key: UUID) -> OperatorView:
+        """Say whether customers may count on us. Does it once, and raises, like `act`."""
+        return await self._once("/operator/duty", DutyRequest(duty=duty), OperatorView, key)
+
+    async def attend(self, conversation: UUID, doing: Doing) -> None:
+        """Say what we do in a conversation: one try, as it is said again before long."""
+        request = PresenceRequest(conversation=conversation, doing=doing)
+        try:
+            await self._post("/operator/presence", request, dict, conversation)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Unavailable(_reason(error)) from None
 
     async def _once(self, path: str, request: Any, type_: type[T], key: UUID) -> T:
         reached, last = False, "no answer"

@@ -200,6 +200,14 @@ def _draft_trace(situation: Situation) -> Refusal:
     return None if situation.runs else "No run is known that wrote it."
 
 
+def _duty(situation: Situation) -> Refusal:
+    return _may("duty", situation)
+
+
+def _team(situation: Situation) -> Refusal:
+    return None if situation.live else "The console is not connected; it tries again by itself."
+
+
 def _row(situation: Situation) -> Refusal:
     return None if situation.rows else "The list is empty."
 
@@ -290,6 +298,22 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="drafts",
         help="Decide on the answers that wait for approval, one after the other",
         bar=True,
+    ),
+    Action(
+        id="team",
+        keys=("T",),
+        context="queue",
+        label="team",
+        help="Who is on duty, and what they hold",
+        why_not=_team,
+    ),
+    Action(
+        id="duty",
+        keys=("D",),
+        context="queue",
+        label="duty",
+        help="Go off duty, or on duty again: whether customers may count on you",
+        why_not=_duty,
     ),
     Action(id="reload", keys=("ctrl+l", "f5"), context="queue", label="reload", help="Load the list anew"),
     Action(id="clear", keys=("escape",), context="queue", label="clear", help="Clear filter and search"),

@@ -35,6 +35,10 @@ NOTICED_AFTER: Final = timedelta(seconds=1.5)
 """How long a message must have been on the screen before it counts as seen."""
 
 
+ATTENTION: Final = "presence.changed"
+"""The event that says who looks at a conversation: no news of the conversation itself."""
+
+
 class Phase(Enum):
     CONNECTING = "CONNECTING"
     LIVE = "LIVE"
@@ -200,7 +204,7 @@ class Queue:
 
     def apply(self, event: Envelope) -> bool:
         """Take note of an event. False when it was met before."""
-        if event.id in self._events:
+        if event.id in self._events or (event.type == ATTENTION and event.payload.get("operator") == self.me):
             return False
         self._events[event.id] = None
         if len(self._events) > EVENTS_MAX:

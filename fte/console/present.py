@@ -19,6 +19,7 @@ from fte.domain.drafts import LATE_AFTER, REPLACED
 from fte.wire import (
     JSON,
     AttachmentView,
+    Attending,
     Brief,
     ConversationSummary,
     ConversationView,
@@ -31,6 +32,7 @@ from fte.wire import (
     OperatorView,
     QueueItem,
     RunView,
+    TeamView,
 )
 
 Pressing = Literal["", "late", "soon"]
@@ -208,8 +210,22 @@ def row(item: QueueItem, me: str | None, now: datetime) -> Row:
         customer=line(item.customer or "unknown", 60),
         subject=line(item.subject or "(no subject)", 160),
         reason=line(reason_words(item.reason), 80),
-        preview=line(item.preview, 200),
+        preview=line(_attending_words(item, me, now) + item.preview, 200),
     )
+
+
+def _attending_words(item: QueueItem, me: str | None, now: datetime) -> str:
+    words = [f"✎ {one.operator} is {_DOING[one.doing]}  " for one in attending(item, me, now)]
+    return "".join(words[:2])
+
+
+def attending(item: QueueItem, me: str | None, now: datetime) -> list[Attending]:
+    """Colleagues who look at the conversation or write in it now, writers first."""
+    there = [one for one in item.attending if one.until > now and one.operator != me and one.doing in _DOING]
+    return sorted(there, key=lambda one: one.doing != "writing")
+
+
+_DOING: Final = {"writing": "writing", "viewing": "looking"}
 
 
 def above(rows: Sequence[Row]) -> SafeText:
@@ -308,6 +324,15 @@ def holder(view: ConversationView, me: str | None, take_over: str, release: str)
             answering = " and is answering now" if item.unanswered else ""
             who = (f"○ The AI answers{answering}; {take_over} takes over", "")
     return [who, (epoch + facts, "$foreground 60%")]
+
+
+def company(view: ConversationView, me: str | None, now: datetime) -> list[Part]:
+    """Who else looks at the conversation or writes in it."""
+    parts: list[Part] = []
+    for one in attending(view.item, me, now)[:3]:
+        style = "bold $text-warning" if one.doing == "writing" else "$foreground 60%"
+        parts.append((f"  ✎ {line(one.operator, 40)} is {_DOING[one.doing]}", style))
+    return parts
 
 
 def window(view: ConversationView, now: datetime) -> list[tuple[str, str]]:
@@ -716,4 +741,29 @@ def merged(merge: MergeView, now: datetime) -> list[Part]:
 def who_am_i(me: OperatorView | None, read_only: bool) -> str:
     if me is None:
         return ""
-    return f"{line(me.name, 24)}{' (read-only)' if read_only else ''}"
+    away = " (off duty)" if me.duty == "off" else ""
+    return f"{line(me.name, 24)}{away}{' (read-only)' if read_only else ''}"
+
+
+def team_lines(team: TeamView, now: datetime) -> list[Part]:
+    """Who is there and what they hold, who is on duty first."""
+    parts: list[Part] = []
+    for one in sorted(team.members, key=lambda one: (not one.on_duty, not one.present, one.name)):
+        state: Part = (
+            ("● on duty  ", "bold $text-success") if one.on_duty else ("○ off duty ", "$foreground 60%")
+        )
+        if one.on_duty and not one.present:
+            state = ("● on call  ", "bold $text-warning")
+        seen = f"seen {clock_time(one.seen_at, now)}" if one.seen_at else "never seen"
+        held = ", ".join(f"#{number}" for number in one.numbers) + (
+            "…" if one.held > len(one.numbers) else ""
+        )
+        parts += [
+            state,
+            f"{line(one.name, 24):<24}  {one.role:<8}  ",
+            (f"{seen}\n", "$foreground 60%"),
+            *([f"           holds {held}\n"] if one.held else []),
+        ]
+    if not team.somebody_on_duty:
+        parts.append(("\nNobody is on duty: customers who are handed over are told so.", "$text-warning"))
+    return parts

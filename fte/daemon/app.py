@@ -41,7 +41,7 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Embedder
 from fte.settings import Settings
-from fte.store import deadlines, operators
+from fte.store import deadlines, operators, presence
 
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
@@ -123,7 +123,12 @@ class Daemon:
             serving = tasks.create_task(serve(watched, listening, self.stop))
             serving.add_done_callback(lambda _: self.stop.set())
             if "sweeper" in roles:
-                sweeper = Sweeper(self.pool, self.hints, log_retention_days=self.settings.log_retention_days)
+                sweeper = Sweeper(
+                    self.pool,
+                    self.hints,
+                    log_retention_days=self.settings.log_retention_days,
+                    operator_lease=self.settings.operator_lease,
+                )
                 started.append(tasks.create_task(sweeper.run()))
             if "worker" in roles:
                 started.append(tasks.create_task(self._work()))
@@ -166,7 +171,13 @@ class Daemon:
         own = [*health.routes(), *metrics.routes()]
         if "http" not in roles:
             return application(own)
-        api = OperatorApi(self.pool, self.hints.ring, self.settings.undo_seconds)
+        api = OperatorApi(
+            self.pool,
+            self.hints.ring,
+            undo=self.settings.undo_seconds,
+            lease=self.settings.operator_lease,
+            hours=told(self.settings.policy.hours) if self.settings.policy.hours else "",
+        )
         stream = Stream(api, kafka.bus(self.settings, self.pool, self.hints, self.problems), self.stop)
         support = Support(
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
@@ -243,7 +254,8 @@ class Daemon:
         )
         inner = model.inner if isinstance(model, BoundedModel) else model
         model = BoundedModel(inner, self.instruments.model_called)
-        return SupportAgent(model, partial(search, pool, embedder), _company(settings))
+        duty = partial(presence.on_duty, pool, settings.operator_lease)
+        return SupportAgent(model, partial(search, pool, embedder), _company(settings), on_duty=duty)
 
 
 def _company(settings: Settings) -> "Company":

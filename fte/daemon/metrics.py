@@ -23,7 +23,7 @@ from fte.domain.measurements import BOUNDS
 from fte.domain.metrics import OTHER, Metric
 from fte.pg import log
 from fte.pg.pool import Pool
-from fte.store import agent_metrics, channel_health, drafts, mailboxes, replies, turns
+from fte.store import agent_metrics, channel_health, claims, drafts, mailboxes, replies, turns
 from fte.store.agent_metrics import ChannelDay, Total
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ class Metrics:
 
     async def _show_totals(self, registry: "CollectorRegistry") -> None:
         """Totals live in the database: what is counted does not depend on which process counted it, or died."""
-        registry.register(_Totals(await agent_metrics.totals(self.pool)))
+        totals = await agent_metrics.totals(self.pool)
+        registry.register(_Totals(totals, await claims.sends_after_takeover(self.pool)))
 
     async def _show_drafts(self, registry: "CollectorRegistry") -> None:
         count, oldest = _gauge(metrics.DRAFTS, registry), _gauge(metrics.DRAFT_AGE, registry)
@@ -179,12 +180,22 @@ class _Totals:
     """Every total with every value of its labels, also those nothing was counted for: a rate needs a zero before a one."""
 
     totals: list[Total]
+    after_takeover: int
 
     def collect(self) -> "Iterable[Family]":
         yield from (self._counter(metric, source) for metric, source in _COUNTED)
         yield from (self._histogram(metric, source, unit) for metric, source, unit in _TIMED)
         yield self._tokens()
         yield self._cost()
+        yield self._after_takeover()
+
+    def _after_takeover(self) -> "Family":
+        from prometheus_client.core import CounterMetricFamily
+
+        metric = metrics.AI_SENDS_AFTER_TAKEOVER
+        family = CounterMetricFamily(metric.name, metric.help)
+        family.add_metric([], self.after_takeover)
+        return family
 
     def _counter(self, metric: Metric, source: str) -> "Family":
         from prometheus_client.core import CounterMetricFamily

@@ -1,11 +1,13 @@
 """The operators' API: everything the console sees and does."""
 
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,6 +19,7 @@ from fte.daemon.responses import json_response
 from fte.domain.conversations import Actor
 from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
 from fte.domain.operators import Action, allowed
+from fte.domain.presence import HEARTBEAT, LEASE
 from fte.pg.pool import Pool
 from fte.store import (
     attachments,
@@ -28,30 +31,40 @@ from fte.store import (
     merges,
     modes,
     operators,
+    presence,
 )
 from fte.store.conversations import VIEWS
 from fte.wire import (
     ActionDone,
     ActionRequest,
     DraftDecision,
+    DutyRequest,
     LinkRequest,
     MergeDone,
     MergeRequest,
     ModeRequest,
     ModesView,
     OperatorView,
+    PresenceRequest,
 )
 
 KEY_MAX: Final = 100
+HEARD_MAX: Final = 10_000
+"""Operators remembered as just heard of."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorApi:
-    """`on_change` is called after each committed action; what people send can be taken back for `undo` seconds."""
+    """`on_change` is called after each committed action; what people send can be taken back for `undo` seconds. `lease`
+    is in seconds, `hours` what customers are told."""
 
     pool: Pool
     on_change: Callable[[], None]
     undo: float = 0.0
+    lease: float = LEASE
+    hours: str = ""
+    _heard: dict[UUID, float] = field(default_factory=dict)
+    """When this process last noted of an operator that they are there."""
 
     def routes(self) -> list[Route]:
         acts = [
@@ -60,6 +73,9 @@ class OperatorApi:
         ]
         return [
             Route("/operator/me", self._me),
+            Route("/operator/team", self._team),
+            Route("/operator/presence", self._attend, methods=["POST"]),
+            Route("/operator/duty", self._duty, methods=["POST"]),
             Route("/operator/queue", self._queue),
             Route("/operator/conversations/{id}", self._conversation),
             Route("/conversations/{id}", self._conversation),
@@ -81,6 +97,26 @@ class OperatorApi:
 
     async def _me(self, request: Request) -> Response:
         return json_response(await self.operator(request, "read"))
+
+    async def _team(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        return json_response(await presence.team(self.pool, self.lease, self.hours))
+
+    async def _attend(self, request: Request) -> Response:
+        operator = await self.operator(request, "read")
+        asked = wire.decode(await read_body(request.scope, request.receive), PresenceRequest)
+        if asked.doing == "writing":
+            self.check(operator, "note")
+        await presence.attend(self.pool, asked.conversation, _unseeing(operator), asked.doing)
+        self.on_change()
+        return json_response({})
+
+    async def _duty(self, request: Request) -> Response:
+        operator = await self.operator(request, "duty")
+        key = _key(request)
+        asked = wire.decode(await read_body(request.scope, request.receive), DutyRequest)
+        await presence.set_duty(self.pool, key, _unseeing(operator), asked.duty)
+        return json_response(msgspec.structs.replace(operator, duty=asked.duty))
 
     async def _queue(self, request: Request) -> Response:
         operator = await self.operator(request, "read")
@@ -208,11 +244,26 @@ class OperatorApi:
         )
         if found is None:
             raise Unauthorized
-        if not allowed(found.role, action):
-            raise Refused(
-                f"An {found.role} may not {action.replace('_', ' ')}.", remedy="Ask a lead or an admin."
-            )
+        self.check(found, action)
+        await self._note(found)
         return found
+
+    def check(self, operator: OperatorView, action: Action) -> None:
+        """Raises Refused when their role may not do this."""
+        if not allowed(operator.role, action):
+            raise Refused(
+                f"An {operator.role} may not {action.replace('_', ' ')}.", remedy="Ask a lead or an admin."
+            )
+
+    async def _note(self, operator: OperatorView) -> None:
+        """They are there: write that down, but not for every request."""
+        now = time.monotonic()
+        if now - self._heard.get(operator.id, -HEARTBEAT) < HEARTBEAT:
+            return
+        if len(self._heard) >= HEARD_MAX:
+            self._heard.clear()
+        self._heard[operator.id] = now
+        await presence.heard_of(self.pool, operator.id, self.lease)
 
 
 Apply = Callable[[OperatorApi, str, UUID, Actor, ActionRequest], Awaitable[ActionDone]]
@@ -231,7 +282,7 @@ async def _note(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: Acti
 
 
 async def _release(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.release(api.pool, key, id_, actor, asked.checked_reason())
+    return await control.release(api.pool, key, id_, actor, asked.checked_reason(), asked.word())
 
 
 async def _resolve(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:

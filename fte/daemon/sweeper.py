@@ -7,10 +7,11 @@ from typing import Final
 import structlog
 
 from fte.domain.errors import Unavailable
+from fte.domain.presence import LEASE
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from fte.store import deadlines, identity, replies, turns
+from fte.store import claims, deadlines, identity, presence, replies, turns
 
 EVERY: Final = 2.0
 PRUNE_EVERY: Final = 3600.0
@@ -18,16 +19,27 @@ SHOWN_MAX: Final = 500
 """Replies put on the form's page by one sweep."""
 SHOW_EVERY: Final = 0.5
 """Seconds between two looks for replies that have waited long enough for the form's page."""
+FREE_EVERY: Final = 5.0
+"""Seconds between two looks for operators who vanished."""
+GRACE: Final = 60.0
+"""Seconds after a start, or after the database was away, in which nobody loses a claim: consoles come back first."""
 
 _log = structlog.get_logger("fte.sweeper")
 
 
 class Sweeper:
-    def __init__(self, pool: Pool, hints: Hints, *, log_retention_days: int) -> None:
+    """`operator_lease` is the seconds for which a claim outlives the last word of its holder."""
+
+    def __init__(
+        self, pool: Pool, hints: Hints, *, log_retention_days: int, operator_lease: float = LEASE
+    ) -> None:
         self._pool = pool
         self._hints = hints
         self._retention = log_retention_days
         self._prune_at = 0.0
+        self._lease = operator_lease
+        self._grace = min(GRACE, operator_lease)
+        self._free_at = time.monotonic() + self._grace
 
     async def run(self) -> None:
         """Sweep every few seconds until cancelled."""
@@ -51,6 +63,7 @@ class Sweeper:
                 await self._sweep()
             except Unavailable as error:
                 _log.warning("sweep put off", error=error.message)
+                self._free_at = time.monotonic() + self._grace
             await asyncio.sleep(EVERY)
 
     async def _sweep(self) -> None:
@@ -62,6 +75,17 @@ class Sweeper:
             self._hints.ring()
         while await deadlines.sweep(self._pool) >= deadlines.SWEEP_MAX:
             self._hints.ring()
+        await self._free()
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY
             await log.prune(self._pool, self._retention)
+
+    async def _free(self) -> None:
+        if time.monotonic() < self._free_at:
+            return
+        self._free_at = time.monotonic() + FREE_EVERY
+        freed = await claims.free_lost(self._pool, self._lease)
+        if freed:
+            _log.warning("claims ended", conversations=[str(id_) for id_ in freed])
+            self._hints.ring()
+        await presence.forget(self._pool)

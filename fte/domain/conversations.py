@@ -23,6 +23,20 @@ _ASK_THEM: Final = "Ask them; a lead or an admin can release it for them."
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """How a conversation came into other hands: what was done, by whom (None: nobody's key press), how long ago.
+
+    `ago` is in seconds; `operator` is who had it from then on, None for the AI or nobody.
+    """
+
+    why: str | None
+    by: str | None
+    owner: Owner
+    operator: str | None
+    ago: float
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """The facts, read under the conversation's row lock, on which every decision about speaking rests.
 
@@ -37,6 +51,10 @@ class Control:
     last_seq: int
     last_inbound_seq: int
     answered_seq: int
+    latest: Change | None = None
+    """How the conversation came to whom it is with now; None when it was never with anybody else."""
+    after_seen: Change | None = None
+    """The first change of hands after what the actor's screen shows; None when it shows the newest one."""
 
     @property
     def unanswered(self) -> bool:
@@ -60,13 +78,14 @@ class Actor:
 def check_take_over(control: Control, actor: Actor) -> None:
     """Anybody may take over from the AI or from nobody. Raises Conflict, naming who was first, otherwise."""
     if control.owner == "human" and control.operator_id not in (None, actor.id):
-        raise Conflict(f"{control.operator_name} has taken over this conversation.", remedy=_ASK_THEM)
+        when = f" {ago(control.latest.ago)}" if control.latest else ""
+        raise Conflict(f"{control.operator_name} has taken over this conversation{when}.", remedy=_ASK_THEM)
 
 
 def check_reply(control: Control, actor: Actor) -> None:
     """Only the holder speaks, and only to what they have seen. Raises Conflict otherwise."""
     if not actor.holds(control):
-        raise _not_yours(control)
+        raise _not_yours(control, actor)
     _check_current(control, actor)
 
 
@@ -76,12 +95,13 @@ def check_release(control: Control, actor: Actor) -> None:
     Raises Conflict or Refused.
     """
     if control.owner == "ai":
-        raise Conflict("The AI has this conversation already.")
+        raise Conflict(f"The AI has this conversation already.{_told(control.latest, actor)}")
     if actor.holds(control):
         return
     if control.operator_id is not None and actor.role not in RELEASES_FOR_OTHERS:
         raise Refused(
             f"{control.operator_name} holds this conversation; only they, a lead or an admin release it."
+            f"{_told(control.latest, actor)}"
         )
     _check_hands(control, actor)
 
@@ -89,9 +109,9 @@ def check_release(control: Control, actor: Actor) -> None:
 def check_resolve(control: Control, actor: Actor) -> None:
     """The holder resolves, or anybody when no person holds it. Raises Conflict otherwise."""
     if control.status == "resolved":
-        raise Conflict("This conversation is resolved already.")
+        raise Conflict(f"This conversation is resolved already.{_told(control.latest, actor)}")
     if control.operator_id is not None and not actor.holds(control):
-        raise _not_yours(control)
+        raise _not_yours(control, actor)
     _check_current(control, actor)
 
 
@@ -100,13 +120,16 @@ def check_snooze(control: Control, actor: Actor) -> None:
     if control.status == "resolved":
         raise Conflict("This conversation is resolved: it comes back by itself when the customer writes.")
     if control.operator_id is not None and not actor.holds(control):
-        raise _not_yours(control)
+        raise _not_yours(control, actor)
     _check_current(control, actor)
 
 
 def _check_hands(control: Control, actor: Actor) -> None:
     if control.epoch != actor.epoch:
-        raise Conflict("The conversation has changed hands since: look at it again, then decide.")
+        raise Conflict(
+            f"The conversation has changed hands since.{_told(control.latest, actor)}",
+            remedy="Look at it again, then decide.",
+        )
 
 
 def _check_current(control: Control, actor: Actor) -> None:
@@ -115,10 +138,50 @@ def _check_current(control: Control, actor: Actor) -> None:
         raise Conflict("The customer has written again: read that first, then decide.")
 
 
-def _not_yours(control: Control) -> Conflict:
+def _not_yours(control: Control, actor: Actor) -> Conflict:
     free = control.owner == "ai" or control.operator_id is None
     holder = "The AI" if control.owner == "ai" else control.operator_name or "Nobody"
+    lost, now = control.after_seen, control.latest
+    told = _told(lost, actor) + (_told(now, actor) if now != lost else "")
     return Conflict(
-        f"{holder} holds this conversation.",
+        f"{holder} holds this conversation.{told}",
         remedy="Take the conversation over first." if free else _ASK_THEM,
     )
+
+
+_CHANGES: Final = {
+    "take_over": "took it over",
+    "release": "gave it back to the AI",
+    "resolve": "resolved it",
+}
+_LOSSES: Final = {
+    "vanished": "Nothing was heard of whoever held it, so they lost it",
+    "revoked": "Its holder's access was taken away",
+    "expired": "Its holder's access ran out",
+    "demoted": "Its holder may no longer answer customers",
+    "elsewhere": "A colleague answered from another client",
+}
+
+
+def _told(change: Change | None, actor: Actor) -> str:
+    """What happened, who did it and when, as a sentence to add; empty when nobody knows."""
+    if change is None:
+        return ""
+    when = ago(change.ago)
+    if change.why in _LOSSES:
+        return f" {_LOSSES[change.why]}, {when}."
+    if change.by is not None:
+        who = "You" if change.by == actor.name else change.by
+        return f" {who} {_CHANGES.get(change.why or '', 'changed it')} {when}."
+    return f" The AI handed it to a person {when}." if change.owner == "human" else ""
+
+
+def ago(seconds: float) -> str:
+    """How long ago something was, as people say it."""
+    if seconds < 60:
+        return "just now"
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"

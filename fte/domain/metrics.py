@@ -105,6 +105,12 @@ LEASES: Final = Metric(
     "metrics",
     {"channel": CHANNELS, "of": ("turn", "reply", OTHER)},
 )
+AI_SENDS_AFTER_TAKEOVER: Final = Metric(
+    "fte_ai_sends_after_takeover_total",
+    "counter",
+    "AI replies a provider accepted although a person had taken over before their sending began: must be 0.",
+    "metrics",
+)
 AGENT_SECONDS: Final = Metric(
     "fte_agent_processing_seconds",
     "histogram",
@@ -213,6 +219,7 @@ METRICS: Final = (
     ESCALATIONS_RAISED,
     DELIVERIES,
     LEASES,
+    AI_SENDS_AFTER_TAKEOVER,
     AGENT_SECONDS,
     ANSWER_SECONDS,
     TOKENS,

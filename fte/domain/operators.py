@@ -21,6 +21,7 @@ Action = Literal[
     "link",
     "merge",
     "configure",
+    "duty",
 ]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 

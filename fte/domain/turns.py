@@ -64,6 +64,8 @@ class Assignment:
     """Nobody has answered in this conversation yet."""
     hint: str = ""
     """What an operator asks of the answer, having read an earlier one that was not sent."""
+    handover: tuple[str, ...] = ()
+    """What a person said, promised and left open before they gave the conversation back, one fact a line."""
 
     @property
     def question(self) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,7 @@ from fte.domain.delivery import first_state
 from fte.domain.drafts import Draft, Said, check_take_back, is_current
 from fte.domain.errors import Conflict, NotFound
 from fte.domain.events import CONVERSATIONS, OUTBOUND
+from fte.domain.handover import Handover, Spoken, summed_up
 from fte.domain.ids import new_id
 from fte.domain.operators import Action
 from fte.domain.snooze import check as check_until
@@ -34,6 +35,9 @@ from fte.store import deadlines
 from fte.store.turns import control_of, open_turn, reply_parts
 from fte.wire import JSON, ActionDone
 
+SPOKEN_MAX: Final = 100
+"""Messages of a conversation that a hand-over looks back on."""
+_NOTHING_SEEN: Final = 2**31 - 1
 _sql = queries.load(__file__)
 
 
@@ -116,9 +120,19 @@ async def note(pool: Pool, key: str, conversation: UUID, actor: Actor, text: str
     return await act(pool, key, "note", conversation, actor, {"text": text}, apply)
 
 
-async def release(pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str) -> ActionDone:
-    """The AI has the conversation again, and owes an answer to what nobody has answered."""
-    return await act(pool, key, "release", conversation, actor, {"reason": reason}, _release)
+async def release(
+    pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str, word: str = ""
+) -> ActionDone:
+    """The AI has the conversation again, and owes an answer to what nobody has answered.
+
+    It is told what people said meanwhile, and `word`, what the person adds for it alone.
+    """
+
+    async def apply(case: Case) -> Done:
+        return await _release(case, word)
+
+    details = {"reason": reason} | ({"text": word} if word else {})
+    return await act(pool, key, "release", conversation, actor, details, apply)
 
 
 async def resolve(pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str) -> ActionDone:
@@ -185,13 +199,14 @@ async def reply_from_elsewhere(
         )
         if ticket is None:
             return False
-        row: Any = await connection.fetchrow(_sql.facts, conversation)
+        row: Any = await connection.fetchrow(_sql.facts, conversation, _NOTHING_SEEN)
         control = control_of(row)
         epoch = control.epoch
         if control.owner == "ai":
             epoch += 1
             await connection.execute(_sql.lock_turn, conversation)
             await connection.fetch(_sql.take_over, conversation, ticket, None, epoch, "escalated")
+            await connection.execute(_sql.whose_doing, conversation, epoch, "elsewhere", None)
         message = new_id()
         await connection.execute(
             _sql.say_elsewhere,
@@ -203,6 +218,7 @@ async def reply_from_elsewhere(
             provider_id,
             epoch,
             ticket,
+            sent_at or datetime.now(UTC),
         )
         fact: JSON = {
             "conversation_id": conversation,
@@ -246,9 +262,11 @@ async def act(
                 raise Conflict("This idempotency key was used for another request.", remedy="Use a new key.")
             return msgspec.convert(earlier["result"], ActionDone)
         # A statement of its own: one that had to wait for the lock would still see what was before.
-        row: Any = await connection.fetchrow(_sql.facts, conversation)
+        row: Any = await connection.fetchrow(_sql.facts, conversation, actor.epoch)
         case = Case(connection, conversation, row["ticket_id"], row["channel"], control_of(row), actor)
         done = await apply(case)
+        if done.result.epoch != case.control.epoch:
+            await connection.execute(_sql.whose_doing, conversation, done.result.epoch, action, actor.id)
         await deadlines.recompute(connection, conversation)
         await connection.execute(
             _sql.record, actor.id, action, conversation, key, fingerprint, _audited(details), done.result
@@ -333,11 +351,16 @@ async def _undo_send(case: Case) -> Done:
     return done
 
 
-async def _release(case: Case) -> Done:
+async def _release(case: Case, word: str) -> Done:
     check_release(case.control, case.actor)
     epoch = case.control.epoch + 1
+    brief = await left_behind(case.connection, case.conversation, case.control, word)
     status = "resolved" if case.control.status == "resolved" else "open"
     await case.connection.execute(_sql.release, case.conversation, case.ticket, epoch, status)
+    if lines := brief.lines():
+        await case.connection.execute(
+            _sql.keep_brief, case.conversation, epoch, case.actor.id, {"lines": lines}
+        )
     if case.control.unanswered and status == "open":
         await case.connection.execute(_sql.owe_again, case.conversation)
         await open_turn(case.connection, case.conversation, case.ticket, case.channel)
@@ -356,6 +379,14 @@ async def _snooze(case: Case, until: datetime | None) -> Done:
         return Done(done.result, [])  # that it is back is announced where it is brought back
     done.events[0].payload["until"] = until
     return done
+
+
+async def left_behind(
+    connection: Connection, conversation: UUID, control: Control, word: str = ""
+) -> Handover:
+    """What people said since the AI last spoke, and what is open."""
+    rows: list[Any] = await connection.fetch(_sql.spoken, conversation, SPOKEN_MAX)
+    return summed_up([Spoken(**row) for row in reversed(rows)], control.answered_seq, word)
 
 
 async def _resolve(case: Case, reason: str) -> Done:

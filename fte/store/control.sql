@@ -9,7 +9,15 @@ select id from turns where conversation_id = $1 and state in ('due', 'running') 
 select c.owner, c.epoch, c.status, c.operator_id, o.name as operator_name,
        c.last_seq, c.last_inbound_seq, c.answered_seq, k.id as ticket_id,
        (select m.channel from messages m where m.conversation_id = c.id and m.direction = 'inbound'
-         order by m.seq desc limit 1) as channel
+         order by m.seq desc limit 1) as channel,
+       (select jsonb_build_object('why', h.why, 'by', d.name, 'owner', h.owner, 'operator', p.name,
+                                  'ago', extract(epoch from now() - h.at))
+          from hands h left join operators d on d.id = h.by left join operators p on p.id = h.operator_id
+         where h.conversation_id = c.id and h.epoch = c.epoch) as latest,
+       (select jsonb_build_object('why', h.why, 'by', d.name, 'owner', h.owner, 'operator', p.name,
+                                  'ago', extract(epoch from now() - h.at))
+          from hands h left join operators d on d.id = h.by left join operators p on p.id = h.operator_id
+         where h.conversation_id = c.id and h.epoch > $2 order by h.epoch limit 1) as after_seen
   from conversations c
   join tickets k on k.conversation_id = c.id
   left join operators o on o.id = c.operator_id
@@ -17,6 +25,15 @@ select c.owner, c.epoch, c.status, c.operator_id, o.name as operator_name,
 
 -- name: done_before
 select request_hash, result from audit where operator_id = $1 and idempotency_key = $2
+
+-- name: whose_doing
+update hands set why = $3, by = $4 where conversation_id = $1 and epoch = $2
+
+-- name: spoken
+select seq, direction, role, content from messages where conversation_id = $1 order by seq desc limit $2
+
+-- name: keep_brief
+insert into releases (conversation_id, epoch, operator_id, brief) values ($1, $2, $3, $4)
 
 -- name: record
 insert into audit (operator_id, action, conversation_id, idempotency_key, request_hash, details, result)
@@ -135,7 +152,13 @@ with said as (
 ), shown as (
     update tickets set status = 'waiting_customer', updated_at = now() where id = $8
 )
-update conversations set last_seq = $3, answered_seq = last_inbound_seq, last_message_at = now() where id = $2
+-- What the customer wrote after it is still open, also when we hear of it later.
+update conversations
+   set last_seq = $3, last_message_at = now(),
+       answered_seq = greatest(answered_seq, (
+           select max(m.seq) from messages m left join inbound i on i.message_id = m.id
+            where m.conversation_id = $2 and m.direction = 'inbound' and coalesce(i.sent_at, m.created_at) <= $9))
+ where id = $2
 
 -- name: snooze
 update conversations set snoozed_until = $2 where id = $1 and snoozed_until is distinct from $2 returning true

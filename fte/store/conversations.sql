@@ -73,7 +73,10 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
        c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview,
        (select d.created_at from drafts d where d.conversation_id = c.id and d.state = 'pending') as draft_since,
        c.due_at, c.due_kind, coalesce(c.due_kind = any (c.warned), false) as warned,
-       coalesce(c.due_kind = any (c.breached), false) as breached, c.window_until, c.snoozed_until
+       coalesce(c.due_kind = any (c.breached), false) as breached, c.window_until, c.snoozed_until,
+       coalesce((select jsonb_agg(jsonb_build_object('operator', p.name, 'doing', a.doing, 'until', a.until) order by p.name)
+                   from attention a join operators p on p.id = a.operator_id
+                  where a.conversation_id = c.id and a.until > now()), '[]') as attending
   from unnest($1::uuid[]) with ordinality as wanted (id, place)
   join conversations c on c.id = wanted.id
   join customers cu on cu.id = c.customer_id

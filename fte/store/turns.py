@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fte.domain import modes
 from fte.domain.channels import STYLES, Channel
-from fte.domain.conversations import Control
+from fte.domain.conversations import Change, Control
 from fte.domain.delivery import first_state
 from fte.domain.events import CONVERSATIONS, ESCALATIONS, METRICS, OUTBOUND, TICKETS_INCOMING
 from fte.domain.ids import new_id
@@ -78,6 +78,7 @@ def _claim(row: Any, holder: UUID) -> Claim:
         attempt=row["attempts"],
         first_answer=not any(line.role in ("agent", "operator") for line in lines),
         hint=row["hint"] or "",
+        handover=tuple(row["handover"]["lines"]) if row["handover"] else (),
     )
     return Claim(
         row["id"],
@@ -159,7 +160,13 @@ def control_of(row: Any) -> Control:
         row["last_seq"],
         row["last_inbound_seq"],
         row["answered_seq"],
+        _change(row.get("latest")),
+        _change(row.get("after_seen")),
     )
+
+
+def _change(fact: Any) -> Change | None:
+    return Change(fact["why"], fact["by"], fact["owner"], fact["operator"], fact["ago"]) if fact else None
 
 
 async def _record_run(

@@ -27,7 +27,9 @@ update turns t set lease_until = now() + make_interval(secs => $4)
 
 -- name: load
 select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, t.hint, c.epoch, c.verified,
-       c.last_inbound_seq, c.answered_seq, k.number, k.subject, k.category, k.priority,
+       c.last_inbound_seq, c.answered_seq,
+       (select r.brief from releases r where r.conversation_id = c.id and r.epoch = c.epoch) as handover,
+       k.number, k.subject, k.category, k.priority,
        coalesce(c.name, case when c.verified then cu.name end) as name,
        (select g.config from channel_configs g where g.channel = t.channel) as config,
        coalesce((select min(m.created_at) from messages m

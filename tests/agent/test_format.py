@@ -102,7 +102,7 @@ def test_what_fits_the_room_fits_the_channel(channel: str, first: bool, name: st
 def test_a_customer_handed_over_at_night_is_told_when_somebody_answers(channel: str, reason: str) -> None:
     at_night = MONDAY + timedelta(hours=12)
     text = handover(reason, assignment(channel=channel), COMPANY, at_night)
-    assert "Nobody is there right now." in text
+    assert "Nobody of our team is here right now." in text
     assert (
         "We aim to answer by tomorrow, 10:00 (Europe/Amsterdam)." in text
     )  # at 8 we open, 2 hours are the goal
@@ -121,4 +121,4 @@ def test_a_customer_handed_over_by_day_is_told_so_too(channel: str) -> None:
 @channels
 def test_with_nobody_on_duty_by_day_the_next_opening_counts(channel: str) -> None:
     text = handover("human_request", assignment(channel=channel), COMPANY, MONDAY, on_duty=False)
-    assert "Nobody is there right now. We aim to answer by tomorrow, 10:00" in text
+    assert "Nobody of our team is here right now. We aim to answer by tomorrow, 10:00" in text

@@ -70,6 +70,8 @@ class Desk:
         self.decided: list[tuple[str, int, wire.DraftDecision]] = []
         self.asked: list[wire.LinkRequest] = []
         self.deeds: list[tuple[str, str]] = []
+        self.attended: list[str] = []
+        self.team: list[wire.MemberView] = []
         self.token = TOKEN
         self.lose_answers = 0
         self.answer_with: Response | None = None
@@ -322,6 +324,9 @@ class Desk:
                 Route("/operator/me", self._me),
                 Route("/operator/queue", self._queue),
                 Route("/operator/stream", self._stream),
+                Route("/operator/team", self._team),
+                Route("/operator/duty", self._duty, methods=["POST"]),
+                Route("/operator/presence", self._attend, methods=["POST"]),
                 Route(conversation, self._conversation),
                 Route(conversation + "/link", self._link, methods=["POST"]),
                 Route("/operator/customers/{id:uuid}", self._customer),
@@ -343,6 +348,20 @@ class Desk:
 
     async def _me(self, request: Request) -> Response:
         return self._refused(request) or answer(self.operator)
+
+    async def _team(self, request: Request) -> Response:
+        on_duty = any(member.on_duty for member in self.team)
+        return self._refused(request) or answer(wire.TeamView(members=self.team, somebody_on_duty=on_duty))
+
+    async def _duty(self, request: Request) -> Response:
+        asked = wire.decode(await request.body(), wire.DutyRequest)
+        self.operator = msgspec.structs.replace(self.operator, duty=asked.duty)
+        return self._refused(request) or answer(self.operator)
+
+    async def _attend(self, request: Request) -> Response:
+        asked = wire.decode(await request.body(), wire.PresenceRequest)
+        self.attended.append(asked.doing)
+        return answer({})
 
     async def _queue(self, request: Request) -> Response:
         refused = self._refused(request)

@@ -68,6 +68,7 @@ async def test_the_state_of_channels_replies_and_watch(pool: Pool) -> None:
     }
     assert shown['fte_replies{channel="whatsapp",state="unknown"}'] == 0
     assert shown['fte_turns{channel="email",state="due"}'] == 0
+    assert shown["fte_ai_sends_after_takeover_total"] == 0
     assert "acme" not in response.text
 
 

@@ -75,7 +75,7 @@ async def test_roles_and_actions(daemon: Backend, role: str) -> None:
     conversation = (await receive(daemon.pool)).conversation
     async with await daemon.client("X", role) as client:
         assert (await client.get("/operator/queue")).status_code == 200
-        elsewhere = {"read", "approve", "reject", "regenerate", "merge", "configure"}
+        elsewhere = {"read", "approve", "reject", "regenerate", "merge", "configure", "duty"}
         for action in (one for one in ACTIONS if one not in elsewhere):
             response = await act(client, conversation, action, text="hello")
             assert (response.status_code == 403) is not allowed(role, action), (role, action)

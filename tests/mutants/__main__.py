@@ -19,6 +19,7 @@ from tests.mutants.drafts import DRAFTS
 from tests.mutants.gmail import GMAIL
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
+from tests.mutants.presence import PRESENCE
 from tests.mutants.updates import UPDATES
 from tests.mutants.whatsapp import WHATSAPP
 
@@ -33,6 +34,7 @@ MUTANTS = (
     *UPDATES,
     *DRAFTS,
     *DEADLINES,
+    *PRESENCE,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")

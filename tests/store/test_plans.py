@@ -13,7 +13,7 @@ from fte.domain.ids import new_id
 from fte.domain.turns import HISTORY_MAX, Outcome, Trace
 from fte.pg import log
 from fte.pg.pool import Pool
-from fte.store import attachments, control, conversations, deadlines, operators, tickets, turns
+from fte.store import attachments, claims, control, conversations, deadlines, operators, tickets, turns
 from tests.support import receive
 
 MESSAGES = 20_000
@@ -30,6 +30,8 @@ GROWING = frozenset(
         "attachments",
         "inbound",
         "replies",
+        "hands",
+        "releases",
         "log",
         "audit",
     ]
@@ -143,9 +145,11 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
         ),
         "facts of an action": (
             control._sql.facts,
-            (A_CONVERSATION,),
-            {"conversations_pkey", "tickets_conversation", MESSAGE_INDEX},
+            (A_CONVERSATION, 0),
+            {"conversations_pkey", "tickets_conversation", "hands_pkey", MESSAGE_INDEX},
         ),
+        "claims that are lost": (claims._sql.lost, (900.0, None, 200), {"conversations_claimed"}),
+        "claim facts": (claims._sql.facts, (A_CONVERSATION,), {"conversations_pkey", "hands_pkey"}),
         "take over": (
             control._sql.take_over,
             (A_CONVERSATION, new_id(), AN_OPERATOR, 1, "escalated"),

@@ -1,8 +1,9 @@
 """One conversation: read it, take over, answer, note, hand back, resolve."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, Final, Literal
 from uuid import UUID
@@ -22,7 +23,7 @@ from fte.console.model import Conversation, holder_of
 from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.customer import CustomerScreen
-from fte.console.screens.dialogs import ReasonScreen, SnoozeScreen, TraceScreen
+from fte.console.screens.dialogs import ReasonScreen, ReleaseScreen, SnoozeScreen, TraceScreen
 from fte.console.screens.files import FilesScreen, Listed
 from fte.console.widgets.composer import Composer
 from fte.console.widgets.key_bar import KeyBar
@@ -30,10 +31,16 @@ from fte.console.widgets.plain import Plain
 from fte.console.widgets.status_bar import StatusBar
 from fte.console.widgets.transcript import Entry, Transcript
 from fte.domain.errors import Conflict, FteError, NotFound, Rejected
+from fte.domain.handover import Spoken, summed_up
 from fte.domain.ids import new_id
 from fte.domain.operators import Action
+from fte.domain.presence import HEARTBEAT, Doing
 from fte.wire import ActionDone, ActionRequest, ConversationView, MessageView, RunView
 
+ATTEND_PAUSE: Final = 1.0
+"""Seconds between two words to colleagues about what is done here."""
+WRITING: Final = timedelta(seconds=20)
+"""How long after a key press somebody counts as writing."""
 REFRESH_PAUSE: Final = 0.25
 TICK: Final = 15.0
 """Seconds between two looks at the clock."""
@@ -87,6 +94,9 @@ class ConversationScreen(ConsoleScreen):
         self._listing: FilesScreen | None = None
         self._painting = asyncio.Lock()
         self._fetching = asyncio.Lock()
+        self._typed_at: datetime | None = None
+        self._told: Doing = "left"
+        self._does_else = asyncio.Event()
 
     def compose(self) -> ComposeResult:
         yield StatusBar()
@@ -107,6 +117,7 @@ class ConversationScreen(ConsoleScreen):
         self.paint_frame()
         self.set_interval(TICK, self._tick)
         self.run_worker(self._keep_fresh(), group="conversation", exit_on_error=False)
+        self.run_worker(self._attend(), group="attention", exit_on_error=False)
 
     @property
     def composer(self) -> Composer:
@@ -161,6 +172,35 @@ class ConversationScreen(ConsoleScreen):
                     self.query_one("#headline", Plain).show(f"Not loaded: {error.message} Trying again…")
                 await (await self.console.connected()).pause(attempt)
 
+    # -- telling colleagues what we do here
+
+    async def _attend(self) -> None:
+        """Say whether we read or write: at once when it changes, and again before it runs out."""
+        while True:
+            self._does_else.clear()
+            self._told = self._doing()
+            with contextlib.suppress(FteError):  # a hint: the next one comes before long
+                await (await self.console.connected()).attend(self.conversation, self._told)
+            await asyncio.sleep(ATTEND_PAUSE)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT):
+                    await self._does_else.wait()
+
+    def _doing(self) -> Doing:
+        typed = self._typed_at is not None and self.console.now() - self._typed_at < WRITING
+        return "writing" if typed and self.active_context == "compose" else "viewing"
+
+    def _does(self) -> None:
+        if self._doing() != self._told:
+            self._does_else.set()
+
+    def on_unmount(self) -> None:
+        self.console.run_worker(self._leave(), group="attention", exit_on_error=False)
+
+    async def _leave(self) -> None:
+        with contextlib.suppress(FteError):
+            await (await self.console.connected()).attend(self.conversation, "left")
+
     async def _fetch(self) -> None:
         async with self._fetching:
             client = await self.console.connected()
@@ -202,7 +242,7 @@ class ConversationScreen(ConsoleScreen):
     def _tick(self) -> None:
         """Time passes: the clocks go on."""
         view = self.talk.view
-        if view is not None and (view.window_until is not None or view.clocks):
+        if view is not None and (view.window_until is not None or view.clocks or view.item.attending):
             self._paint_head(view)
 
     def _paint_head(self, view: ConversationView) -> None:
@@ -214,7 +254,8 @@ class ConversationScreen(ConsoleScreen):
             self.query_one("#holder", Plain).show((words + advice, "bold $text-warning"))
         else:
             words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
-            self.query_one("#holder", Plain).show(*words_)
+            others = present.company(view, me, self.console.now())
+            self.query_one("#holder", Plain).show(*words_[:1], *others, *words_[1:])
         due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"), self.size.width - 2)
         clocks = self.query_one("#clocks", Plain)
         clocks.set_class(bool(due), "-there")
@@ -347,19 +388,26 @@ class ConversationScreen(ConsoleScreen):
         holder, question = self._holder(), "Hand the conversation back to the AI?"
         if holder not in (None, self.console.queue.me):
             question = f"{holder} holds it. Take it from {holder} and hand it back to the AI?"
-        dialog = ReasonScreen(question, "Hand back", required=False)
+        dialog = ReleaseScreen(question, self._left_behind())
         self.console.push_screen(dialog, partial(self._release, holder))
+
+    def _left_behind(self) -> list[str]:
+        """What the AI will be told, as far as the messages here say."""
+        spoken = [Spoken(m.seq, m.direction, m.role, m.content) for m in self.talk.shown()]
+        replies = [m.seq for m in spoken if m.direction == "outbound" and m.role == "operator"]
+        return summed_up(spoken, replies[-1] if replies else 0).lines()
 
     def _holder(self) -> str | None:
         return holder_of(self.talk.view.item) if self.talk.view else None
 
-    def _release(self, holder: str | None, reason: str | None) -> None:
-        if reason is None:
+    def _release(self, holder: str | None, answer: tuple[str, str] | None) -> None:
+        if answer is None:
             return
+        reason, word = answer
         if self._holder() != holder:
             self.console.say("It has changed hands since; look again, then decide.", "warning")
         else:
-            self._begin("release", reason=reason or None)
+            self._begin("release", reason=reason or None, text=word or None)
 
     def do_resolve(self) -> None:
         question = "Resolve the conversation? A new message of the customer opens it again."
@@ -580,12 +628,16 @@ class ConversationScreen(ConsoleScreen):
 
     def _close_composer(self) -> None:
         self._discard_armed = False
+        self._typed_at = None
         self.composer.close()
         self.transcript.focus()
+        self._does()
 
     @on(TextArea.Changed)
     def _changed(self) -> None:
         self._discard_armed = False
+        self._typed_at = self.console.now()
+        self._does()
         self.composer.count()
         self._store()
 

@@ -12,10 +12,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
 from fte.console import present
-from fte.console.safe import content
+from fte.console.safe import content, line
 from fte.console.widgets.plain import Plain
 from fte.domain.conversations import REASON_MAX
 from fte.domain.errors import Rejected
+from fte.domain.handover import WORD_MAX
 from fte.domain.snooze import EXAMPLES
 from fte.domain.snooze import parse as parse_snooze
 from fte.wire import RunView
@@ -60,6 +61,53 @@ class ReasonScreen(ModalScreen[str | None]):
             self.query_one(Input).focus()
             return
         self.dismiss(reason)
+
+
+class ReleaseScreen(ModalScreen[tuple[str, str] | None]):
+    """Asks before a conversation goes back to the AI: why, and what the AI should know. Shows what it is told anyway.
+
+    Enter in the first field goes on to the button, as elsewhere; tab goes to the line for the AI.
+    """
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("ctrl+j,f5,ctrl+enter", "confirm", "confirm", priority=True),
+    ]
+
+    def __init__(self, question: str, told: Sequence[str]) -> None:
+        super().__init__()
+        self._question, self._told = question, told
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Plain((self._question, "bold"))
+            yield Input(placeholder="Why? (may stay empty)", max_length=REASON_MAX, id="reason")
+            yield Input(
+                placeholder="For the AI alone: what it should know or leave alone (may stay empty)",
+                max_length=WORD_MAX,
+                id="word",
+            )
+            if self._told:
+                yield Plain(("The AI is told; the customer is not:", "bold"))
+                with VerticalScroll(classes="told", can_focus=False):
+                    yield Plain(*(f"  {line(fact, 200)}\n" for fact in self._told))
+            with Horizontal(classes="buttons"):
+                yield Button(content("Cancel (esc)"), id="no")
+                yield Button(content("Hand back (ctrl+j)"), id="yes", variant="primary")
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one("#yes", Button).focus()
+
+    @on(Button.Pressed, "#no")
+    def _no(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#yes")
+    def action_confirm(self) -> None:
+        reason, word = (self.query_one(f"#{id_}", Input).value.strip() for id_ in ("reason", "word"))
+        self.dismiss((reason, word))
 
 
 class SnoozeScreen(ModalScreen[datetime | None]):

@@ -207,6 +207,14 @@ class QueueScreen(ConsoleScreen):
     def do_drafts(self) -> None:
         self.console.open_drafts()
 
+    def do_team(self) -> None:
+        from fte.console.screens.team import TeamScreen
+
+        self.console.push_screen(TeamScreen())
+
+    def do_duty(self) -> None:
+        self.console.run_worker(self.console.set_duty(), group="duty", exclusive=True, exit_on_error=False)
+
     def do_reload(self) -> None:
         self.console.queue.invalidate()
         self.console.refresh_queue()
