@@ -316,6 +316,12 @@ class Settings:
         return cls(**values)
 
     @property
+    def company_name(self) -> str:
+        """The company's name; empty when none was set."""
+        unset = next(field.default for field in fields(self) if field.name == "company")
+        return "" if self.company == unset else self.company
+
+    @property
     def local_url(self) -> str:
         return self.url or f"http://127.0.0.1:{self.port}"
 

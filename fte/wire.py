@@ -5,7 +5,7 @@ never given another meaning, and `v` grows when one has to be removed.
 """
 
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -15,7 +15,8 @@ from fte.domain.channels import Channel
 from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, Direction, Owner, Role
 from fte.domain.errors import Malformed, Rejected
 from fte.domain.operators import OperatorRole
-from fte.domain.tickets import Category, Priority, TicketStatus
+from fte.domain.tags import TAGS_MAX
+from fte.domain.tickets import Category, Priority, Resolution, TicketStatus
 
 JSON = dict[str, Any]
 
@@ -63,7 +64,11 @@ class OperatorView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation as a row of the queue."""
+    """A conversation as a row of the queue.
+
+    `mentions` names the operators who were named in a note and have done nothing here since; `merged_into` is the
+    number of the conversation this one is part of.
+    """
 
     conversation_id: UUID
     number: int
@@ -86,6 +91,9 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     last_message_at: datetime
     escalated_at: datetime | None
     preview: str
+    tags: list[str] = []
+    mentions: list[str] = []
+    merged_into: int | None = None
 
 
 class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +178,13 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     urgency: str
 
 
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that goes on in another one."""
+
+    conversation_id: UUID
+    number: int
+
+
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first.
 
@@ -192,6 +207,8 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     window_until: datetime | None = None
     refers_to: int | None = None
     referred_by: list[int] = []
+    merged_into: UUID | None = None
+    merged: list[Merged] = []
 
 
 class IdentifierView(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,6 +300,66 @@ class ActionDone(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: list[UUID] = []
 
 
+class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of one conversation as it stands in the log: ids and facts."""
+
+    position: int
+    id: UUID
+    type: str
+    at: datetime
+    payload: JSON
+
+
+class AuditView(msgspec.Struct, frozen=True, kw_only=True):
+    """Something an operator did: reasons in full, of texts only their length."""
+
+    action: str
+    operator: str | None
+    details: JSON
+    at: datetime
+
+
+class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a message of ours on its way. `kind` is "answer", "notice" or "code"."""
+
+    id: UUID
+    message_id: UUID
+    kind: str
+    part: int
+    channel: Channel
+    state: str
+    attempts: int
+    error: str | None
+    queued_at: datetime
+    updated_at: datetime
+
+
+class TicketView(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket with its whole life, oldest first. Each list is bounded, and then holds the newest.
+
+    `complete` says that `events` reach back to the beginning: older ones are removed from the log after a while.
+    `operators` names those that events refer to by their ids.
+    """
+
+    item: QueueItem
+    ticket_id: UUID
+    ticket_number: int
+    epoch: int
+    holder: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    resolution: Resolution | None
+    resolution_notes: str | None
+    complete: bool
+    operators: dict[UUID, str]
+    messages: list[MessageView]
+    deliveries: list[DeliveryView]
+    events: list[HistoryEvent]
+    audit: list[AuditView]
+    runs: list[RunView]
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every error answer of the API."""
 
@@ -297,13 +374,21 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An operator's write. `seen` is the newest message sequence number on the operator's screen.
 
-    `epoch` is the one the operator's screen shows. Which of `text` and `reason` is used depends on the action.
+    `epoch` is the one the operator's screen shows. Which of the other fields is used depends on the action: `to` is a
+    colleague's name, or null for nobody; `other` a conversation.
     """
 
     seen: int
     epoch: int
     text: str | None = None
     reason: str | None = None
+    resolution: Resolution | None = None
+    priority: Priority | None = None
+    category: Category | None = None
+    add: Annotated[list[str], msgspec.Meta(max_length=TAGS_MAX)] = []
+    remove: Annotated[list[str], msgspec.Meta(max_length=TAGS_MAX)] = []
+    to: str | None = None
+    other: UUID | None = None
 
     def required_text(self) -> str:
         """The text of a reply or note. Raises Rejected when it is missing, empty or too long."""
@@ -319,6 +404,23 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if len(reason) > REASON_MAX:
             raise Rejected(fields={"reason": f"At most {REASON_MAX} characters; this has {len(reason)}."})
         return reason
+
+
+class CannedReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer written once. `channel` and `language` say where it fits; None: everywhere."""
+
+    key: str
+    title: str
+    body: str
+    channel: Channel | None = None
+    language: str | None = None
+
+
+class CannedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """All canned replies by their keys, and what `{company}` stands for."""
+
+    items: list[CannedReply]
+    company: str
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

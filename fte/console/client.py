@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import httpx
@@ -22,6 +22,8 @@ from fte.domain.recent import Recent
 from fte.wire import (
     ActionDone,
     ActionRequest,
+    CannedPage,
+    CannedReply,
     ConversationView,
     CustomerPage,
     Envelope,
@@ -32,6 +34,7 @@ from fte.wire import (
     Problem,
     QueuePage,
     StreamNotice,
+    TicketView,
     decode,
     encode,
 )
@@ -131,6 +134,32 @@ class Client:
         """The newest messages, or those before a sequence number."""
         query = {} if before is None else {"before": before}
         return await self._get(f"/operator/conversations/{conversation}", ConversationView, query)
+
+    async def ticket(self, name: str) -> TicketView:
+        """A ticket whole, by the number operators see or by an id. Raises NotFound."""
+        return await self._get(f"/operator/tickets/{quote(name.removeprefix('#'), safe='')}", TicketView)
+
+    async def canned(self) -> CannedPage:
+        return await self._get("/operator/canned", CannedPage)
+
+    async def save_canned(self, reply: CannedReply) -> CannedReply:
+        """Add a canned reply, or replace that of the same key: doing it again changes nothing."""
+        content = encode(reply)
+        response = await self._send("PUT", f"/operator/canned/{quote(reply.key, safe='')}", content)
+        return _answer(response, CannedReply)
+
+    async def remove_canned(self, key: str) -> None:
+        response = await self._send("DELETE", f"/operator/canned/{quote(key, safe='')}", b"")
+        if response.status_code != 204:
+            raise _problem(response)
+
+    async def _send(self, method: str, path: str, content: bytes) -> httpx.Response:
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with asyncio.timeout(ACT_DEADLINE):
+                return await self._http.request(method, path, content=content, headers=headers)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Unavailable(_reason(error)) from None
 
     async def customer(self, customer: UUID) -> CustomerPage:
         return await self._get(f"/operator/customers/{customer}", CustomerPage)

@@ -151,7 +151,7 @@ class Daemon:
         own = [*health.routes(), *metrics.routes()]
         if "http" not in roles:
             return application(own)
-        api = OperatorApi(self.pool, self.hints.ring)
+        api = OperatorApi(self.pool, self.hints.ring, self.settings.company_name)
         stream = Stream(api, kafka.bus(self.settings, self.pool, self.hints, self.problems), self.stop)
         support = Support(
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring

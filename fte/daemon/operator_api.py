@@ -17,20 +17,44 @@ from fte.daemon.responses import json_response
 from fte.domain.conversations import Actor
 from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
 from fte.domain.operators import Action, allowed
+from fte.domain.text import one_line
+from fte.domain.tickets import CATEGORIES, PRIORITIES
 from fte.pg.pool import Pool
-from fte.store import attachments, control, conversations, customers, identity, merges, operators
+from fte.store import (
+    attachments,
+    canned,
+    control,
+    conversation_merges,
+    conversations,
+    customers,
+    desk,
+    identity,
+    inspection,
+    merges,
+    operators,
+)
 from fte.store.conversations import VIEWS
-from fte.wire import ActionDone, ActionRequest, LinkRequest, MergeDone, MergeRequest, OperatorView
+from fte.wire import (
+    ActionDone,
+    ActionRequest,
+    CannedPage,
+    CannedReply,
+    LinkRequest,
+    MergeDone,
+    MergeRequest,
+    OperatorView,
+)
 
 KEY_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorApi:
-    """`on_change` is called after each committed action."""
+    """`on_change` is called after each committed action. `company` is what canned replies call us."""
 
     pool: Pool
     on_change: Callable[[], None]
+    company: str = ""
 
     def routes(self) -> list[Route]:
         acts = [
@@ -45,6 +69,10 @@ class OperatorApi:
             Route("/customers/lookup", self._customer),
             Route("/operator/customers/{id}", self._customer_page),
             Route("/operator/attachments/{id}", self._attachment),
+            Route("/operator/tickets/{id}", self._ticket),
+            Route("/operator/canned", self._canned),
+            Route("/operator/canned/{id}", self._save_canned, methods=["PUT"]),
+            Route("/operator/canned/{id}", self._remove_canned, methods=["DELETE"]),
             Route("/operator/conversations/{id}/link", self._link, methods=["POST"]),
             Route("/operator/customers/{id}/merge", self._merge, methods=["POST"]),
             Route("/operator/merges/{id}/undo", self._unmerge, methods=["POST"]),
@@ -91,6 +119,27 @@ class OperatorApi:
         await self.operator(request, "read")
         file = await attachments.one(self.pool, _id(request, "attachment"))
         return download(file.name, file.media_type, file.content)
+
+    async def _ticket(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        found = await inspection.find(self.pool, request.path_params["id"])
+        return json_response(await inspection.one(self.pool, found))
+
+    async def _canned(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        return json_response(CannedPage(items=await canned.listed(self.pool), company=self.company))
+
+    async def _save_canned(self, request: Request) -> Response:
+        operator = await self.operator(request, "canned")
+        asked = wire.decode(await read_body(request.scope, request.receive), CannedReply)
+        if asked.key != request.path_params["id"]:
+            raise Rejected(fields={"key": "not the one in the address"})
+        return json_response(await canned.save(self.pool, operator.id, asked))
+
+    async def _remove_canned(self, request: Request) -> Response:
+        operator = await self.operator(request, "canned")
+        await canned.remove(self.pool, operator.id, request.path_params["id"])
+        return Response(status_code=204)
 
     async def _link(self, request: Request) -> Response:
         operator = await self.operator(request, "link")
@@ -162,11 +211,43 @@ async def _release(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionR
 
 
 async def _resolve(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.resolve(pool, key, id_, actor, asked.checked_reason())
+    return await control.resolve(pool, key, id_, actor, asked.checked_reason(), asked.resolution or "solved")
 
 
 async def _send_again(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
     return await control.send_again(pool, key, id_, actor)
+
+
+async def _set_priority(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    if asked.priority is None:
+        raise Rejected(fields={"priority": f"one of {', '.join(PRIORITIES)}"})
+    return await desk.set_priority(pool, key, id_, actor, asked.priority)
+
+
+async def _set_category(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    if asked.category is None:
+        raise Rejected(fields={"category": f"one of {', '.join(CATEGORIES)}"})
+    return await desk.set_category(pool, key, id_, actor, asked.category)
+
+
+async def _tag(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    if not asked.add and not asked.remove:
+        raise Rejected(fields={"add": "tags to add, or in `remove` tags to take away"})
+    return await desk.tag(pool, key, id_, actor, asked.add, asked.remove)
+
+
+async def _assign(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await desk.assign(pool, key, id_, actor, asked.to and one_line(asked.to)[: operators.NAME_MAX])
+
+
+async def _merge_in(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    if asked.other is None:
+        raise Rejected(fields={"other": "the conversation that is to go on here"})
+    return await conversation_merges.merge_in(pool, key, id_, actor, asked.other)
+
+
+async def _part(pool: Pool, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await conversation_merges.part(pool, key, id_, actor)
 
 
 _ACTIONS: Final[dict[Action, Apply]] = {
@@ -176,6 +257,12 @@ _ACTIONS: Final[dict[Action, Apply]] = {
     "release": _release,
     "resolve": _resolve,
     "send_again": _send_again,
+    "set_priority": _set_priority,
+    "set_category": _set_category,
+    "tag": _tag,
+    "assign": _assign,
+    "merge_in": _merge_in,
+    "part": _part,
 }
 
 

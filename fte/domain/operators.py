@@ -5,16 +5,36 @@ from typing import Final, Literal, get_args
 OperatorRole = Literal["observer", "agent", "lead", "admin"]
 ROLES: Final[tuple[OperatorRole, ...]] = get_args(OperatorRole)
 
-Action = Literal["read", "take_over", "reply", "note", "release", "resolve", "send_again", "link", "merge"]
+Action = Literal[
+    "read",
+    "take_over",
+    "reply",
+    "note",
+    "release",
+    "resolve",
+    "send_again",
+    "set_priority",
+    "set_category",
+    "tag",
+    "assign",
+    "merge_in",
+    "part",
+    "link",
+    "canned",
+    "merge",
+]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 _ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
     "observer": frozenset({"read"}),
-    "agent": frozenset(ACTIONS) - {"merge"},
+    "agent": frozenset(ACTIONS) - {"canned", "merge"},
     "lead": frozenset(ACTIONS),
     "admin": frozenset(ACTIONS),
 }
 
+
+ASSIGNABLE: Final[frozenset[OperatorRole]] = frozenset(ROLES) - {"observer"}
+"""Whom a conversation may be given to: who may answer in it."""
 
 RELEASES_FOR_OTHERS: Final[frozenset[OperatorRole]] = frozenset({"lead", "admin"})
 """Who may give back a conversation that a colleague holds."""

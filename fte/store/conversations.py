@@ -9,9 +9,9 @@ from fte.domain.errors import NotFound
 from fte.domain.text import storable
 from fte.pg import log, queries
 from fte.pg.pool import Pool
-from fte.wire import Brief, ConversationView, MessageView, QueueItem, QueuePage, RunView
+from fte.wire import Brief, ConversationView, Merged, MessageView, QueueItem, QueuePage, RunView
 
-View = Literal["open", "needs_person", "mine", "resolved", "all"]
+View = Literal["open", "needs_person", "mine", "mentions", "resolved", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 QUEUE_MAX: Final = 500
 IDS_MAX: Final = 100
@@ -19,6 +19,9 @@ MESSAGES_MAX: Final = 50
 SEARCH_MAX: Final = 200
 
 _sql = queries.load(__file__)
+ITEMS: Final[str] = _sql.items
+MESSAGES: Final[str] = _sql.messages
+"""What the inspector reads, too."""
 
 
 async def queue(
@@ -37,11 +40,20 @@ async def queue(
     if ids is not None:
         chosen = ids
     else:
-        words = f"%{_escaped(search[:SEARCH_MAX])}%" if search else None
-        rows = await pool.fetch(_sql.pick, view, operator, words, min(limit, QUEUE_MAX))
+        words, tags = searched(search[:SEARCH_MAX])
+        like = f"%{_escaped(words)}%" if words or tags else None
+        rows = await pool.fetch(_sql.pick, view, operator, like, min(limit, QUEUE_MAX), tags)
         chosen = [row["id"] for row in rows]
     items = [msgspec.convert(dict(row), QueueItem) for row in await pool.fetch(_sql.items, chosen)]
     return QueuePage(items=items, needs_person=await pool.fetchval(_sql.needs_person), cursor=cursor)
+
+
+def searched(text: str) -> tuple[str, list[str]]:
+    """What is searched for: words, and the tags that stand in it as `tag:name`."""
+    words = text.split()
+    tags = [word[4:].casefold() for word in words if word.casefold().startswith("tag:") and len(word) > 4]
+    rest = " ".join(word for word in words if not word.casefold().startswith("tag:"))
+    return (rest if tags else text), [storable(tag) for tag in tags]
 
 
 def _escaped(text: str) -> str:
@@ -57,7 +69,7 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
             raise NotFound("There is no such conversation.")
         facts: Any = await connection.fetchrow(_sql.facts, conversation)
         rows = await connection.fetch(_sql.messages, conversation, before, MESSAGES_MAX)
-        messages = [_message(row) for row in rows]
+        messages = [message_of(row) for row in rows]
         runs = await connection.fetch(
             _sql.runs, conversation, [m.run_id for m in messages if m.run_id], MESSAGES_MAX
         )
@@ -76,8 +88,11 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         window_until=facts["window_until"],
         refers_to=facts["refers_to"],
         referred_by=facts["referred_by"],
+        merged_into=facts["merged_id"],
+        merged=[msgspec.convert(one, Merged) for one in facts["merged"]],
     )
 
 
-def _message(row: Any) -> MessageView:
+def message_of(row: Any) -> MessageView:
+    """A row of MESSAGES."""
     return msgspec.convert(dict(row) | {"attachments": row["attachments"] or []}, MessageView)

@@ -2,7 +2,12 @@
 with matching as (
     select c.id
       from conversations c join customers u on u.id = c.customer_id join tickets k on k.conversation_id = c.id
-     where u.name ilike $3 or c.name ilike $3 or u.email ilike $3 or u.phone ilike $3 or k.subject ilike $3 or c.number::text = trim('%' from $3)
+     where (u.name ilike $3 or c.name ilike $3 or u.email ilike $3 or u.phone ilike $3 or k.subject ilike $3
+            or c.number::text = trim('%' from $3) or k.priority = lower(trim('%' from $3))
+            or k.category = replace(lower(trim('%' from $3)), ' ', '_'))
+       and k.tags @> $5::text[]
+), named as (
+    select conversation_id from mentions where operator_id = $2 and seen_at is null
 ), found as (
     (select id, 0 as part, (operator_id is not null)::int as held,
             case escalation_urgency when 'high' then 0 else 1 end as rank, extract(epoch from coalesce(escalated_at, last_message_at)) as at
@@ -23,6 +28,12 @@ with matching as (
       where status = 'resolved' and $1 in ('resolved', 'all')
         and ($3::text is null or id in (select id from matching))
       order by last_message_at desc limit $4)
+    union all
+    (select id, 3, 0, 0, -extract(epoch from last_message_at)
+       from conversations
+      where $1 = 'mentions' and id in (select conversation_id from named)
+        and ($3::text is null or id in (select id from matching))
+      order by last_message_at desc limit $4)
 )
 select id from found order by part, held, rank, at limit $4
 
@@ -34,11 +45,14 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
        case when c.owner = 'human' and c.status <> 'resolved' then c.escalation_urgency end as urgency,
        c.sentiment_score::float8 as sentiment,
        c.last_seq, coalesce(m.role, 'customer') as last_role, c.last_inbound_seq > c.answered_seq as unanswered,
-       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview
+       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview, k.tags,
+       (select i.number from conversations i where i.id = c.merged_into) as merged_into,
+       array(select n.name from mentions mn join operators n on n.id = mn.operator_id
+              where mn.conversation_id = c.id and mn.seen_at is null group by n.name order by n.name) as mentions
   from unnest($1::uuid[]) with ordinality as wanted (id, place)
   join conversations c on c.id = wanted.id
   join customers cu on cu.id = c.customer_id
-  join lateral (select source_channel as channel, subject, category, priority, status from tickets
+  join lateral (select source_channel as channel, subject, category, priority, status, tags from tickets
                  where conversation_id = c.id order by created_at desc limit 1) k on true
   left join operators o on o.id = c.operator_id
   left join lateral (select role, content from messages
@@ -55,7 +69,10 @@ select c.epoch, c.verified, c.customer_id, cu.email, cu.phone,
           from messages m join inbound i on i.message_id = m.id
          where m.conversation_id = c.id and m.direction = 'inbound' order by m.seq desc limit 1) as window_until,
        (select number from conversations where id = c.linked_to) as refers_to,
-       array(select number from conversations where linked_to = c.id order by number desc limit 10) as referred_by
+       array(select number from conversations where linked_to = c.id order by number desc limit 10) as referred_by,
+       c.merged_into as merged_id,
+       coalesce((select jsonb_agg(jsonb_build_object('conversation_id', i.id, 'number', i.number) order by i.number)
+                   from (select id, number from conversations where merged_into = c.id order by number desc limit 20) i), '[]') as merged
   from conversations c join customers cu on cu.id = c.customer_id
  where c.id = $1
 

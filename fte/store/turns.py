@@ -255,6 +255,7 @@ def _events(claim: Claim, outcome: Outcome, message: UUID, seq: int, epoch: int,
         "channel": channel,
         "role": "agent",
         "owner": "human" if escalation else "ai",
+        "holder": None,
         "epoch": epoch,
         "status": "escalated" if escalation else "open",
     }

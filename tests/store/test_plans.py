@@ -13,7 +13,7 @@ from fte.domain.ids import new_id
 from fte.domain.turns import HISTORY_MAX, Outcome, Trace
 from fte.pg import log
 from fte.pg.pool import Pool
-from fte.store import attachments, control, conversations, operators, tickets, turns
+from fte.store import attachments, control, conversations, inspection, operators, tickets, turns
 from tests.support import receive
 
 MESSAGES = 20_000
@@ -149,11 +149,13 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
             (A_CONVERSATION, new_id(), AN_OPERATOR, 1, "escalated"),
             {"conversations_pkey", "turns_open", MESSAGE_INDEX, "replies_part"},
         ),
-        "pick open": (pick, ("open", AN_OPERATOR, None, 200), {people, recent}),
-        "pick resolved": (pick, ("resolved", AN_OPERATOR, None, 200), {resolved}),
-        "pick mine": (pick, ("mine", AN_OPERATOR, None, 200), {people}),
-        "pick who needs a person": (pick, ("needs_person", AN_OPERATOR, None, 200), {people}),
-        "pick all": (pick, ("all", AN_OPERATOR, None, 200), {people, recent, resolved}),
+        "pick open": (pick, ("open", AN_OPERATOR, None, 200, []), {people, recent}),
+        "pick resolved": (pick, ("resolved", AN_OPERATOR, None, 200, []), {resolved}),
+        "pick mine": (pick, ("mine", AN_OPERATOR, None, 200, []), {people}),
+        "pick who needs a person": (pick, ("needs_person", AN_OPERATOR, None, 200, []), {people}),
+        "pick all": (pick, ("all", AN_OPERATOR, None, 200, []), {people, recent, resolved}),
+        "pick mentions": (pick, ("mentions", AN_OPERATOR, None, 200, []), {"conversations_pkey"}),
+        "events of a ticket": (inspection._sql.events, (str(A_CONVERSATION), 2_000), {"log_conversation"}),
         "items": (
             conversations._sql.items,
             (some_talks[:50],),
