@@ -121,6 +121,10 @@ class Client:
     async def me(self) -> OperatorView:
         return await self._get("/operator/me", OperatorView)
 
+    async def colleagues(self) -> list[OperatorView]:
+        """Who may hold a conversation, by name."""
+        return await self._get("/operator/colleagues", list[OperatorView])
+
     async def queue(self, view: View, search: str = "", ids: Sequence[UUID] | None = None) -> QueuePage:
         """A page of the view, or the rows of `ids` (at most 100) whatever the view."""
         query: dict[str, Any] = {"view": view, "limit": PAGE_MAX}

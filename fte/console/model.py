@@ -15,7 +15,7 @@ from uuid import UUID
 from fte.domain.events import CONVERSATIONS, ESCALATIONS
 from fte.wire import ConversationView, Envelope, MessageView, QueueItem, QueuePage, RunView
 
-View = Literal["open", "needs_person", "mine", "resolved", "all"]
+View = Literal["open", "needs_person", "mine", "mentions", "resolved", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 PAGE_MAX: Final = 200
 """Rows one page of the queue holds."""
@@ -61,7 +61,10 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the operator typed after `/`: every word must occur in a row, or, after a `!`, none may."""
+    """What the operator typed after `/`: every word must occur in a row, or, after a `!`, none may.
+
+    `tag:name` asks for a row with that tag.
+    """
 
     words: tuple[str, ...] = ()
     inverse: bool = False
@@ -76,9 +79,12 @@ class Filter:
         if not self.words:
             return True
         text = _searchable(item)
-        if self.inverse:
-            return not any(word in text for word in self.words)
-        return all(word in text for word in self.words)
+        found = (_found(word, text, item) for word in self.words)
+        return not any(found) if self.inverse else all(found)
+
+
+def _found(word: str, text: str, item: QueueItem) -> bool:
+    return word[4:] in item.tags if word.startswith("tag:") and len(word) > 4 else word in text
 
 
 def _searchable(item: QueueItem) -> str:
@@ -90,6 +96,8 @@ def _searchable(item: QueueItem) -> str:
         item.channel,
         item.operator,
         item.category,
+        item.priority,
+        *item.tags,
     )
     return f"#{item.number} " + " ".join(part for part in parts if part).casefold().replace("_", " ")
 
@@ -122,6 +130,8 @@ def belongs(item: QueueItem, view: View, me: str | None) -> bool:
             return needs_person(item)
         case "mine":
             return held_by(item, me) and item.status != "resolved"
+        case "mentions":
+            return me is not None and me in item.mentions
         case "resolved":
             return item.status == "resolved"
         case "all":

@@ -36,6 +36,7 @@ VIEW_WORDS: Final[dict[View, str]] = {
     "open": "open",
     "needs_person": "needs a person",
     "mine": "mine",
+    "mentions": "you are named",
     "resolved": "resolved",
     "all": "all",
 }
@@ -152,10 +153,21 @@ def row(item: QueueItem, me: str | None, now: datetime) -> Row:
         channel=line(CHANNEL_WORDS.get(item.channel, item.channel)),
         number=line(f"#{item.number}"),
         customer=line(item.customer or "unknown", 60),
-        subject=line(item.subject or "(no subject)", 160),
+        subject=line(_subject(item, me), 160),
         reason=line(reason_words(item.reason), 80),
         preview=line(item.preview, 200),
     )
+
+
+def _subject(item: QueueItem, me: str | None) -> str:
+    """What it is about, after a mark for who is named in a note there, and before the tags."""
+    named = "@you " if me is not None and me in item.mentions else ""
+    return f"{named}{tags_words(item.tags)}{item.subject or '(no subject)'}"
+
+
+def tags_words(tags: Sequence[str]) -> str:
+    """Tags in front of what they belong to."""
+    return "".join(f"#{line(tag, 30)} " for tag in tags)
 
 
 def above(rows: Sequence[Row]) -> SafeText:
@@ -214,8 +226,18 @@ def headline(view: ConversationView) -> list[Part]:
         (line(contact, 80), "$foreground 60%"),
         f"  {identity}  ",
         *_references(view),
+        *_merged(view),
+        (tags_words(item.tags), "bold $text-accent"),
         (line(item.subject or "(no subject)", 160), "bold"),
     ]
+
+
+def _merged(view: ConversationView) -> list[Part]:
+    """What this conversation is one with."""
+    if view.item.merged_into is not None:
+        return [(f"part of #{view.item.merged_into}  ", "bold $text-warning")]
+    names = ", ".join(f"#{one.number}" for one in view.merged)
+    return [(f"with {names}  ", "$text-accent")] if names else []
 
 
 def _references(view: ConversationView) -> list[Part]:

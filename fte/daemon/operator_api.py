@@ -63,6 +63,7 @@ class OperatorApi:
         ]
         return [
             Route("/operator/me", self._me),
+            Route("/operator/colleagues", self._colleagues),
             Route("/operator/queue", self._queue),
             Route("/operator/conversations/{id}", self._conversation),
             Route("/conversations/{id}", self._conversation),
@@ -81,6 +82,10 @@ class OperatorApi:
 
     async def _me(self, request: Request) -> Response:
         return json_response(await self.operator(request, "read"))
+
+    async def _colleagues(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        return json_response(await operators.colleagues(self.pool))
 
     async def _queue(self, request: Request) -> Response:
         operator = await self.operator(request, "read")

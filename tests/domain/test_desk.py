@@ -13,14 +13,22 @@ VALUES = canned.values(customer="Ada Lovelace", ticket=12, operator="Sam", compa
 
 @pytest.mark.parametrize(
     ("typed", "tag"),
-    [("VIP", "vip"), (" #needs docs ", "needs-docs"), ("münchen", "münchen"), ("v1.2", "v1.2"), ("a_b", "a_b")],
+    [
+        ("VIP", "vip"),
+        (" #needs docs ", "needs-docs"),
+        ("münchen", "münchen"),
+        ("v1.2", "v1.2"),
+        ("a_b", "a_b"),
+    ],
 )
 def test_a_tag_has_one_spelling(typed: str, tag: str) -> None:
     assert tags.parse(typed) == tag
     assert tags.parse(tag) == tag
 
 
-@pytest.mark.parametrize("typed", ["", "#", "-x", "a,b", "a/b", "x" * 31, "\x1b[31m", "a\x00", "tag:vip", "<b>"])
+@pytest.mark.parametrize(
+    "typed", ["", "#", "-x", "a,b", "a/b", "x" * 31, "\x1b[31m", "a\x00", "tag:vip", "<b>"]
+)
 def test_what_is_no_tag_is_refused(typed: str) -> None:
     with pytest.raises(Rejected) as caught:
         tags.parse(typed)
@@ -38,10 +46,17 @@ def test_tags_are_added_and_removed_up_to_a_limit() -> None:
 
 def test_a_note_names_colleagues() -> None:
     names = ["Sam", "Sam Smith", "Ann-Marie", "Ö"]
-    assert mentioned("@sam smith and @SAM, see @Ann-Marie! (@ö)", names) == ["Sam Smith", "Sam", "Ann-Marie", "Ö"]
+    assert mentioned("@sam smith and @SAM, see @Ann-Marie! (@ö)", names) == [
+        "Sam Smith",
+        "Sam",
+        "Ann-Marie",
+        "Ö",
+    ]
     assert mentioned("@Samantha, mail sam@Sam.example, @@Sam2 @nobody", names) == []
     assert mentioned("@Sam @Sam", names) == ["Sam"]
-    assert len(mentioned(" ".join(f"@p{n}." for n in range(50)), [f"p{n}" for n in range(50)])) == MENTIONS_MAX
+    assert (
+        len(mentioned(" ".join(f"@p{n}." for n in range(50)), [f"p{n}" for n in range(50)])) == MENTIONS_MAX
+    )
 
 
 @given(st.text(), st.lists(st.text(min_size=1)))
@@ -109,7 +124,14 @@ def test_what_cannot_be_used_names_the_field(
 
 @pytest.mark.parametrize(
     ("typed", "key"),
-    [(";hi", "hi"), ("Hello\n;re-fund", "re-fund"), ("a;hi", None), (";hi ", None), ("; hi", None), ("", None)],
+    [
+        (";hi", "hi"),
+        ("Hello\n;re-fund", "re-fund"),
+        ("a;hi", None),
+        (";hi ", None),
+        ("; hi", None),
+        ("", None),
+    ],
 )
 def test_a_key_is_called_where_a_word_begins(typed: str, key: str | None) -> None:
     assert canned.called(typed) == key

@@ -201,7 +201,9 @@ async def test_a_message_on_its_way_while_it_is_merged_is_not_lost(pool: Pool) -
     async with pool.transaction() as other:
         await other.execute("select from conversations where id = $1 for update", newer.conversation)
         coming = asyncio.create_task(mail(pool, ADDRESS, "caught between", into_ticket=newer.ticket))
-        await until(lambda: pool.fetchval("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"))
+        await until(
+            lambda: pool.fetchval("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
+        )
         await other.execute(
             "update conversations set merged_into = $2, status = 'resolved' where id = $1",
             newer.conversation,
@@ -258,7 +260,9 @@ async def test_both_say_that_they_are_one_and_a_repeated_request_merges_once(poo
         await conversation_merges.merge_in(
             pool, same, older.conversation, seeing(sam, 99, 0), newer.conversation
         )
-    events = await pool.fetch("select key, payload from log where type = 'conversation.merged' order by position")
+    events = await pool.fetch(
+        "select key, payload from log where type = 'conversation.merged' order by position"
+    )
     assert [row["key"] for row in events] == [str(older.conversation), str(newer.conversation)]
     assert "the new one" not in str([row["payload"] for row in events])
     view = await conversations.one(pool, older.conversation)

@@ -39,7 +39,9 @@ async def test_tags_are_set_and_found(pool: Pool) -> None:
     await desk.tag(pool, key(), other, sam, ["vip"], [])
     [item] = (await conversations.queue(pool, sam.id, search="tag:late")).items
     assert (item.conversation_id, item.tags) == (talk, ["late", "needs-docs"])
-    assert [i.customer for i in (await conversations.queue(pool, sam.id, search="bo tag:vip")).items] == ["Bo"]
+    assert [i.customer for i in (await conversations.queue(pool, sam.id, search="bo tag:vip")).items] == [
+        "Bo"
+    ]
     assert (await conversations.queue(pool, sam.id, search="ada tag:vip")).items == []
     await desk.set_priority(pool, key(), other, sam, "high")
     assert [i.customer for i in (await conversations.queue(pool, sam.id, search="high")).items] == ["Bo"]
@@ -72,7 +74,9 @@ async def test_assigning_is_a_takeover_for_somebody_else(pool: Pool) -> None:
     assert (done.owner, done.epoch) == ("human", 1)
     assert await turns.finish(pool, claim, ANSWER) is Verdict.VOID
     await control.reply(pool, key(), talk, seeing(kim, 1, 1), "Kim here.")
-    assert await pool.fetchval("select payload ->> 'holder' from log where type = 'conversation.assigned'") == str(kim.id)
+    assert await pool.fetchval(
+        "select payload ->> 'holder' from log where type = 'conversation.assigned'"
+    ) == str(kim.id)
 
 
 async def test_only_a_lead_assigns_what_a_colleague_holds(pool: Pool) -> None:

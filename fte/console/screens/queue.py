@@ -29,6 +29,7 @@ _EMPTY: Final = {
     "open": "Nothing is open. New conversations appear here by themselves.",
     "needs_person": "Nobody waits for a person.",
     "mine": "You hold no conversation.",
+    "mentions": "No note names you where you have done nothing since.",
     "resolved": "Nothing has been resolved yet.",
     "all": "There is no conversation yet.",
 }
