@@ -21,6 +21,7 @@ SETTINGS = {field.metadata["env"]: field for field in fields(Settings)}
 CONTEXTS = {
     "Keys in the queue": "queue",
     "Keys in a conversation": "conversation",
+    "Keys in the ticket inspector": "inspector",
     "Keys while writing": "compose",
     "Keys everywhere": "everywhere",
 }

@@ -94,9 +94,9 @@ def text_given(text: str) -> str:
     return sys.stdin.read() if text == "-" else text
 
 
-def say(words: str) -> None:
+def say(words: str, indent: str = "") -> None:
     """One line of a result; whatever stands in it cannot drive a terminal."""
-    typer.echo(printable(one_line(words)))
+    typer.echo(indent + printable(one_line(words)))
 
 
 def say_json(value: Any) -> None:

@@ -58,6 +58,8 @@ def show(
     data_dir: DataDir = None,
 ) -> None:
     """Show a ticket: what it is, how it came to that, what was said, and who did what."""
+    from fte.console.past import detail_words
+
     ticket = _ticket(number, url, token_file, data_dir)
     if as_json:
         say_json(ticket)
@@ -66,21 +68,20 @@ def show(
         say(words)
     say("Life:" if ticket.complete else "Life, without its beginning, which the log no longer keeps:")
     for words in _life(ticket):
-        say(f"  {words}")
+        say(words, "  ")
     say("Messages:")
     for message in ticket.messages:
         state = f", {message.delivery_status}" if message.delivery_status else ""
         say(
-            f"  {message.seq}. {_time(message.created_at)} {message.author} ({message.direction}{state}): {message.content}"
+            f"{message.seq}. {_time(message.created_at)} {message.author} ({message.direction}{state}): "
+            f"{message.content}",
+            "  ",
         )
     say("Audit:")
     for entry in ticket.audit:
-        details = ", ".join(
-            f"{name} {value}" for name, value in entry.details.items() if value not in (None, "", [])
-        )
+        facts = "".join(f", {fact}" for fact in detail_words(entry.details))
         say(
-            f"  {_time(entry.at)} {entry.operator or 'somebody'}: "
-            f"{entry.action.replace('_', ' ')}{details and ', '}{details}"
+            f"{_time(entry.at)} {entry.operator or 'somebody'}: {entry.action.replace('_', ' ')}{facts}", "  "
         )
 
 
@@ -153,16 +154,14 @@ def _ticket(number: str, url: Any, token_file: Any, data_dir: Any) -> "TicketVie
 
 
 def _line(item: "QueueItem") -> str:
-    holder = (
-        "with the AI"
-        if item.owner == "ai"
-        else f"with {item.operator}"
-        if item.operator
-        else "needs a person"
-    )
     if item.merged_into is not None:
-        holder = f"part of #{item.merged_into}"
-    words = f"#{item.number} {item.ticket_status.replace('_', ' ')}, {holder}, {item.priority} priority, "
+        holder = f", part of #{item.merged_into}"
+    elif item.status == "resolved":
+        holder = ""
+    else:
+        person = f"with {item.operator}" if item.operator else "needs a person"
+        holder = ", with the AI" if item.owner == "ai" else f", {person}"
+    words = f"#{item.number} {item.ticket_status.replace('_', ' ')}{holder}, {item.priority} priority, "
     words += item.category.replace("_", " ")
     words += f", tags {' '.join(item.tags)}" if item.tags else ""
     return f"{words}. {item.customer}: {item.subject or 'no subject'}"

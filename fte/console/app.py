@@ -37,6 +37,10 @@ ALARM_PAUSE: Final = 1.0
 """Seconds in which escalations ring the bell once, together."""
 
 
+_FOR_SOMEBODY: Final = ("operator.mentioned", "conversation.assigned")
+"""Events that are meant for one of us."""
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -191,16 +195,39 @@ class Console(App[str]):
         if self.paused and conversation is not None:
             self.held_back += 1
         self._touch_conversations(conversation)
+        self._tell_me(event)
         if event.type == "escalation.raised":
             self._alarms.append(event)
             if self._alarm is None:
                 self._ring()
 
+    def _tell_me(self, event: Envelope) -> None:
+        """Ring when a colleague names me in a note, or gives me a conversation."""
+        me, facts = self.operator, event.payload
+        if me is None:
+            return
+        item = self.queue.items.get(UUID(event.key)) if event.type in _FOR_SOMEBODY else None
+        which = f"#{item.number}" if item is not None else "a conversation"
+        if event.type == "operator.mentioned" and str(me.id) in facts.get("operators", ()):
+            self.bell()
+            self.say(f"✎ A note in {which} names you.", "warning")
+        elif (
+            event.type == "conversation.assigned"
+            and facts.get("holder") == str(me.id)
+            and facts.get("operator") != me.name
+        ):
+            self.bell()
+            self.say(f"● {facts.get('operator')} has given you {which}.", "warning")
+
     def _touch_conversations(self, conversation: UUID | None) -> None:
         from fte.console.screens.conversation import ConversationScreen
+        from fte.console.screens.ticket import TicketScreen
 
         for screen in self.screen_stack:
-            if isinstance(screen, ConversationScreen) and conversation in (None, screen.conversation):
+            if isinstance(screen, ConversationScreen | TicketScreen) and conversation in (
+                None,
+                screen.conversation,
+            ):
                 screen.stale()
 
     def _link_changed(self, link: Link) -> None:

@@ -17,7 +17,7 @@ from fte.wire import QueueItem
 if TYPE_CHECKING:
     from textual.binding import Binding, BindingType
 
-Context = Literal["queue", "conversation", "compose", "dialog", "everywhere"]
+Context = Literal["queue", "conversation", "compose", "inspector", "dialog", "everywhere"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,8 @@ class Situation:
     """A message on the screen did not arrive, or nobody knows whether it did."""
     files: bool = False
     """A message on the screen came with a file."""
+    later: bool = False
+    """There are events after the one that is shown."""
     live: bool = False
 
 
@@ -86,6 +88,9 @@ def _may_now(permission: Permission, situation: Situation) -> Refusal:
         return f"Wait: {situation.busy} is under way."
     if situation.unknown:
         return f"It is not known whether {situation.unknown} took effect; {key_of('retry')} asks again."
+    merged = situation.item.merged_into
+    if merged is not None and permission not in ("note", "part"):
+        return f"It is part of #{merged}: go on there, or {key_of('merge_in')} parts it again."
     return _may(permission, situation)
 
 
@@ -138,6 +143,34 @@ def _send_again(situation: Situation) -> Refusal:
     if not situation.undelivered:
         return "Every message here is delivered or on its way."
     return _holding("send_again", situation)
+
+
+def _sort(permission: Permission) -> Rule:
+    return lambda situation: _may_now(permission, situation)
+
+
+def _assign(situation: Situation) -> Refusal:
+    refusal = _may_now("assign", situation)
+    if refusal or situation.role in RELEASES_FOR_OTHERS:
+        return refusal
+    return _colleague_holds(situation)
+
+
+def _merge_in(situation: Situation) -> Refusal:
+    merged = situation.item is not None and situation.item.merged_into is not None
+    return _may_now("part" if merged else "merge_in", situation)
+
+
+def _ticket(situation: Situation) -> Refusal:
+    return None if situation.item is not None else "The ticket is still being loaded."
+
+
+def _backwards(situation: Situation) -> Refusal:
+    return _ticket(situation) or (None if situation.earlier else "This is the first event.")
+
+
+def _onwards(situation: Situation) -> Refusal:
+    return _ticket(situation) or (None if situation.later else "This is the newest event.")
 
 
 def _row(situation: Situation) -> Refusal:
@@ -320,6 +353,54 @@ ACTIONS: Final[tuple[Action, ...]] = (
         why_not=_files,
     ),
     Action(
+        id="set_priority",
+        keys=("P",),
+        context="conversation",
+        label="priority",
+        help="Set the priority; the AI no longer changes it",
+        why_not=_sort("set_priority"),
+    ),
+    Action(
+        id="set_category",
+        keys=("C",),
+        context="conversation",
+        label="category",
+        help="Set the category; the AI no longer changes it",
+        why_not=_sort("set_category"),
+    ),
+    Action(
+        id="tag",
+        keys=("T",),
+        context="conversation",
+        label="tags",
+        help="Change the tags",
+        why_not=_sort("tag"),
+    ),
+    Action(
+        id="assign",
+        keys=("A",),
+        context="conversation",
+        label="assign",
+        help="Give it to a colleague, or to nobody: then it needs a person",
+        why_not=_assign,
+    ),
+    Action(
+        id="merge_in",
+        keys=("M",),
+        context="conversation",
+        label="merge",
+        help="Have another conversation of this customer go on here; in a merged one: part it again",
+        why_not=_merge_in,
+    ),
+    Action(
+        id="inspect",
+        keys=("I",),
+        context="conversation",
+        label="inspect",
+        help="The ticket's life, audit and events, and what was known at each moment",
+        why_not=_customer,
+    ),
+    Action(
         id="earlier",
         keys=("u",),
         context="conversation",
@@ -359,11 +440,85 @@ ACTIONS: Final[tuple[Action, ...]] = (
         bar=True,
     ),
     Action(
+        id="canned",
+        keys=("f4", "ctrl+t"),
+        context="compose",
+        label="canned",
+        help="Put in a canned reply; or type ;key and a blank",
+        bar=True,
+    ),
+    Action(
         id="discard",
         keys=("f8",),
         context="compose",
         label="discard",
         help="Throw the draft away (twice to confirm)",
+        bar=True,
+    ),
+    Action(
+        id="step_back",
+        keys=("left", "h"),
+        context="inspector",
+        label="back",
+        help="One event back in time",
+        bar=True,
+        why_not=_backwards,
+    ),
+    Action(
+        id="step_on",
+        keys=("right", "l"),
+        context="inspector",
+        label="on",
+        help="One event on in time",
+        bar=True,
+        why_not=_onwards,
+    ),
+    Action(
+        id="first_event",
+        keys=("home", "g"),
+        context="inspector",
+        label="first",
+        help="Go to the first event",
+        bar=True,
+        why_not=_ticket,
+    ),
+    Action(
+        id="last_event",
+        keys=("end", "G"),
+        context="inspector",
+        label="now",
+        help="Go to the newest event and follow",
+        bar=True,
+        why_not=_ticket,
+    ),
+    Action(
+        id="pane",
+        keys=("v", "tab"),
+        context="inspector",
+        label="part",
+        help="Next part: then, life, audit, deliveries, events",
+        bar=True,
+    ),
+    Action(
+        id="pane_back",
+        keys=("V", "shift+tab"),
+        context="inspector",
+        label="part before",
+        help="The part before",
+    ),
+    Action(
+        id="reload_ticket",
+        keys=("ctrl+l", "f5"),
+        context="inspector",
+        label="reload",
+        help="Load the ticket anew",
+    ),
+    Action(
+        id="leave_ticket",
+        keys=("escape", "q", "I"),
+        context="inspector",
+        label="close",
+        help="Back to the conversation",
         bar=True,
     ),
     Action(

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from fte.domain.history import Change, Happening, Labels, Said, State, knew, life, project
-from fte.wire import HistoryEvent, MessageView, RunView, TicketView
+from fte.wire import JSON, HistoryEvent, MessageView, RunView, TicketView
 
 _WORDS: Final = {
     "message.received": "the customer wrote",
@@ -98,10 +98,13 @@ def _seq(event: HistoryEvent) -> int:
 def event_words(event: HistoryEvent) -> str:
     """What happened, in words; what is not known here goes by its own name."""
     words = _WORDS.get(event.type, event.type.replace(".", " ").replace("_", " "))
+    who = event.payload.get("operator")
+    if event.type in ("reply.queued", "reply.sent"):
+        role = event.payload.get("role")
+        return f"{who or 'a person'} answered" if role == "operator" else "the AI answered" if role else words
     state = event.payload.get("message_state") or event.payload.get("state")
     if event.type == "delivery.changed" and state:
         words = f"a reply is {state}"
-    who = event.payload.get("operator")
     return f"{words} by {who}" if who else words
 
 
@@ -112,18 +115,29 @@ def holder_words(owner: str | None, holder: str | None, ticket: TicketView) -> s
     if owner == "ai":
         return "the AI"
     if holder is None:
-        return "nobody: it needs a person"
+        return "nobody yet"
     try:
         return ticket.operators.get(UUID(holder), "a colleague")
     except ValueError:
         return "a colleague"
 
 
-def change_words(change: Change, ticket: TicketView) -> str:
-    """A step of the life on one line."""
+def change_words(change: Change, ticket: TicketView, when: str = "") -> str:
+    """A step of the life on one line. `when` is its time in words, otherwise UTC."""
     status = (change.status or "not known").replace("_", " ")
     words = event_words(ticket.events[change.index])
-    return f"{_moment(change.at)} {words}: {status}, with {holder_words(change.owner, change.holder, ticket)}"
+    holder = holder_words(change.owner, change.holder, ticket)
+    whose = "" if change.status == "resolved" and change.owner == "ai" else f", with {holder}"
+    return f"{when or _moment(change.at)} {words}: {status}{whose}"
+
+
+def detail_words(details: JSON) -> list[str]:
+    """What an action was asked with; what was left empty is left out."""
+    return [
+        f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in details.items()
+        if value not in (None, "", [])
+    ]
 
 
 def _moment(at: datetime) -> str:

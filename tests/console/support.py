@@ -66,6 +66,10 @@ class Desk:
         self.files: dict[UUID, bytes] = {}
         self.asked: list[wire.LinkRequest] = []
         self.deeds: list[tuple[str, str]] = []
+        self.colleagues = [self.operator, wire.OperatorView(id=number(2), name="Sam", role="agent")]
+        self.canned: list[wire.CannedReply] = []
+        self.company = "Acme"
+        self.tickets: dict[UUID, wire.TicketView] = {}
         self.token = TOKEN
         self.lose_answers = 0
         self.answer_with: Response | None = None
@@ -254,6 +258,9 @@ class Desk:
                 Route("/operator/me", self._me),
                 Route("/operator/queue", self._queue),
                 Route("/operator/stream", self._stream),
+                Route("/operator/colleagues", self._colleagues),
+                Route("/operator/canned", self._canned),
+                Route("/operator/tickets/{id:uuid}", self._ticket),
                 Route(conversation, self._conversation),
                 Route(conversation + "/link", self._link, methods=["POST"]),
                 Route("/operator/customers/{id:uuid}", self._customer),
@@ -315,8 +322,23 @@ class Desk:
             earlier=len(there) - len(page),
             runs=[run for run in talk.runs if any(m.run_id == run.id for m in page)],
             cursor=str(len(self.log)),
+            merged=[
+                wire.Merged(conversation_id=key, number=other.item.number)
+                for key, other in self.talks.items()
+                if other.item.merged_into == talk.item.number
+            ],
         )
         return answer(view)
+
+    async def _colleagues(self, request: Request) -> Response:
+        return self._refused(request) or answer(self.colleagues)
+
+    async def _canned(self, request: Request) -> Response:
+        return self._refused(request) or answer(wire.CannedPage(items=self.canned, company=self.company))
+
+    async def _ticket(self, request: Request) -> Response:
+        ticket = self.tickets.get(request.path_params["id"])
+        return self._refused(request) or (answer(ticket) if ticket else problem(404, "No such ticket."))
 
     async def _customer(self, request: Request) -> Response:
         page = self.customers.get(request.path_params["id"])
@@ -426,6 +448,29 @@ class Desk:
         elif action == "note":
             self.say(key, body.text or "", "note", me)
             kind = ""
+        elif action == "set_priority":
+            self.change(key, priority=body.priority)
+            kind = "ticket.changed"
+        elif action == "set_category":
+            self.change(key, category=body.category)
+            kind = "ticket.changed"
+        elif action == "tag":
+            self.change(key, tags=sorted((set(item.tags) - set(body.remove)) | set(body.add)))
+            kind = "ticket.changed"
+        elif action == "assign":
+            talk.epoch += 1
+            self.change(key, owner="human", operator=body.to, status="open" if body.to else "escalated")
+            kind = "conversation.assigned"
+        elif action == "merge_in":
+            assert body.other is not None
+            self.talks[body.other].epoch += 1
+            self.change(body.other, status="resolved", merged_into=item.number)
+            self.announce(body.other, "conversation.merged")
+            kind = "conversation.merged"
+        elif action == "part":
+            talk.epoch += 1
+            self.change(key, status="open", merged_into=None)
+            kind = "conversation.parted"
         elif item.operator != me and not (
             action == "release" and self.operator.role in ("lead", "admin") and item.operator
         ):
@@ -523,6 +568,7 @@ def in_view(item: QueueItem, view: str, me: str) -> bool:
         "open": item.status != "resolved",
         "needs_person": waits(item),
         "mine": item.operator == me and item.status != "resolved",
+        "mentions": me in item.mentions,
         "resolved": item.status == "resolved",
         "all": True,
     }[view]
@@ -598,6 +644,108 @@ def busy(desk: Desk) -> None:
         if serial % 3:
             desk.say(key, "You find the export under Settings, Data.", "agent", quietly=True)
     desk.now = START
+
+
+def a_life(desk: Desk, key: UUID) -> wire.TicketView:
+    """The ticket of an escalated conversation, from the first message to a person's hold."""
+    talk = desk.talks[key]
+    first, second, third = talk.messages[:3]
+    base = {"conversation_id": str(key), "channel": talk.item.channel}
+    steps: list[tuple[str, int, dict[str, Any]]] = [
+        ("message.received", 42, {"seq": 1, "message_id": str(first.id), "owner": "ai"}),
+        ("turn.started", 41, {"turn_id": str(number(77))}),
+        (
+            "reply.queued",
+            40,
+            {"seq": 2, "message_id": str(second.id), "role": "agent", "owner": "ai", "epoch": 0},
+        ),
+        (
+            "delivery.changed",
+            40,
+            {"seq": 2, "message_id": str(second.id), "kind": "answer", "state": "sending"},
+        ),
+        (
+            "delivery.changed",
+            39,
+            {
+                "seq": 2,
+                "message_id": str(second.id),
+                "kind": "answer",
+                "state": "read",
+                "message_state": "read",
+            },
+        ),
+        ("message.received", 30, {"seq": 3, "message_id": str(third.id), "owner": "ai"}),
+        (
+            "conversation.taken_over",
+            20,
+            {
+                "seq": 3,
+                "owner": "human",
+                "holder": str(number(1)),
+                "operator": "Dana",
+                "epoch": 1,
+                "status": "open",
+            },
+        ),
+        (
+            "ticket.changed",
+            19,
+            {
+                "priority": "high",
+                "category": "billing",
+                "tags": ["vip"],
+                "was": {"priority": "medium", "category": "billing", "tags": []},
+            },
+        ),
+    ]
+    desk.change(key, owner="human", operator="Dana", status="open", priority="high", tags=["vip"])
+    ticket = wire.TicketView(
+        item=desk.talks[key].item,
+        ticket_id=number(88),
+        ticket_number=talk.item.number,
+        epoch=1,
+        holder=number(1),
+        created_at=START - timedelta(minutes=42),
+        updated_at=START - timedelta(minutes=19),
+        resolved_at=None,
+        resolution=None,
+        resolution_notes=None,
+        complete=True,
+        operators={number(1): "Dana"},
+        messages=talk.messages[:3],
+        deliveries=[
+            wire.DeliveryView(
+                id=number(99),
+                message_id=second.id,
+                kind="answer",
+                part=0,
+                channel=talk.item.channel,
+                state="read",
+                attempts=1,
+                error=None,
+                queued_at=START,
+                updated_at=START - timedelta(minutes=39),
+            )
+        ],
+        events=[
+            wire.HistoryEvent(
+                position=index,
+                id=number(index),
+                type=type_,
+                at=START - timedelta(minutes=ago),
+                payload=base | facts,
+            )
+            for index, (type_, ago, facts) in enumerate(steps, 1)
+        ],
+        audit=[
+            wire.AuditView(action="take_over", operator="Dana", details={}, at=START - timedelta(minutes=20)),
+            wire.AuditView(action="tag", operator="Dana", details={"add": ["vip"], "remove": []}, at=START),
+        ],
+        runs=talk.runs,
+    )
+    desk.tickets[key] = ticket
+    return ticket
 
 
 def known(desk: Desk, *talks: UUID) -> wire.CustomerPage:

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from fte.console.app import Console
 from fte.console.model import Link, Phase
 from tests.console.session import Session, make
-from tests.console.support import Desk, busy, number, serving
+from tests.console.support import Desk, a_life, busy, number, serving
 
 pytestmark = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="snapshots are of Python 3.11")
 
@@ -78,6 +78,19 @@ def disconnected(desk: Desk) -> Before:
     return before
 
 
+def inspected(desk: Desk) -> Before:
+    async def before(pilot: Pilot[str]) -> None:
+        await queue(desk)(pilot)
+        here = Session(pilot.app, pilot, desk)  # type: ignore[arg-type]
+        await here.open(number(1000 + 1042))
+        await here.press("I")
+        await here.shows("it was sorted anew")
+        await here.press("home", "right", "right")
+        await here.shows("What the AI knew")
+
+    return before
+
+
 @pytest.mark.parametrize(
     ("name", "size", "light"),
     [
@@ -86,11 +99,16 @@ def disconnected(desk: Desk) -> Before:
         ("escalated", (80, 24), False),
         ("escalated", (140, 40), True),
         ("disconnected", (80, 24), False),
+        ("inspected", (80, 24), False),
     ],
 )
 def test_looks(
     desk: Desk, url: str, state_dir: Path, snap_compare: Any, name: str, size: tuple[int, int], light: bool
 ) -> None:
     app = still(make(desk, url, state_dir, light=light))
-    before = {"queue": queue, "escalated": escalated, "disconnected": disconnected}[name](desk)
+    before = {"queue": queue, "escalated": escalated, "disconnected": disconnected, "inspected": inspected}[
+        name
+    ](desk)
+    if name == "inspected":
+        a_life(desk, number(1000 + 1042))
     assert snap_compare(app, terminal_size=size, run_before=before)

@@ -60,11 +60,14 @@ async def test_every_operator_route_is_closed_without_a_token(
             "/operator/stream",
             f"/conversations/{id_}",
             "/customers/lookup?email=ada@example.com",
+            "/operator/tickets/1",
+            "/operator/canned",
+            "/operator/colleagues",
         ):
             response = await nobody.get(path)
             assert response.status_code == 401, path
             assert response.headers["www-authenticate"] == "Bearer"
-        for action in ("take_over", "reply", "note", "release", "resolve"):
+        for action in ACTIONS[1:-2]:
             assert (await act(nobody, id_, action)).status_code == 401, action
 
 
@@ -78,6 +81,63 @@ async def test_roles_and_actions(daemon: Backend, role: str) -> None:
         ]:  # canned replies and the merging of customers are not done in a conversation
             response = await act(client, conversation, action, text="hello", epoch=99)
             assert (response.status_code == 403) is not allowed(role, action), (role, action)
+
+
+def test_the_matrix_of_roles_and_actions() -> None:
+    """In plain sight, so that a new action is given to nobody by accident."""
+    for_all = {
+        "take_over", "reply", "note", "release", "resolve", "send_again", "set_priority", "set_category", "tag",
+        "assign", "merge_in", "part", "link",
+    }  # fmt: skip
+    may = {role: {action for action in ACTIONS if allowed(role, action)} for role in ROLES}
+    assert may == {
+        "observer": {"read"},
+        "agent": {"read", *for_all},
+        "lead": {"read", *for_all, "canned", "merge"},
+        "admin": {"read", *for_all, "canned", "merge"},
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_who_keeps_canned_replies(daemon: Backend, role: str) -> None:
+    async with await daemon.client("X", role) as client:
+        body = {"key": "hi", "title": "Hi", "body": "Hello {first_name}"}
+        saved = await client.put("/operator/canned/hi", json=body)
+        assert saved.status_code == (200 if allowed(role, "canned") else 403)
+        assert (await client.get("/operator/canned")).status_code == 200
+        removed = await client.delete("/operator/canned/hi")
+        assert removed.status_code == (204 if allowed(role, "canned") else 403)
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "field"),
+    [
+        ("set_priority", {}, "priority"),
+        ("set_priority", {"priority": "urgent"}, "priority"),
+        ("set_category", {}, "category"),
+        ("tag", {}, "add"),
+        ("tag", {"add": ["a/b"]}, "tags"),
+        ("tag", {"add": ["a"] * 11}, "add"),
+        ("merge_in", {}, "other"),
+        ("merge_in", {"other": "x"}, "other"),
+        ("resolve", {"resolution": "magic"}, "resolution"),
+    ],
+)
+async def test_a_bad_action_names_the_field(
+    daemon: Backend, sam: httpx.AsyncClient, action: str, body: dict[str, Any], field: str
+) -> None:
+    conversation = (await receive(daemon.pool)).conversation
+    response = await act(sam, conversation, action, **body)
+    assert response.status_code == 422, response.text
+    assert field in response.json()["fields"], response.text
+
+
+async def test_a_canned_reply_that_cannot_be_used_is_refused(daemon: Backend) -> None:
+    async with await daemon.client("Lea", "lead") as lea:
+        body = {"key": "hi", "title": "Hi", "body": "Hello {nme}"}
+        assert "{nme}" in (await lea.put("/operator/canned/hi", json=body)).json()["fields"]["body"]
+        assert (await lea.put("/operator/canned/ho", json=body)).status_code == 422
+        assert (await lea.delete("/operator/canned/hi")).status_code == 404
 
 
 async def test_the_way_of_a_conversation(daemon: Backend, sam: httpx.AsyncClient) -> None:

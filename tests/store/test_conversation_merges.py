@@ -117,6 +117,16 @@ async def test_undone_all_is_as_it_was(pool: Pool) -> None:
         await part(pool, older, sam)
 
 
+async def test_undone_an_open_one_is_open_again(pool: Pool) -> None:
+    older, newer = await two(pool)
+    sam = await hire(pool, "Sam")
+    before = await state(pool, newer.conversation)
+    assert before["ticket"] == "waiting_customer"
+    await merge(pool, older, newer, sam)
+    await part(pool, newer, sam)
+    assert await state(pool, newer.conversation) == before
+
+
 async def test_whoever_undoes_holds_it_where_the_customer_was_waiting(pool: Pool) -> None:
     older, newer = await two(pool)
     sam = await hire(pool, "Sam")

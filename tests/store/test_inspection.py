@@ -210,6 +210,14 @@ async def test_a_moment_in_between_shows_what_was_then(pool: Pool) -> None:
     ]
 
 
+async def test_what_is_given_to_nobody_makes_the_row_too(pool: Pool) -> None:
+    first = await receive(pool, "one")
+    sam = await hire(pool, "Sam")
+    await desk.assign(pool, key(), first.conversation, seeing(sam, 1, 0), "Sam")
+    await desk.assign(pool, key(), first.conversation, seeing(sam, 1, 1), None)
+    await assert_the_same(pool, first.conversation)
+
+
 async def test_without_its_beginning_the_end_is_still_right(pool: Pool) -> None:
     first = await receive(pool, "one")
     sam = await hire(pool, "Sam")

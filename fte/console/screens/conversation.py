@@ -1,9 +1,10 @@
 """One conversation: read it, take over, answer, note, hand back, resolve."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from textual import on
@@ -21,17 +22,36 @@ from fte.console.model import Conversation, holder_of
 from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.customer import CustomerScreen
-from fte.console.screens.dialogs import ReasonScreen, TraceScreen
+from fte.console.screens.dialogs import (
+    ChoiceScreen,
+    ConfirmScreen,
+    ReasonScreen,
+    ResolveScreen,
+    TagsScreen,
+    TraceScreen,
+)
 from fte.console.screens.files import FilesScreen, Listed
 from fte.console.widgets.composer import Composer
 from fte.console.widgets.key_bar import KeyBar
-from fte.console.widgets.plain import Plain
+from fte.console.widgets.plain import Plain, Row
 from fte.console.widgets.status_bar import StatusBar
 from fte.console.widgets.transcript import Entry, Transcript
+from fte.domain import canned
 from fte.domain.errors import Conflict, FteError, NotFound, Rejected
 from fte.domain.ids import new_id
 from fte.domain.operators import Action
-from fte.wire import ActionDone, ActionRequest, ConversationView, MessageView, RunView
+from fte.domain.tickets import CATEGORIES, PRIORITIES, Resolution
+from fte.wire import (
+    ActionDone,
+    ActionRequest,
+    CannedPage,
+    CannedReply,
+    ConversationSummary,
+    ConversationView,
+    MessageView,
+    QueueItem,
+    RunView,
+)
 
 REFRESH_PAUSE: Final = 0.25
 TICK: Final = 15.0
@@ -44,6 +64,12 @@ _WORDS: Final[dict[Action, str]] = {
     "release": "handing it back",
     "resolve": "resolving it",
     "send_again": "sending it again",
+    "set_priority": "setting the priority",
+    "set_category": "setting the category",
+    "tag": "setting the tags",
+    "assign": "assigning it",
+    "merge_in": "the merge",
+    "part": "parting it",
     "link": "asking for a code",
 }
 _DONE: Final[dict[Action, str]] = {
@@ -53,6 +79,12 @@ _DONE: Final[dict[Action, str]] = {
     "release": "Handed back to the AI.",
     "resolve": "Resolved.",
     "send_again": "Handed over for delivery once more.",
+    "set_priority": "The priority is set.",
+    "set_category": "The category is set.",
+    "tag": "The tags are set.",
+    "assign": "Assigned.",
+    "merge_in": "Merged. What the customer writes there comes here.",
+    "part": "It is on its own again.",
 }
 
 
@@ -79,6 +111,8 @@ class ConversationScreen(ConsoleScreen):
         self._busy: Attempt | None = None
         self._unknown: Attempt | None = None
         self._discard_armed = False
+        self._canned: CannedPage | None = None
+        self._unfilled = ""
         self._listing: FilesScreen | None = None
         self._painting = asyncio.Lock()
         self._fetching = asyncio.Lock()
@@ -324,8 +358,126 @@ class ConversationScreen(ConsoleScreen):
         if self._listing is not None and self._listing.is_attached:
             self._listing.refreshed(self._files())
 
+    def do_inspect(self) -> None:
+        from fte.console.screens.ticket import TicketScreen
+
+        self.console.push_screen(TicketScreen(self.conversation))
+
     def do_back(self) -> None:
         self.dismiss()
+
+    # -- sorting
+
+    def do_set_priority(self) -> None:
+        self._choose("Which priority?", PRIORITIES, self._item.priority, self._set_priority)
+
+    def _set_priority(self, chosen: str | None) -> None:
+        if chosen is not None:
+            self._begin("set_priority", priority=chosen)
+
+    def do_set_category(self) -> None:
+        self._choose("Which category?", CATEGORIES, self._item.category, self._set_category)
+
+    def _set_category(self, chosen: str | None) -> None:
+        if chosen is not None:
+            self._begin("set_category", category=chosen)
+
+    @property
+    def _item(self) -> QueueItem:
+        assert self.talk.view is not None, "the table of keys asks for it"
+        return self.talk.view.item
+
+    def _choose(
+        self, question: str, names: Sequence[str], now: str, chosen: Callable[[str | None], None]
+    ) -> None:
+        rows = [Row(name, ("  ", present.reason_words(name))) for name in names]
+        self.console.push_screen(ChoiceScreen(question, rows, chosen=names.index(now)), chosen)
+
+    def do_tag(self) -> None:
+        tags = self._item.tags
+        self.console.push_screen(TagsScreen(tags), partial(self._tag, tags))
+
+    def _tag(self, before: list[str], wanted: tuple[str, ...] | None) -> None:
+        if wanted is None:
+            return
+        add, remove = sorted(set(wanted) - set(before)), sorted(set(before) - set(wanted))
+        if add or remove:
+            self._begin("tag", add=add, remove=remove)
+
+    def do_assign(self) -> None:
+        self.run_worker(self._ask_whom(), group="assign", exclusive=True, exit_on_error=False)
+
+    async def _ask_whom(self) -> None:
+        try:
+            people = await (await self.console.connected()).colleagues()
+        except FteError as error:
+            self.console.say(f"Colleagues could not be loaded: {error.message}", "warning")
+            return
+        rows = [
+            Row(f"={one.name}", (f"  {line(one.name, 60)}", (f"  {one.role}", "$foreground 60%")))
+            for one in people
+        ]
+        rows.append(Row("nobody", ("  nobody: it needs a person",)))
+        self.console.push_screen(ChoiceScreen("Who is to have it?", rows, filtered=True), self._assign)
+
+    def _assign(self, chosen: str | None) -> None:
+        if chosen is not None:
+            self._begin("assign", to=None if chosen == "nobody" else chosen.removeprefix("="))
+
+    def do_merge_in(self) -> None:
+        if self._item.merged_into is not None:
+            facts = (
+                f"It goes on in #{self._item.merged_into} now. On its own again it is as it was before; what came since "
+                "stays there. Where the customer was waiting, you will hold it."
+            )
+            screen = ConfirmScreen("Part this conversation from the other one?", facts, "Part")
+            self.console.push_screen(screen, self._part)
+        else:
+            self.run_worker(self._ask_which(), group="merge", exclusive=True, exit_on_error=False)
+
+    def _part(self, yes: bool | None) -> None:
+        if yes:
+            self._begin("part")
+
+    async def _ask_which(self) -> None:
+        view = self.talk.view
+        try:
+            if view is None or view.customer_id is None:
+                raise NotFound("the daemon does not say who the customer is.")
+            page = await (await self.console.connected()).customer(view.customer_id)
+        except FteError as error:
+            self.console.say(f"The customer could not be loaded: {error.message}", "warning")
+            return
+        now, merged = self.console.now(), {one.conversation_id for one in view.merged}
+        others = [
+            one for one in page.conversations if one.conversation_id not in (self.conversation, *merged)
+        ]
+        if not others:
+            self.console.say("The customer has no other conversation to merge.")
+            return
+        rows = [
+            Row(f"={one.conversation_id}", ("  ", *present.earlier_conversation(one, False, now)))
+            for one in others
+        ]
+        question = f"Which conversation is to go on in #{view.item.number}?"
+        self.console.push_screen(ChoiceScreen(question, rows), partial(self._confirm_merge, others))
+
+    def _confirm_merge(self, others: list[ConversationSummary], chosen: str | None) -> None:
+        if chosen is None:
+            return
+        other = next(one for one in others if str(one.conversation_id) == chosen.removeprefix("="))
+        facts = (
+            f"#{other.number} ({line(other.subject, 80)}) is closed as a duplicate: the AI is silent there, and what the "
+            f"customer writes to it comes to #{self._item.number}. Its messages stay in it. It can be undone."
+        )
+        question = f"Have #{other.number} go on in #{self._item.number}?"
+        self.console.push_screen(
+            ConfirmScreen(question, facts, "Merge"), partial(self._merge, other.conversation_id)
+        )
+
+    def _merge(self, other: UUID, yes: bool | None) -> None:
+        if yes:
+            self._begin("merge_in", other=other)
 
     # -- acting
 
@@ -351,23 +503,22 @@ class ConversationScreen(ConsoleScreen):
             self._begin("release", reason=reason or None)
 
     def do_resolve(self) -> None:
-        question = "Resolve the conversation? A new message of the customer opens it again."
-        self.console.push_screen(ReasonScreen(question, "Resolve", required=True), self._resolve)
+        self.console.push_screen(ResolveScreen(), self._resolve)
 
-    def _resolve(self, reason: str | None) -> None:
-        if reason is not None:
-            self._begin("resolve", reason=reason)
+    def _resolve(self, ended: tuple[Resolution, str] | None) -> None:
+        if ended is not None:
+            self._begin("resolve", reason=ended[1], resolution=ended[0])
 
     def do_send_again(self) -> None:
         self._begin("send_again")
 
-    def _begin(self, action: Action, *, text: str | None = None, reason: str | None = None) -> None:
-        refusal = keys.action(action).why_not(self.situation())
+    def _begin(self, action: Action, **asked: Any) -> None:
+        refusal = keys.action("merge_in" if action == "part" else action).why_not(self.situation())
         if refusal is not None or self.talk.view is None:
             self.console.say(refusal or "The conversation is still being loaded.", "warning")
             return
         seen = self.talk.seen(self.console.now())
-        request = ActionRequest(seen=seen, epoch=self.talk.view.epoch, text=text, reason=reason)
+        request = ActionRequest(seen=seen, epoch=self.talk.view.epoch, **asked)
         self._start(Attempt(action, request, new_id()))
 
     def _start(self, attempt: Attempt) -> None:
@@ -475,7 +626,61 @@ class ConversationScreen(ConsoleScreen):
         self.composer.open(kind, heading, draft.text if draft else "")
         if draft and draft.sending is None:
             self.composer.tell("Your draft, as you left it.")
+        self._unfilled = ""
+        if kind == "reply":
+            self.composer.canned = self._expand
+            self.run_worker(self._load_canned(), group="canned", exclusive=True, exit_on_error=False)
         self.call_after_refresh(self.paint)
+
+    # -- canned replies
+
+    async def _load_canned(self) -> None:
+        try:
+            self._canned = await (await self.console.connected()).canned()
+        except FteError:
+            self._canned = self._canned or None
+
+    def _fitting(self) -> list[CannedReply]:
+        """The canned replies for the channel an answer goes to."""
+        heard = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
+        channel = next(heard, self._item.channel)
+        replies = self._canned.items if self._canned else []
+        return [one for one in replies if one.channel in (None, channel)]
+
+    def _expand(self, key: str) -> str | None:
+        found = next((one for one in self._fitting() if one.key == key), None)
+        return None if found is None else self._filled(found)
+
+    def _filled(self, reply: CannedReply) -> str | None:
+        """The reply with its variables filled in; says what is missing. None when it cannot be used."""
+        company, me = self._canned.company if self._canned else "", self.console.queue.me or ""
+        item = self._item
+        values = canned.values(customer=item.customer, ticket=item.number, operator=me, company=company)
+        try:
+            rendered = canned.render(reply.body, values)
+        except Rejected as error:
+            self.composer.tell(("✗ Not put in. ", "bold"), _sentence(error))
+            return None
+        if rendered.missing:
+            self.composer.tell(("? Fill in yourself: ", "bold"), _braced(rendered.missing))
+        return rendered.text
+
+    def do_canned(self) -> None:
+        if self.composer.kind != "reply" or self.composer.area.read_only:
+            self.console.say("Canned replies are for replies that are being written.", "warning")
+        elif self._canned is None:
+            self.console.say("Canned replies are still being loaded, or could not be; try again.", "warning")
+            self.run_worker(self._load_canned(), group="canned", exclusive=True, exit_on_error=False)
+        elif not self._fitting():
+            self.console.say("There is none yet. A lead or an admin adds one: fte canned add.")
+        else:
+            rows = [Row(one.key, tuple(present.canned_parts(one))) for one in self._fitting()]
+            self.console.push_screen(ChoiceScreen("Which canned reply?", rows, filtered=True), self._put_in)
+
+    def _put_in(self, key: str | None) -> None:
+        text = self._expand(key) if key is not None else None
+        if text is not None and self.composer.is_open:
+            self.composer.put_in(text)
 
     def _offer_unsent(self) -> None:
         """Bring back what was being sent when the console ended: with its key, so it is sent once."""
@@ -502,6 +707,12 @@ class ConversationScreen(ConsoleScreen):
             text = ActionRequest(seen=0, epoch=0, text=composer.text).required_text()
         except Rejected as error:
             composer.tell(("✗ ", "bold"), _sentence(error))
+            return
+        missing = canned.unfilled(text) if composer.kind == "reply" else []
+        if missing and self._unfilled != text:
+            self._unfilled = text
+            advice = f" stands in it: fill it in, or {keys.key_of('send')} again sends it so."
+            composer.tell(("✗ Not sent. ", "bold"), _braced(missing), advice)
             return
         self._begin(composer.kind, text=text)
 
@@ -567,6 +778,10 @@ class ConversationScreen(ConsoleScreen):
 
 def _kind(attempt: Attempt) -> Kind:
     return "note" if attempt.action == "note" else "reply"
+
+
+def _braced(names: Sequence[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
 
 
 def _quotes(messages: list[MessageView]) -> list[Part]:
