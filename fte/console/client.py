@@ -14,7 +14,7 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError, aconnect_sse
 
 from fte.console.errors import BadToken, OutcomeUnknown
-from fte.console.model import IDS_MAX, PAGE_MAX, Link, Phase, View
+from fte.console.model import IDS_MAX, PAGE_MAX, WALK_MAX, Link, Phase, View
 from fte.domain.errors import Conflict, FteError, NotFound, Refused, Rejected, TooMany, Unavailable
 from fte.domain.events import OPERATOR_TOPICS
 from fte.domain.operators import Action
@@ -118,10 +118,14 @@ class Client:
     async def me(self) -> OperatorView:
         return await self._get("/operator/me", OperatorView)
 
-    async def queue(self, view: View, search: str = "", ids: Sequence[UUID] | None = None) -> QueuePage:
-        """A page of the view, or the rows of `ids` (at most 100) whatever the view."""
+    async def queue(
+        self, view: View, search: str = "", ids: Sequence[UUID] | None = None, before: int | None = None
+    ) -> QueuePage:
+        """The first page of the view, its rows with a number below `before`, or those of `ids` (at most 100)."""
         query: dict[str, Any] = {"view": view, "limit": PAGE_MAX}
-        if ids is not None:
+        if before is not None:
+            query |= {"before": before, "limit": WALK_MAX}
+        elif ids is not None:
             query["ids"] = ",".join(map(str, ids[:IDS_MAX]))
         elif search:
             query["q"] = search

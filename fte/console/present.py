@@ -158,9 +158,8 @@ def row(item: QueueItem, me: str | None, now: datetime) -> Row:
     )
 
 
-def above(rows: Sequence[Row]) -> SafeText:
+def above(waiting: int) -> SafeText:
     """What to say of rows that are out of view at the top: how many of them need a person."""
-    waiting = sum(row.mark in ("urgent", "person") for row in rows)
     return line(f"↑ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "")
 
 
@@ -170,7 +169,7 @@ def counts_line(counts: Counts, view: View, typed: Filter, search: str) -> list[
     first = f"▲ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "✓ nobody waits"
     parts: list[Part] = [(first, "bold $text-error" if waiting else "$text-success")]
     more = "+" if counts.more else ""
-    parts.append(f"  {VIEW_WORDS[view]}: {counts.shown}{more}")
+    parts.append(f"  {VIEW_WORDS[view]}: {counts.shown:,}{more}")
     if view != "mine" and counts.mine:
         parts.append(f"  ● {counts.mine} mine")
     if search:

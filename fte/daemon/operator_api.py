@@ -23,6 +23,8 @@ from fte.store.conversations import VIEWS
 from fte.wire import ActionDone, ActionRequest, LinkRequest, MergeDone, MergeRequest, OperatorView
 
 KEY_MAX: Final = 100
+NUMBER_MAX: Final = 10**11
+"""More than any conversation's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ class OperatorApi:
             raise Rejected(f"There is no view {view!r}.", fields={"view": f"one of {', '.join(VIEWS)}"})
         ids = _ids(query["ids"]) if "ids" in query else None
         limit = _whole(query.get("limit", "200"), "limit", conversations.QUEUE_MAX)
+        if "before" in query:
+            before = _whole(query["before"], "before", NUMBER_MAX)
+            return json_response(await conversations.walk(self.pool, operator.id, view, before, limit))
         page = await conversations.queue(self.pool, operator.id, view, query.get("q", ""), limit, ids)
         return json_response(page)
 

@@ -40,6 +40,20 @@ async def queue(
         words = f"%{_escaped(search[:SEARCH_MAX])}%" if search else None
         rows = await pool.fetch(_sql.pick, view, operator, words, min(limit, QUEUE_MAX))
         chosen = [row["id"] for row in rows]
+    return await _page(pool, chosen, cursor)
+
+
+async def walk(pool: Pool, operator: UUID, view: View, before: int, limit: int = QUEUE_MAX) -> QueuePage:
+    """The conversations of a view whose numbers are below `before`, the highest first, at most QUEUE_MAX.
+
+    Asked again with the lowest number it answered, it comes to every row of the view, however many there are.
+    """
+    cursor = str(await log.end(pool))
+    rows = await pool.fetch(_sql.walk, view, operator, before, min(limit, QUEUE_MAX))
+    return await _page(pool, [row["id"] for row in rows], cursor)
+
+
+async def _page(pool: Pool, chosen: list[UUID], cursor: str) -> QueuePage:
     items = [msgspec.convert(dict(row), QueueItem) for row in await pool.fetch(_sql.items, chosen)]
     return QueuePage(items=items, needs_person=await pool.fetchval(_sql.needs_person), cursor=cursor)
 

@@ -287,6 +287,9 @@ class Desk:
         else:
             items = [item for item in items if in_view(item, query.get("view", "open"), self.operator.name)]
             items = [item for item in items if self._found(item, query.get("q", ""))]
+            if "before" in query:
+                below = [item for item in items if item.number < int(query["before"])]
+                items = sorted(below, key=lambda item: -item.number)
         return answer(
             wire.QueuePage(items=items[: int(query.get("limit", 200))], needs_person=waiting, cursor=cursor)
         )

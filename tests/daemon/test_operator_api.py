@@ -99,6 +99,32 @@ async def test_the_way_of_a_conversation(daemon: Backend, sam: httpx.AsyncClient
     ).status_code == 200
 
 
+async def test_a_walk_comes_to_every_row_of_a_view(daemon: Backend, sam: httpx.AsyncClient) -> None:
+    talks = [
+        (await receive(daemon.pool, identifier=f"c{serial}@example.com")).conversation for serial in range(7)
+    ]
+    await act(sam, talks[2], "take_over")
+    await act(sam, talks[4], "take_over")
+    await act(sam, talks[4], "resolve", reason="done", seen=1, epoch=1)
+    for view, wanted in (
+        ("open", {0, 1, 2, 3, 5, 6}),
+        ("mine", {2}),
+        ("needs_person", set()),
+        ("resolved", {4}),
+        ("all", set(range(7))),
+    ):
+        found, before = [], 10**11 - 1
+        while True:
+            query = {"view": view, "before": str(before), "limit": "2"}
+            page = decode((await sam.get("/operator/queue", params=query)).content, QueuePage)
+            found += [item.conversation_id for item in page.items]
+            if len(page.items) < 2:
+                break
+            before = page.items[-1].number
+        assert found == [talks[serial] for serial in sorted(wanted, reverse=True)], view
+    assert (await sam.get("/operator/queue", params={"before": "x"})).status_code == 422
+
+
 async def test_a_customer_is_found_by_address_or_number(daemon: Backend, sam: httpx.AsyncClient) -> None:
     first = await receive(daemon.pool)
     await receive(

@@ -1,7 +1,6 @@
 """The queue: what needs a person first, live."""
 
 from typing import TYPE_CHECKING, ClassVar, Final, cast
-from uuid import UUID
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,7 +10,8 @@ from textual.timer import Timer
 
 from fte.console import keys, present
 from fte.console.keys import Situation
-from fte.console.model import VIEWS, Filter, needs_person
+from fte.console.model import VIEWS, Filter
+from fte.console.rows import Rows
 from fte.console.screens.base import ConsoleScreen
 from fte.console.widgets.key_bar import KeyBar
 from fte.console.widgets.plain import Plain
@@ -81,7 +81,7 @@ class QueueScreen(ConsoleScreen):
         """The names of the columns, and what must not be missed above the rows on the screen."""
         if not self.is_whole:
             return
-        names, above = titles(self.size.width), present.above(self.table.above)
+        names, above = titles(self.size.width), present.above(self.table.waiting_above)
         room = max(0, self.size.width - len(above) - 1)
         self.query_one("#titles", Plain).show(
             *([f"{names[:room]:<{room}}", (above, "$text-error")] if above else [names])
@@ -124,7 +124,7 @@ class QueueScreen(ConsoleScreen):
         console, queue = self.console, self.console.queue
         if queue.loaded and (at_once or not console.paused):
             now = console.now()
-            rows = [present.row(item, queue.me, now) for item in queue.rows()]
+            rows = Rows(queue.rows(), lambda item: present.row(item, queue.me, now))
             self.table.show(rows, self._why_empty())
             self._paint_titles()
             console.held_back = 0
@@ -197,11 +197,8 @@ class QueueScreen(ConsoleScreen):
         self.paint()
 
     def do_next_waiting(self) -> None:
-        waiting = [item.conversation_id for item in self.console.queue.rows() if needs_person(item)]
-        if not waiting:
+        if self.table.next_waiting() is None:
             self.console.say("Nobody in this list waits for a person.")
-            return
-        self.table.select(_after(waiting, self.table.cursor_key))
 
     def do_reload(self) -> None:
         self.console.queue.invalidate()
@@ -209,10 +206,3 @@ class QueueScreen(ConsoleScreen):
 
     def do_quit(self) -> None:
         self.console.exit()
-
-
-def _after(keys_: list[UUID], current: UUID | None) -> UUID:
-    """The key that follows the current one, around the end."""
-    if current not in keys_:
-        return keys_[0]
-    return keys_[(keys_.index(current) + 1) % len(keys_)]
