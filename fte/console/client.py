@@ -22,12 +22,20 @@ from fte.domain.recent import Recent
 from fte.wire import (
     ActionDone,
     ActionRequest,
+    ChannelsView,
     ConversationView,
+    CustomerHits,
     CustomerPage,
     Envelope,
+    KnowledgeHits,
+    LetterPage,
+    LettersDone,
+    LettersRequest,
     LinkRequest,
     MergeDone,
     MergeRequest,
+    MetricsSpan,
+    MetricsView,
     OperatorView,
     Problem,
     QueuePage,
@@ -139,6 +147,24 @@ class Client:
     async def customer(self, customer: UUID) -> CustomerPage:
         return await self._get(f"/operator/customers/{customer}", CustomerPage)
 
+    async def metrics(self, span: MetricsSpan) -> MetricsView:
+        return await self._get("/operator/metrics", MetricsView, {"span": span})
+
+    async def channels(self) -> ChannelsView:
+        return await self._get("/operator/channels", ChannelsView)
+
+    async def letters(self, state: str) -> LetterPage:
+        """The newest dead letters in that state; "all": in any."""
+        return await self._get("/operator/dead_letters", LetterPage, {"state": state})
+
+    async def customers(self, text: str) -> CustomerHits:
+        """Those with the text in a name, an address or a number."""
+        return await self._get("/operator/customers", CustomerHits, {"q": text})
+
+    async def knowledge(self, question: str) -> KnowledgeHits:
+        """What the knowledge base has on a question. The first one takes seconds: the daemon loads a model."""
+        return await self._get("/operator/knowledge/search", KnowledgeHits, {"q": question})
+
     async def attachment(self, attachment: UUID) -> bytes:
         """What a customer attached. Raises Conflict, with the reason, when it is not there."""
         path = f"/operator/attachments/{attachment}"
@@ -173,6 +199,10 @@ class Client:
     async def link(self, conversation: UUID, request: LinkRequest, key: UUID) -> ActionDone:
         """Send a code that proves an address. Does it once, and raises, like `act`."""
         return await self._once(f"/operator/conversations/{conversation}/link", request, ActionDone, key)
+
+    async def decide_letters(self, what: str, request: LettersRequest, key: UUID) -> LettersDone:
+        """Send dead letters again ("retry") or give them up ("drop"). Does it once, and raises, like `act`."""
+        return await self._once(f"/operator/dead_letters/{what}", request, LettersDone, key)
 
     async def merge(self, customer: UUID, other: UUID, key: UUID) -> MergeDone:
         """`other` becomes part of `customer`. Does it once, and raises, like `act`."""

@@ -181,6 +181,7 @@ class Queue:
         self.loaded = False
         self.needs_person = 0
         self.items: dict[UUID, QueueItem] = {}
+        self.marked: frozenset[UUID] = frozenset()
         self._filter = Filter()
         self._all = Ranked(self._rank)
         self._shown = self._all
@@ -233,7 +234,8 @@ class Queue:
         self._reload = True
 
     def look_at(self, view: View, search: str = "") -> None:
-        """Show another view, or search the whole of it."""
+        """Show another view, or search the whole of it. Marks belong to the view they were made in."""
+        self.marked = frozenset() if view != self.view else self.marked
         self._other_view = self._other_view or (view, search) != (self.view, self.search)
         self.view, self.search = view, search
         self._select()
@@ -343,6 +345,7 @@ class Queue:
         self.items = {item.conversation_id: item for item in items}
         self._all = Ranked(self._rank, self.items.values())
         self._mine = {item.conversation_id for item in self.items.values() if self._is_mine(item)}
+        self.marked &= self.items.keys()
         self._select()
 
     def _put(self, item: QueueItem) -> None:
@@ -355,6 +358,7 @@ class Queue:
 
     def _drop(self, conversation: UUID) -> None:
         self.items.pop(conversation, None)
+        self.marked -= {conversation}
         self._mine.discard(conversation)
         self._all.drop(conversation)
         self._shown.drop(conversation)
@@ -367,6 +371,20 @@ class Queue:
 
     def _is_mine(self, item: QueueItem) -> bool:
         return held_by(item, self._me) and item.status != "resolved"
+
+    # -- what is marked
+
+    def mark(self, conversation: UUID) -> None:
+        """Mark a row, or take its mark off."""
+        self.marked ^= {conversation}
+
+    def mark_all(self) -> None:
+        """Mark every row shown; when all of them are marked, take all marks off."""
+        shown = frozenset(item.conversation_id for item in self._shown)
+        self.marked = frozenset() if shown <= self.marked else self.marked | shown
+
+    def unmark(self) -> None:
+        self.marked = frozenset()
 
     # -- what is shown
 

@@ -5,12 +5,14 @@ from typing import Final, Literal, get_args
 OperatorRole = Literal["observer", "agent", "lead", "admin"]
 ROLES: Final[tuple[OperatorRole, ...]] = get_args(OperatorRole)
 
-Action = Literal["read", "take_over", "reply", "note", "release", "resolve", "send_again", "link", "merge"]
+Action = Literal[
+    "read", "take_over", "reply", "note", "release", "resolve", "send_again", "link", "dead_letters", "merge"
+]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 _ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
     "observer": frozenset({"read"}),
-    "agent": frozenset(ACTIONS) - {"merge"},
+    "agent": frozenset(ACTIONS) - {"merge", "dead_letters"},
     "lead": frozenset(ACTIONS),
     "admin": frozenset(ACTIONS),
 }

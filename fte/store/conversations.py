@@ -37,7 +37,7 @@ async def queue(
     if ids is not None:
         chosen = ids
     else:
-        words = f"%{_escaped(search[:SEARCH_MAX])}%" if search else None
+        words = f"%{_escaped(search.removeprefix('#')[:SEARCH_MAX])}%" if search else None
         rows = await pool.fetch(_sql.pick, view, operator, words, min(limit, QUEUE_MAX))
         chosen = [row["id"] for row in rows]
     return await _page(pool, chosen, cursor)

@@ -14,12 +14,14 @@ from textual.events import Click
 from textual.widgets import TextArea
 
 from fte.console import keys, present
+from fte.console.clipboard import Piece, address_of, number_of, words_of
 from fte.console.drafts import Draft, Kind, Sending
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Context, Situation
 from fte.console.model import Conversation, holder_of
 from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
+from fte.console.screens.choices import CopyScreen
 from fte.console.screens.customer import CustomerScreen
 from fte.console.screens.dialogs import ReasonScreen, TraceScreen
 from fte.console.screens.files import FilesScreen, Listed
@@ -324,6 +326,25 @@ class ConversationScreen(ConsoleScreen):
         if self._listing is not None and self._listing.is_attached:
             self._listing.refreshed(self._files())
 
+    @property
+    def crumb(self) -> str:
+        return f"#{self.talk.view.item.number}" if self.talk.view else "…"
+
+    def do_copy(self) -> None:
+        view = self.talk.view
+        if view is None:
+            return
+        visible, now = set(self.transcript.visible_seqs()), self.console.now()
+        seen = [message for message in self.talk.shown() if message.seq in visible][-1:]
+        pieces = [words_of(message, present.clock_time(message.created_at, now)) for message in seen]
+        pieces += [number_of(view.item), address_of(self.console.url, view.item)]
+
+        def chosen(piece: Piece | None) -> None:
+            if piece is not None:
+                self.console.copy(piece)
+
+        self.console.push_screen(CopyScreen(pieces), chosen)
+
     def do_back(self) -> None:
         self.dismiss()
 
@@ -420,7 +441,7 @@ class ConversationScreen(ConsoleScreen):
                 self.talk.follow(self.console.now())
 
     async def _refused(self, attempt: Attempt, error: FteError) -> None:
-        words = _sentence(error)
+        words = present.sentence(error)
         if attempt.action not in ("reply", "note"):
             self.console.say(words, "warning")
             return
@@ -501,9 +522,27 @@ class ConversationScreen(ConsoleScreen):
         try:
             text = ActionRequest(seen=0, epoch=0, text=composer.text).required_text()
         except Rejected as error:
-            composer.tell(("✗ ", "bold"), _sentence(error))
+            composer.tell(("✗ ", "bold"), present.sentence(error))
             return
         self._begin(composer.kind, text=text)
+
+    def do_editor(self) -> None:
+        if self._busy or self._unknown:
+            self.console.say("It is being sent; the text cannot change now.", "warning")
+        else:
+            self.run_worker(self._edit(), group="editor", exclusive=True, exit_on_error=False)
+
+    async def _edit(self) -> None:
+        """Have the text written outside; whatever goes wrong there, what is here stays."""
+        self._store()
+        try:
+            text = await self.console.write_outside(self.composer.text)
+        except FteError as error:
+            self.composer.tell(("✗ Nothing has changed: ", "bold"), present.sentence(error))
+            return
+        self.composer.area.load_text(text)
+        self.composer.area.move_cursor(self.composer.area.document.end)
+        self._store()
 
     def do_leave(self) -> None:
         self._store()
@@ -571,12 +610,3 @@ def _kind(attempt: Attempt) -> Kind:
 
 def _quotes(messages: list[MessageView]) -> list[Part]:
     return [f"{line(message.author, 40)}: “{line(message.content, 200)}” " for message in messages[-3:]]
-
-
-def _sentence(error: FteError) -> str:
-    parts = [error.message]
-    if isinstance(error, Rejected) and error.fields:
-        parts = list(error.fields.values())
-    if error.remedy:
-        parts.append(error.remedy)
-    return " ".join(parts)
