@@ -1,5 +1,6 @@
 """How metrics, channels, dead letters and search results are put into words. Pure."""
 
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +23,8 @@ from fte.wire import (
 _LABEL: Final = 10
 _REASONS_MAX: Final = 6
 _BAR: Final = 30
+_TEXT: Final = 76
+"""Columns of a passage."""
 _STATES: Final = {
     "active": ("✓ works", "$text-success"),
     "unhealthy": ("✗ ILL", "bold $text-error"),
@@ -230,6 +233,7 @@ def hits(found: KnowledgeHits) -> list[Part]:
             (f"{hit.score:.2f} {plots.bar(hit.score, 1.0, 10):<10} ", "bold" if above else "$text-muted"),
             (line(hit.title, 100), "bold" if above else ""),
             (f"  [{line(hit.category, 30)}]  {line(hit.source, 80)}\n", "$text-muted"),
-            f"     {line(hit.excerpt, 300)}\n",
+            textwrap.fill(line(hit.excerpt, 300), _TEXT, initial_indent="     ", subsequent_indent="     ")
+            + "\n",
         ]
     return parts

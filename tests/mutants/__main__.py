@@ -15,11 +15,12 @@ from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.chaos import CHAOS
 from tests.mutants.gmail import GMAIL
+from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
 from tests.mutants.whatsapp import WHATSAPP
 
-MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS)
+MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *HABITS)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300

@@ -98,6 +98,10 @@ class ConversationScreen(ConsoleScreen):
         yield Composer()
         yield KeyBar()
 
+    def on_unmount(self) -> None:
+        self.console.drafts.let_go(self.conversation, "reply")
+        self.console.drafts.let_go(self.conversation, "note")
+
     def on_mount(self) -> None:
         self.query_one("#brief").border_title = "Hand-over brief"
         self.paint_frame()
@@ -484,6 +488,7 @@ class ConversationScreen(ConsoleScreen):
         self._write("note")
 
     def _write(self, kind: Kind) -> None:
+        alone = self.console.drafts.hold(self.conversation, kind)
         draft = self.console.drafts.load(self.conversation, kind)
         item = self.talk.view.item if self.talk.view else None
         heard_on = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
@@ -494,7 +499,9 @@ class ConversationScreen(ConsoleScreen):
         )
         heading = to if kind == "reply" else "Note for colleagues, never sent to the customer"
         self.composer.open(kind, heading, draft.text if draft else "")
-        if draft and draft.sending is None:
+        if not alone:
+            self.composer.tell(("▲ Others of your consoles write here: this text may not be kept.", "bold"))
+        elif draft and draft.sending is None:
             self.composer.tell("Your draft, as you left it.")
         self.call_after_refresh(self.paint)
 
@@ -569,6 +576,7 @@ class ConversationScreen(ConsoleScreen):
 
     def _close_composer(self) -> None:
         self._discard_armed = False
+        self.console.drafts.let_go(self.conversation, self.composer.kind)
         self.composer.close()
         self.transcript.focus()
 
