@@ -158,10 +158,10 @@ def _state(one: ChannelState, now: datetime) -> list[Part]:
 def letter(one: LetterView, now: datetime) -> list[Part]:
     """A dead letter on one line."""
     return [
-        f"{one.id:>6}  {_LETTER_WORDS[one.state]:<10}  {clock_time(one.created_at, now):<12}  ",
-        (f"{line(one.group, 24)}  ", "$text-muted"),
-        line(one.type, 30),
-        (f"  {line(one.error, 40)}, {plural(one.attempts, 'try', 'tries')}", "$text-error"),
+        f"{one.id:>5}  {_LETTER_WORDS[one.state]:<10}  {clock_time(one.created_at, now)}  ",
+        (f"{line(one.group.removeprefix('fte-'), 20)}  ", "$text-muted"),
+        line(one.type, 24),
+        (f"  {line(one.error, 30)} ×{one.attempts}", "$text-error"),
     ]
 
 

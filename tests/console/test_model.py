@@ -152,15 +152,31 @@ def test_events_are_followed_while_the_rest_of_the_rows_is_loaded() -> None:
     assert kinds == ["page", "walk", "ids", "walk", "ids", "walk", "ids", "walk"]
 
 
+def test_rows_that_left_the_view_unnoticed_are_gone_after_the_walk() -> None:
+    desk, queue = Desk(), Queue(page=2, walk=2)
+    keys = [desk.add(serial) for serial in range(1, 7)]
+    for gone in ((), (keys[0], keys[3], keys[5])):
+        for key in gone:
+            desk.change(key, status="resolved")
+        queue.invalidate()
+        while (fetch := queue.next_fetch()) is not None:
+            below = [i for i in page(desk, "open").items if fetch.before is None or i.number < fetch.before]
+            found = sorted(below, key=lambda item: -item.number)[:2]
+            queue.fetched(wire.QueuePage(items=found, needs_person=0, cursor="0"))
+    assert {item.number for item in queue.rows()} == {2, 3, 5}
+
+
 class Convergence(RuleBasedStateMachine):
     """Events doubled and late, fetches that fail or are late, reloads, other views: in the end, equal."""
 
-    @initialize(sizes=st.sampled_from([(200, 500), (3, 2), (2, 1)]))
-    def start(self, sizes: tuple[int, int]) -> None:
+    @initialize(
+        sizes=st.sampled_from([(200, 500), (3, 2), (2, 1)]), view=st.sampled_from(["all", "open", "mine"])
+    )
+    def start(self, sizes: tuple[int, int], view: View) -> None:
         self.sizes = sizes
         self.desk, self.queue = Desk(), Queue(*sizes)
         self.queue.me = ME
-        self.queue.look_at("all")
+        self.queue.look_at(view)
         self.delivered = 0
         self.answer: wire.QueuePage | None = None
         self.fetching = False
@@ -218,6 +234,12 @@ class Convergence(RuleBasedStateMachine):
     def the_answer_is_lost(self) -> None:
         self.queue.failed()
         self.answer, self.fetching = None, False
+
+    @rule()
+    def the_stream_loses_what_was_not_delivered(self) -> None:
+        """It says so, and the list is loaded anew."""
+        self.delivered = len(self.desk.log)
+        self.queue.invalidate()
 
     @rule(view=st.sampled_from([None] * 15 + list(VIEWS)))
     def now_and_then_everything_is_loaded_anew(self, view: View | None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fte.console import overview_words, plots
+from fte.console import keys, overview_words, plots
 from fte.console.screens import panel
 from fte.console.screens.channels import ChannelsScreen
 from fte.console.screens.queue import QueueScreen
@@ -174,3 +174,21 @@ async def test_a_question_shows_hits_scores_and_the_floor(desk: Desk, state_dir:
         assert isinstance(here.app.screen, KnowledgeScreen)
         await here.press("escape")
         await here.until(lambda: isinstance(here.app.screen, QueueScreen))
+
+
+@pytest.mark.parametrize(
+    ("key", "context"), [("M", "metrics"), ("H", "channels"), ("C", "customers"), ("K", "knowledge")]
+)
+async def test_every_screen_has_its_help_and_its_palette(
+    desk: Desk, state_dir: Path, key: str, context: keys.Context
+) -> None:
+    desk.letters = [a_letter(1)]
+    async with session(desk, state_dir, size=(120, 50)) as here:
+        await here.press(key)
+        await here.shows("esc back")
+        await here.press("f1")
+        await here.shows(f"Keys: {context}")
+        for action in keys.of(context):
+            await here.shows(action.help[:40])
+        await here.press("escape", "ctrl+p")
+        await here.shows(f"{keys.of(context)[0].label.capitalize()}  ({keys.of(context)[0].key})")

@@ -31,9 +31,9 @@ HABITS = (
         name="rows-that-left-stay",
         invariant="the list is what the daemon holds",
         path="fte/console/model.py",
-        healthy="            if key in here or not after <= item.number < before\n",
-        sick="            if True\n",
-        tests=("tests/console/test_model.py", "-k", "Convergence"),
+        healthy="if key in here or not after <= item.number < before",
+        sick="if True",
+        tests=("tests/console/test_model.py", "-k", "left_the_view"),
     ),
     Mutant(
         name="many-at-once-with-a-new-key",

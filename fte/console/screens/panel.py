@@ -45,7 +45,7 @@ class PanelScreen(ConsoleScreen):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.paint_frame()
+        self.call_after_refresh(self.paint_frame)
         if self.live:
             self.set_interval(POLL, self.stale)
             self.run_worker(self._keep_fresh(), group="panel", exit_on_error=False)
