@@ -8,7 +8,6 @@ import os
 import pty
 import struct
 import sys
-import tempfile
 import termios
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -195,7 +194,9 @@ async def test_the_operators_editor_gets_the_terminal_and_gives_it_back(desk: De
         "sys.stdin.readline()\n"
         "file.write_text(file.read_text() + ' and more from outside\\n')\n"
     )
-    extra = {"EDITOR": f"{sys.executable} {script}", "VISUAL": ""}
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    extra = {"EDITOR": f"{sys.executable} {script}", "VISUAL": "", "TMPDIR": str(outside)}
     async with serving(desk) as url, terminal(url, tmp_path, extra=extra) as here:
         await here.shows("LIVE")
         here.press("\r")
@@ -219,7 +220,7 @@ async def test_the_operators_editor_gets_the_terminal_and_gives_it_back(desk: De
         here.press("\x11")
         assert await here.ended() == 0
         assert here.restored()
-    assert _left_behind() == []
+    assert _held(outside) == []
 
 
 @pytest.mark.process
@@ -296,8 +297,8 @@ async def test_what_is_wrong_at_the_start_is_said_before_the_screen_changes(
         assert b"\x1b[?1049h" not in text
 
 
-def _left_behind() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob("fte-reply-*"))
+def _held(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 def _drain(here: Terminal) -> bytes:
