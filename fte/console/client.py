@@ -274,11 +274,14 @@ class Client:
         path = "/operator/stream"
         async with aconnect_sse(self._http, "GET", path, params=query, timeout=timeout) as source:
             await _check_stream(source)
-            yield Link(Phase.LIVE), cursor
+            live = False
             async with aclosing(source.aiter_sse()) as events:
                 async for event in events:
-                    for pair in _understood(event):
-                        yield pair
+                    for heard, position in _understood(event):
+                        if isinstance(heard, Heard) and not live:
+                            yield Link(Phase.LIVE), cursor
+                        live = live or not isinstance(heard, Reset)
+                        yield heard, position
 
 
 async def _whole(response: httpx.Response, most: int) -> bytes:
@@ -302,14 +305,14 @@ def _certificates(url: str) -> ssl.SSLContext | bool:
     return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _understood(event: ServerSentEvent) -> list[tuple[Heard | Reset, str]]:
+def _understood(event: ServerSentEvent) -> list[tuple[Link | Heard | Reset, str]]:
     """What the console must know; an event it cannot read is taken as something missed, not as the end."""
     try:
         if event.event == "event":
             return [(Heard(event.id, decode(event.data, Envelope)), event.id)]
         if event.event == "notice":
             notice = decode(event.data, StreamNotice)
-            return [(Reset(), notice.cursor)] if notice.kind == "reset" else []
+            return [(Reset() if notice.kind == "reset" else Link(Phase.LIVE), notice.cursor)]
     except Rejected:
         return [(Reset(), event.id)] if event.id else []
     return []

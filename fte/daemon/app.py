@@ -146,7 +146,7 @@ class Daemon:
         cluster = kafka.cluster_of(self.settings)
         channels = providers.configured(self.settings)
         relay = cluster.named(RELAY) if cluster else None
-        health = Health(self.pool, channels, self.problems, relay)
+        health = Health(self.pool, channels, self.problems, relay, self.stop)
         lag = kafka.lag(self.settings) if "metrics" in roles else None  # once, not from every process
         metrics = Metrics(self.pool, channels, self.settings.metrics_token, relay, lag)
         own = [*health.routes(), *metrics.routes()]

@@ -551,6 +551,8 @@ class Desk:
             kind = "reset" if position < self.floor else "ready"
             position = max(position, self.floor)
             yield sse("notice", "", wire.encode({"kind": kind, "cursor": str(position)}))
+            if kind == "reset":
+                return
             while not cut.is_set():
                 while position < len(self.log):
                     event = self.log[position]

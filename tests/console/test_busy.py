@@ -66,7 +66,7 @@ async def test_an_event_out_of_sight_repaints_no_row(
 ) -> None:
     filled(desk, 400)
     async with session(desk, state_dir) as here:
-        await here.shows("open: 400 ")
+        await here.until(lambda: len(here.queue.table.rows) == 400)
         lines: list[int] = []
         show = QueueTable.show
 
@@ -123,6 +123,8 @@ async def test_a_paused_list_does_not_move_whatever_arrives(desk: Desk, state_di
             await asyncio.sleep(0)
         shown = {key: talk.item for key, talk in desk.talks.items() if talk.item.status != "resolved"}
         await here.until(lambda: here.app.queue.items == shown, "the model is up to date")
+        await here.live()
+        await here.hides("Not connected")
         here.queue.changed()
         await here.pilot.pause()
         assert (viewport(here), here.queue.table.cursor_key, here.queue.table.scroll_offset) == before

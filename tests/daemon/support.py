@@ -15,6 +15,7 @@ from fte.daemon.overview import Overview
 from fte.daemon.stream import Stream
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
+from fte.ports import Bus
 from fte.store import operators
 
 
@@ -31,11 +32,11 @@ class Backend:
 
 
 @contextlib.asynccontextmanager
-async def backend(pool: Pool, hints: Hints) -> AsyncIterator[Backend]:
+async def backend(pool: Pool, hints: Hints, bus: Bus | None = None) -> AsyncIterator[Backend]:
     stop = asyncio.Event()
     listening = bind("127.0.0.1", 0)
     api = OperatorApi(pool, hints.ring)
-    stream = Stream(api, LogBus(pool, hints), stop)
+    stream = Stream(api, bus or LogBus(pool, hints), stop)
     overview = Overview(api, hints)
     app = application([*api.routes(), *stream.routes(), *overview.routes(), *Health(pool).routes()])
     serving = asyncio.create_task(serve(app, listening, stop))

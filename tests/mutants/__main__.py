@@ -18,9 +18,10 @@ from tests.mutants.gmail import GMAIL
 from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
+from tests.mutants.updates import UPDATES
 from tests.mutants.whatsapp import WHATSAPP
 
-MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *HABITS)
+MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *UPDATES, *HABITS)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300
