@@ -26,14 +26,15 @@ class Bus(Protocol):
         """
         ...
 
-    def subscribe(
+    async def subscribe(
         self, topics: Sequence[str], cursor: str | None
     ) -> AsyncGenerator[tuple[str, Envelope], None]:
         """Every event after `cursor` (an opaque string from an earlier pair; None: from now on), each with its own.
 
-        Replays of dead letters, which are for one group, are left out. A cursor of the log (`fte.pg.log.Cursor`) is
-        one, too, whatever carries the events. Raises Rejected for a cursor that is not one of ours, NotFound for one
-        whose events are no longer kept, Unavailable when what carries the events is away.
+        It has begun when this returns, and whoever got it closes it. Replays of dead letters, which are for one group,
+        are left out. A cursor of the log (`fte.pg.log.Cursor`) is one, too, whatever carries the events. Raises
+        Rejected for a cursor that is not one of ours, NotFound for one whose events are no longer kept, Unavailable
+        when what carries the events is away; following raises the last two as well, when it comes to that later.
         """
         ...
 

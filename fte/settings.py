@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 from fte.domain.errors import Rejected
 
+MASK = "•••"
+"""What is shown in a secret's place."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -338,6 +341,16 @@ class Settings:
     @property
     def secret_file(self) -> Path:
         return self.data_dir / "secret.key"
+
+
+def without_password(address: str) -> str:
+    """A URL fit to be shown: without what signs in, and without its query, which may sign in, too."""
+    parts = urlsplit(address)
+    if not parts.scheme or ("@" not in parts.netloc and not parts.query):
+        return address
+    _, at, host = parts.netloc.rpartition("@")
+    netloc = f"{MASK}@{host}" if at else host
+    return parts._replace(netloc=netloc, query=MASK if parts.query else "").geturl()
 
 
 def _model_problems(settings: Settings) -> dict[str, str]:

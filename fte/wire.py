@@ -13,6 +13,7 @@ import msgspec
 from fte.domain.attachments import State
 from fte.domain.channels import Channel
 from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, Direction, Owner, Role
+from fte.domain.dead_letters import State as LetterState
 from fte.domain.errors import Malformed, Rejected
 from fte.domain.operators import OperatorRole
 from fte.domain.tags import TAGS_MAX
@@ -358,6 +359,152 @@ class TicketView(msgspec.Struct, frozen=True, kw_only=True):
     events: list[HistoryEvent]
     audit: list[AuditView]
     runs: list[RunView]
+
+
+# ---------------------------------------------------------------- operator API: how things are
+
+MetricsSpan = Literal["1h", "24h"]
+
+
+class ReplyCount(msgspec.Struct, frozen=True, kw_only=True):
+    channel: Channel
+    state: str
+    count: int
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits now: answers owed, the oldest since when; replies queued, being sent or parked; dead letters."""
+
+    owed: int
+    owed_since: datetime | None
+    replies: list[ReplyCount]
+    dead_letters: int
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel's numbers ("all": every channel's together), one for each step of the span, the oldest first.
+
+    `received` counts customers' messages, `turns` what the AI finished, `escalations` what it handed over. `p50` and
+    `p95` are seconds from the first unanswered message to the answer; `sentiment` goes from 0 to 1. None: nothing
+    happened. What ends in `_all` is of the whole span.
+    """
+
+    channel: str
+    received: list[int]
+    turns: list[int]
+    escalations: list[int]
+    p50: list[float | None]
+    p95: list[float | None]
+    sentiment: list[float | None]
+    reasons: dict[str, int]
+    p50_all: float | None
+    p95_all: float | None
+    sentiment_all: float | None
+
+
+class MetricsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened since `start`; a step has `step` seconds."""
+
+    span: MetricsSpan
+    start: datetime
+    step: int
+    series: list[Series]
+    backlog: Backlog
+
+
+class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a channel is. `detail` names the problem and its remedy; `until` is when its provider stops telling us of news."""
+
+    channel: Channel
+    account: str
+    state: Literal["active", "unhealthy", "inactive"]
+    detail: str = ""
+    changed_at: datetime | None = None
+    checked_at: datetime | None = None
+    until: datetime | None = None
+
+
+class ChannelsView(msgspec.Struct, frozen=True, kw_only=True):
+    """`relay_delay` is the age in seconds of the oldest event that Kafka does not have; None where there is no Kafka."""
+
+    channels: list[ChannelState]
+    backlog: Backlog
+    relay_delay: float | None
+    problems: dict[str, str] = {}
+
+
+class LetterView(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter: an event that `group` could not handle."""
+
+    id: int
+    event_id: UUID
+    group: str
+    topic: str
+    key: str
+    type: str
+    at: datetime
+    payload: JSON
+    error: str
+    attempts: int
+    state: LetterState
+    replays: int
+    reason: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class LetterPage(msgspec.Struct, frozen=True, kw_only=True):
+    letters: list[LetterView]
+
+
+class LettersDone(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the letters asked for: done, or refused with the reason, by id."""
+
+    done: list[int]
+    refused: dict[str, str]
+
+
+class LettersRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The letters to send again or to give up; giving up needs the reason."""
+
+    letters: list[int]
+    reason: str = ""
+    dropped_too: bool = False
+
+
+class CustomerHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer who was found. `proven` says that the name is that of somebody who proved an identifier."""
+
+    id: UUID
+    name: str | None
+    email: str | None
+    phone: str | None
+    proven: bool
+    conversations: int
+    newest: UUID | None
+    last_message_at: datetime | None
+
+
+class CustomerHits(msgspec.Struct, frozen=True, kw_only=True):
+    """`more` says that there are further ones."""
+
+    customers: list[CustomerHit]
+    more: bool
+
+
+class KnowledgeHit(msgspec.Struct, frozen=True, kw_only=True):
+    title: str
+    source: str
+    category: str
+    score: float
+    excerpt: str
+
+
+class KnowledgeHits(msgspec.Struct, frozen=True, kw_only=True):
+    """The best passages. The AI sees only those with a score of `floor` or more."""
+
+    floor: float
+    hits: list[KnowledgeHit]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,6 +7,7 @@ its own.
 
 import asyncio
 import contextlib
+import itertools
 import ssl
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
@@ -82,13 +83,12 @@ class Cluster:
     @contextlib.asynccontextmanager
     async def consumer(self, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
         """A consumer that is not started yet; it is stopped at the end."""
-        shared = self._options("consumer") | {"request_timeout_ms": round(CONSUMER_TIMEOUT * 1000)}
-        consumer = AIOKafkaConsumer(
-            **shared,
-            enable_auto_commit=False,
-            fetch_max_wait_ms=round(IDLE_WAIT * 1000),
-            **options,
-        )
+        ours = {
+            "request_timeout_ms": round(CONSUMER_TIMEOUT * 1000),
+            "fetch_max_wait_ms": round(IDLE_WAIT * 1000),
+            "enable_auto_commit": False,
+        }
+        consumer = AIOKafkaConsumer(**self._options("consumer") | ours | options)
         try:
             yield consumer
         finally:
@@ -176,6 +176,10 @@ async def _give_up(producer: AIOKafkaProducer) -> None:
             producer._sender._fail_all
         )  # done here, and it stumbles without transactions
         sending.cancel()
-    producer._message_accumulator.fail_all(KafkaConnectionError("the producer was given up"))
+    waiting = producer._message_accumulator
+    waiting.fail_all(KafkaConnectionError("the producer was given up"))
+    for batch in (*itertools.chain.from_iterable(waiting._batches.values()), *waiting._pending_batches):
+        for given_up in (batch.future, batch._drain_waiter):
+            given_up.exception()  # nobody else may ask for it, and asyncio would tell of an error
     await producer.client.close()
     await producer.stop()

@@ -39,9 +39,13 @@ RELEASE_TIMEOUT: Final = 2.0
 JOIN_TIMEOUT: Final = 40.0
 """Seconds a member may take to get its share: the group waits for members that died, and for slow ones."""
 LOOK_EVERY: Final = 5.0
-"""Seconds between two looks whether a consumer that hears nothing misses something."""
-STUCK_AFTER: Final = 20.0
-"""Seconds without a record, while there are some, or without an answer, after which a consumer is made anew."""
+"""Seconds of silence after which a member looks whether it misses something; also what a look may take."""
+FOLLOWER_LOOK_EVERY: Final = 1.25
+"""The same for a subscription, whose listener must soon know that nothing can be heard."""
+LOOKS_MAX: Final = 4
+"""Looks in a row that find something missing, or get no answer, after which a consumer counts as stuck."""
+FOLLOWER_IDLE_WAIT: Final = 0.5
+"""Seconds a broker may keep a subscription's fetch open; a look waits behind it, and must be done within its own."""
 SESSION: Final = 10.0
 """Seconds without a sign of life after which the group gives a member's partitions to others."""
 PAUSE_MAX: Final = 5.0
@@ -95,10 +99,18 @@ class KafkaBus:
         self, topics: Sequence[str], cursor: str | None
     ) -> AsyncGenerator[tuple[str, Envelope], None]:
         place = offsets.read(cursor) if cursor else await log.end(self._pool)
+        events = self._following(topics, place)
+        await anext(events)  # a generator that never ran would not stop its consumer when it is closed
+        return events
+
+    async def _following(self, topics: Sequence[str], place: Cursor | Offsets) -> AsyncGenerator[Any, None]:
+        """None when it has begun, and then each event with its cursor."""
+        options = {"auto_offset_reset": "none", "fetch_max_wait_ms": round(FOLLOWER_IDLE_WAIT * 1000)}
         try:
-            async with self._cluster.consumer(auto_offset_reset="none") as consumer:
+            async with self._cluster.consumer(**options) as consumer:
                 follower = _Follower(self._cluster, self._pool, consumer, topics)
                 await follower.start(place)
+                yield None
                 async with contextlib.aclosing(follower.events()) as events:
                     async for after, event in events:
                         yield after, event
@@ -157,7 +169,7 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]
                         await self._commit(at_once=True)
 
     async def _work(self, on_well: Callable[[], object]) -> None:
-        watch = _Watch(self._consumer)
+        watch = _Watch(self._consumer, LOOK_EVERY)
         while True:
             taken = await self._consumer.getmany(timeout_ms=round(FETCH_WAIT * 1000), max_records=FETCH_MAX)
             await self._hand_out(taken)
@@ -243,27 +255,31 @@ def _strange(cluster: Cluster, one: Any) -> Envelope:
 
 
 class _Watch:
-    """Notices when a consumer hears nothing although there is something to be heard."""
+    """Notices when a consumer hears nothing although there is something to be heard.
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    It looks after `look_every` seconds of silence, and again as often; a look may take as long. Time in which nobody
+    asks it proves nothing, so a process that was held up does not find a healthy consumer stuck.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, look_every: float) -> None:
         self._consumer = consumer
-        self._heard_at = self._look_at = time.monotonic()
+        self._look_every = look_every
+        self._look_at = time.monotonic() + look_every
+        self._missed = 0
 
     async def is_well(self, taken: Mapping[TopicPartition, Sequence[Any]]) -> bool:
-        """Whether it was known to be well just now. Raises Stuck when it has not been for too long."""
+        """Whether it was known to be well just now. Raises Stuck when it has not been for LOOKS_MAX looks."""
         now = time.monotonic()
-        if taken:
-            self._heard_at = now
+        if not taken and now < self._look_at:
+            return False
+        self._look_at = now + self._look_every
+        if taken or not await self._misses_something():
+            self._missed = 0
             return True
-        if now < max(self._look_at, self._heard_at + LOOK_EVERY):
-            return False
-        self._look_at = now + LOOK_EVERY
-        if await self._misses_something():
-            if now - self._heard_at > STUCK_AFTER:
-                raise Stuck
-            return False
-        self._heard_at = now
-        return True
+        self._missed += 1
+        if self._missed == LOOKS_MAX:
+            raise Stuck
+        return False
 
     async def _misses_something(self) -> bool:
         """True also when nobody answers."""
@@ -271,7 +287,7 @@ class _Watch:
         if not partitions:
             return False
         try:
-            async with asyncio.timeout(LOOK_EVERY):
+            async with asyncio.timeout(self._look_every):
                 ends = await self._consumer.end_offsets(partitions)
                 return any([ends[one] > await self._consumer.position(one) for one in partitions])
         except (*GONE, IllegalStateError):
@@ -343,7 +359,7 @@ class _Follower:
 
     async def events(self) -> AsyncGenerator[tuple[str, Envelope], None]:
         """Raises Stuck when nothing can be heard any more."""
-        watch = _Watch(self._consumer)
+        watch = _Watch(self._consumer, FOLLOWER_LOOK_EVERY)
         while True:
             taken = await self._consumer.getmany(timeout_ms=round(FETCH_WAIT * 1000), max_records=FETCH_MAX)
             for part, records in taken.items():

@@ -71,6 +71,12 @@ class LogBus:
         place = offsets.read(cursor) if cursor else await log.end(self._pool)
         if not isinstance(place, Cursor):  # from when events travelled through Kafka
             raise offsets.no_longer_kept()
+        await log.check(self._pool, place)
+        return self._events(topics, place)
+
+    async def _events(
+        self, topics: Sequence[str], place: Cursor
+    ) -> AsyncGenerator[tuple[str, Envelope], None]:
         with self._hints.bell() as bell:
             while True:
                 bell.clear()

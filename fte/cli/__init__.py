@@ -7,8 +7,10 @@ import typer
 from fte import __version__
 from fte.cli import canned, conversations, demo, dlq, gmail, kb, operator, simulate, tickets, topics, whatsapp
 from fte.cli._command import Command, Group
+from fte.cli.config import config
 from fte.cli.console import console
 from fte.cli.daemon import daemon
+from fte.cli.doctor import doctor
 from fte.cli.migrate import migrate
 from fte.cli.up import up
 
@@ -41,6 +43,8 @@ app.command(cls=Command)(up)
 app.command(cls=Command)(daemon)
 app.command(cls=Command)(console)
 app.command(cls=Command)(migrate)
+app.command(cls=Command)(doctor)
+app.command(cls=Command)(config)
 app.command(cls=Command)(demo.demo)
 app.add_typer(simulate.app, name="simulate", help="Write as a customer: email, whatsapp, form.")
 app.add_typer(tickets.app, name="tickets", help="Tickets in plain lines: list, show, events, set.")

@@ -14,7 +14,7 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError, aconnect_sse
 
 from fte.console.errors import BadToken, OutcomeUnknown
-from fte.console.model import IDS_MAX, PAGE_MAX, Link, Phase, View
+from fte.console.model import IDS_MAX, PAGE_MAX, WALK_MAX, Link, Phase, View
 from fte.domain.errors import Conflict, FteError, NotFound, Refused, Rejected, TooMany, Unavailable
 from fte.domain.events import OPERATOR_TOPICS
 from fte.domain.operators import Action
@@ -24,12 +24,20 @@ from fte.wire import (
     ActionRequest,
     CannedPage,
     CannedReply,
+    ChannelsView,
     ConversationView,
+    CustomerHits,
     CustomerPage,
     Envelope,
+    KnowledgeHits,
+    LetterPage,
+    LettersDone,
+    LettersRequest,
     LinkRequest,
     MergeDone,
     MergeRequest,
+    MetricsSpan,
+    MetricsView,
     OperatorView,
     Problem,
     QueuePage,
@@ -125,10 +133,14 @@ class Client:
         """Who may hold a conversation, by name."""
         return await self._get("/operator/colleagues", list[OperatorView])
 
-    async def queue(self, view: View, search: str = "", ids: Sequence[UUID] | None = None) -> QueuePage:
-        """A page of the view, or the rows of `ids` (at most 100) whatever the view."""
+    async def queue(
+        self, view: View, search: str = "", ids: Sequence[UUID] | None = None, before: int | None = None
+    ) -> QueuePage:
+        """The first page of the view, its rows with a number below `before`, or those of `ids` (at most 100)."""
         query: dict[str, Any] = {"view": view, "limit": PAGE_MAX}
-        if ids is not None:
+        if before is not None:
+            query |= {"before": before, "limit": WALK_MAX}
+        elif ids is not None:
             query["ids"] = ",".join(map(str, ids[:IDS_MAX]))
         elif search:
             query["q"] = search
@@ -168,6 +180,24 @@ class Client:
     async def customer(self, customer: UUID) -> CustomerPage:
         return await self._get(f"/operator/customers/{customer}", CustomerPage)
 
+    async def metrics(self, span: MetricsSpan) -> MetricsView:
+        return await self._get("/operator/metrics", MetricsView, {"span": span})
+
+    async def channels(self) -> ChannelsView:
+        return await self._get("/operator/channels", ChannelsView)
+
+    async def letters(self, state: str) -> LetterPage:
+        """The newest dead letters in that state; "all": in any."""
+        return await self._get("/operator/dead_letters", LetterPage, {"state": state})
+
+    async def customers(self, text: str) -> CustomerHits:
+        """Those with the text in a name, an address or a number."""
+        return await self._get("/operator/customers", CustomerHits, {"q": text})
+
+    async def knowledge(self, question: str) -> KnowledgeHits:
+        """What the knowledge base has on a question. The first one takes seconds: the daemon loads a model."""
+        return await self._get("/operator/knowledge/search", KnowledgeHits, {"q": question})
+
     async def attachment(self, attachment: UUID) -> bytes:
         """What a customer attached. Raises Conflict, with the reason, when it is not there."""
         path = f"/operator/attachments/{attachment}"
@@ -202,6 +232,10 @@ class Client:
     async def link(self, conversation: UUID, request: LinkRequest, key: UUID) -> ActionDone:
         """Send a code that proves an address. Does it once, and raises, like `act`."""
         return await self._once(f"/operator/conversations/{conversation}/link", request, ActionDone, key)
+
+    async def decide_letters(self, what: str, request: LettersRequest, key: UUID) -> LettersDone:
+        """Send dead letters again ("retry") or give them up ("drop"). Does it once, and raises, like `act`."""
+        return await self._once(f"/operator/dead_letters/{what}", request, LettersDone, key)
 
     async def merge(self, customer: UUID, other: UUID, key: UUID) -> MergeDone:
         """`other` becomes part of `customer`. Does it once, and raises, like `act`."""
@@ -273,11 +307,14 @@ class Client:
         path = "/operator/stream"
         async with aconnect_sse(self._http, "GET", path, params=query, timeout=timeout) as source:
             await _check_stream(source)
-            yield Link(Phase.LIVE), cursor
+            live = False
             async with aclosing(source.aiter_sse()) as events:
                 async for event in events:
-                    for pair in _understood(event):
-                        yield pair
+                    for heard, position in _understood(event):
+                        if isinstance(heard, Heard) and not live:
+                            yield Link(Phase.LIVE), cursor
+                        live = live or not isinstance(heard, Reset)
+                        yield heard, position
 
 
 async def _whole(response: httpx.Response, most: int) -> bytes:
@@ -301,14 +338,14 @@ def _certificates(url: str) -> ssl.SSLContext | bool:
     return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _understood(event: ServerSentEvent) -> list[tuple[Heard | Reset, str]]:
+def _understood(event: ServerSentEvent) -> list[tuple[Link | Heard | Reset, str]]:
     """What the console must know; an event it cannot read is taken as something missed, not as the end."""
     try:
         if event.event == "event":
             return [(Heard(event.id, decode(event.data, Envelope)), event.id)]
         if event.event == "notice":
             notice = decode(event.data, StreamNotice)
-            return [(Reset(), notice.cursor)] if notice.kind == "reset" else []
+            return [(Reset() if notice.kind == "reset" else Link(Phase.LIVE), notice.cursor)]
     except Rejected:
         return [(Reset(), event.id)] if event.id else []
     return []

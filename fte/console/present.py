@@ -13,8 +13,10 @@ from fte.console import model, past
 from fte.console.model import Counts, Filter, Link, Phase, View
 from fte.console.past import Moment
 from fte.console.safe import Part, SafeText, block, line
+from fte.console.saved import SavedView
 from fte.domain.attachments import kept, not_kept
 from fte.domain.channels import Channel
+from fte.domain.errors import FteError, Rejected
 from fte.domain.history import Change
 from fte.wire import (
     AttachmentView,
@@ -174,19 +176,18 @@ def tags_words(tags: Sequence[str]) -> str:
     return "".join(f"#{line(tag, 30)} " for tag in tags)
 
 
-def above(rows: Sequence[Row]) -> SafeText:
+def above(waiting: int) -> SafeText:
     """What to say of rows that are out of view at the top: how many of them need a person."""
-    waiting = sum(row.mark in ("urgent", "person") for row in rows)
     return line(f"↑ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "")
 
 
-def counts_line(counts: Counts, view: View, typed: Filter, search: str) -> list[Part]:
+def counts_line(counts: Counts, view: View, typed: Filter, search: str, marked: int = 0) -> list[Part]:
     """The left of the status line: what needs a person always comes first."""
     waiting = counts.needs_person
     first = f"▲ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "✓ nobody waits"
     parts: list[Part] = [(first, "bold $text-error" if waiting else "$text-success")]
     more = "+" if counts.more else ""
-    parts.append(f"  {VIEW_WORDS[view]}: {counts.shown}{more}")
+    parts.append(f"  {VIEW_WORDS[view]}: {counts.shown:,}{more}")
     if view != "mine" and counts.mine:
         parts.append(f"  ● {counts.mine} mine")
     if search:
@@ -194,7 +195,21 @@ def counts_line(counts: Counts, view: View, typed: Filter, search: str) -> list[
     elif typed.words:
         words = " ".join(typed.words)
         parts.append((f"  filter: {'!' if typed.inverse else ''}{line(words, 30)}", "$text-warning"))
+    if marked:
+        parts.append((f"  * {marked:,} marked", "bold $text-primary"))
     return parts
+
+
+def view_words(kept: SavedView) -> str:
+    """What a kept view shows, in a few words."""
+    words = VIEW_WORDS[kept.view]
+    words += f", found: {line(kept.search, 30)}" if kept.search else ""
+    return words + (f", filter: {line(kept.filter, 30)}" if kept.filter else "")
+
+
+def crumbs(names: Sequence[str]) -> list[Part]:
+    """The way from the queue to the screen one is on."""
+    return [(f"  › {line(name, 40)}", "bold") for name in names if name]
 
 
 def link_words(link: Link, paused: bool, waiting: int) -> tuple[str, str]:
@@ -726,6 +741,14 @@ def merged(merge: MergeView, now: datetime) -> list[Part]:
     undone = f", undone {clock_time(merge.undone_at, now)}" if merge.undone_at else ""
     facts = f"  {how}{who}, {clock_time(merge.merged_at, now)}{undone}"
     return [("⇄ ", "bold"), names, (facts, "$foreground 60%")]
+
+
+def sentence(error: FteError) -> str:
+    """What went wrong, and the remedy."""
+    parts = [error.message]
+    if isinstance(error, Rejected) and error.fields:
+        parts = list(error.fields.values())
+    return " ".join([*parts, error.remedy] if error.remedy else parts)
 
 
 def who_am_i(me: OperatorView | None, read_only: bool) -> str:

@@ -23,6 +23,7 @@ from fte.daemon.health import Health
 from fte.daemon.http import application, bind, serve
 from fte.daemon.metrics import Metrics
 from fte.daemon.operator_api import OperatorApi
+from fte.daemon.overview import Overview
 from fte.daemon.roles import ROLES, Role
 from fte.daemon.stream import Stream
 from fte.daemon.support import Support
@@ -145,7 +146,7 @@ class Daemon:
         cluster = kafka.cluster_of(self.settings)
         channels = providers.configured(self.settings)
         relay = cluster.named(RELAY) if cluster else None
-        health = Health(self.pool, channels, self.problems, relay)
+        health = Health(self.pool, channels, self.problems, relay, self.stop)
         lag = kafka.lag(self.settings) if "metrics" in roles else None  # once, not from every process
         metrics = Metrics(self.pool, channels, self.settings.metrics_token, relay, lag)
         own = [*health.routes(), *metrics.routes()]
@@ -153,6 +154,7 @@ class Daemon:
             return application(own)
         api = OperatorApi(self.pool, self.hints.ring, self.settings.company_name)
         stream = Stream(api, kafka.bus(self.settings, self.pool, self.hints, self.problems), self.stop)
+        overview = Overview(api, self.hints, channels, self.problems, relay)
         support = Support(
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
         )
@@ -164,6 +166,7 @@ class Daemon:
                 *(webhooks.routes() if webhooks else []),
                 *api.routes(),
                 *stream.routes(),
+                *overview.routes(),
                 *own,
             ]
         )

@@ -1,5 +1,6 @@
 """Whether we live, whether we can take messages, and which part is ill if not."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,23 +28,30 @@ class Health:
     """`configured` are the channels with a provider; the web form always is there.
 
     `problems` are those of this process's own parts; `relay` is the group whose progress shows that events reach
-    Kafka, None where there is no cluster.
+    Kafka, None where there is no cluster. `stopping` is set once the process was asked to end.
     """
 
     pool: Pool
     configured: frozenset[Channel] = frozenset()
     problems: Mapping[str, str] = field(default_factory=dict)
     relay: str | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def routes(self) -> list[Route]:
         return [
             Route("/health", self._health),
             Route("/health/live", self._live),
-            Route("/health/ready", self._health),
+            Route("/health/ready", self._ready),
         ]
 
     async def _live(self, _: Request) -> Response:
         return json_response({"status": "alive"})
+
+    async def _ready(self, request: Request) -> Response:
+        """Whether to send us messages. A process that ends finishes what it has, and is to get no more."""
+        if self.stopping.is_set():
+            return json_response({"status": "stopping"}, code=503)
+        return await self._health(request)
 
     async def _health(self, _: Request) -> Response:
         try:

@@ -46,6 +46,8 @@ from fte.wire import (
 )
 
 KEY_MAX: Final = 100
+NUMBER_MAX: Final = 10**11
+"""More than any conversation's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,10 @@ class OperatorApi:
         if view not in VIEWS:
             raise Rejected(f"There is no view {view!r}.", fields={"view": f"one of {', '.join(VIEWS)}"})
         ids = _ids(query["ids"]) if "ids" in query else None
-        limit = _whole(query.get("limit", "200"), "limit", conversations.QUEUE_MAX)
+        limit = whole(query.get("limit", "200"), "limit", conversations.QUEUE_MAX)
+        if "before" in query:
+            before = whole(query["before"], "before", NUMBER_MAX)
+            return json_response(await conversations.walk(self.pool, operator.id, view, before, limit))
         page = await conversations.queue(self.pool, operator.id, view, query.get("q", ""), limit, ids)
         return json_response(page)
 
@@ -105,7 +110,7 @@ class OperatorApi:
             await conversations.one(
                 self.pool,
                 _conversation_id(request),
-                None if before is None else _whole(before, "before", 2**31 - 1),
+                None if before is None else whole(before, "before", 2**31 - 1),
             )
         )
 
@@ -148,7 +153,7 @@ class OperatorApi:
 
     async def _link(self, request: Request) -> Response:
         operator = await self.operator(request, "link")
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), LinkRequest)
         actor = _unseeing(operator)
         conversation = _conversation_id(request)
@@ -157,14 +162,16 @@ class OperatorApi:
 
     async def _merge(self, request: Request) -> Response:
         operator = await self.operator(request, "merge")
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), MergeRequest)
         kept = _id(request, "customer")
         return self._done(await merges.merge(self.pool, key, kept, asked.other, _unseeing(operator)))
 
     async def _unmerge(self, request: Request) -> Response:
         operator = await self.operator(request, "merge")
-        done = await merges.unmerge(self.pool, _key(request), _id(request, "merge"), _unseeing(operator))
+        done = await merges.unmerge(
+            self.pool, required_key(request), _id(request, "merge"), _unseeing(operator)
+        )
         return self._done(done)
 
     def _done(self, done: ActionDone | MergeDone) -> Response:
@@ -173,7 +180,7 @@ class OperatorApi:
 
     async def _act(self, action: Action, request: Request) -> Response:
         operator = await self.operator(request, action)
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), ActionRequest)
         actor = Actor(operator.id, operator.name, operator.role, asked.seen, asked.epoch)
         done = await _ACTIONS[action](self.pool, key, _conversation_id(request), actor, asked)
@@ -271,7 +278,8 @@ _ACTIONS: Final[dict[Action, Apply]] = {
 }
 
 
-def _key(request: Request) -> str:
+def required_key(request: Request) -> str:
+    """The idempotency key. Raises Rejected."""
     key = request.headers.get("idempotency-key", "")
     if not 1 <= len(key) <= KEY_MAX:
         raise Rejected(
@@ -311,7 +319,8 @@ def _ids(text: str) -> list[UUID]:
     return [_uuid(id_, "ids") for id_ in ids]
 
 
-def _whole(text: str, field: str, most: int) -> int:
+def whole(text: str, field: str, most: int) -> int:
+    """The number in a field. Raises Rejected, naming the field."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:12]) <= most):
         raise Rejected(fields={field: f"a whole number from 1 to {most}"})
     return int(text)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,8 @@ from fte.wire import Envelope, StreamNotice
 
 KEEP_ALIVE: Final = 5.0
 """Seconds of silence after which a comment shows that the line lives."""
+BEGIN_MAX: Final = 10.0
+"""Seconds a subscription may take to begin before the client is sent away to come again."""
 RECHECK: Final = 1.0
 """Seconds for which a token that was good is taken to be still good."""
 STREAMS_MAX: Final = 200
@@ -55,23 +57,26 @@ class Stream:
 
     async def _lines(self, request: Request, topics: Sequence[str], cursor: str) -> AsyncIterator[bytes]:
         self.open += 1
-        events = self.bus.subscribe(topics, cursor)
-        coming = asyncio.ensure_future(anext(events))
+        lines = self._subscribed(topics, cursor)
+        coming = asyncio.ensure_future(anext(lines))
         stopping = asyncio.ensure_future(self.stopping.wait())
         loop = asyncio.get_running_loop()
         silent_since = checked = loop.time()
+        began = False
         try:
-            yield _notice(StreamNotice(kind="ready", cursor=cursor))
             while not stopping.done():
                 await asyncio.wait({coming, stopping}, timeout=RECHECK, return_when=asyncio.FIRST_COMPLETED)
                 if loop.time() - checked >= RECHECK:
                     await self.api.operator(request, "read")
                     checked = loop.time()
                 if coming.done():
-                    after, event = coming.result()
-                    yield _event(after, event)
-                    coming = asyncio.ensure_future(anext(events))
+                    yield coming.result()
+                    coming = asyncio.ensure_future(anext(lines))
+                    began = True
                     silent_since = loop.time()
+                elif not began:
+                    if loop.time() - silent_since >= BEGIN_MAX:
+                        raise Unavailable
                 elif loop.time() - silent_since >= KEEP_ALIVE:
                     yield b": alive\n\n"
                     silent_since = loop.time()
@@ -85,7 +90,14 @@ class Stream:
             coming.cancel()
             with contextlib.suppress(asyncio.CancelledError, FteError):
                 await coming
-            await events.aclose()
+            await lines.aclose()
+
+    async def _subscribed(self, topics: Sequence[str], cursor: str) -> AsyncGenerator[bytes, None]:
+        """That the subscription has begun, and every event after it. Raises what `Bus.subscribe` raises."""
+        async with contextlib.aclosing(await self.bus.subscribe(topics, cursor)) as events:
+            yield _notice(StreamNotice(kind="ready", cursor=cursor))
+            async for after, event in events:
+                yield _event(after, event)
 
 
 def _topics(text: str) -> list[str]:

@@ -21,13 +21,14 @@ Action = Literal[
     "part",
     "link",
     "canned",
+    "dead_letters",
     "merge",
 ]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 _ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
     "observer": frozenset({"read"}),
-    "agent": frozenset(ACTIONS) - {"canned", "merge"},
+    "agent": frozenset(ACTIONS) - {"canned", "dead_letters", "merge"},
     "lead": frozenset(ACTIONS),
     "admin": frozenset(ACTIONS),
 }

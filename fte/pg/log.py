@@ -157,13 +157,18 @@ def _no_longer_kept() -> NotFound:
     )
 
 
+async def check(pool: Pool, cursor: Cursor) -> None:
+    """Raises NotFound when events after the cursor have been removed."""
+    if cursor != Cursor() and await pool.fetchval(_sql.pruned, cursor.seen):
+        raise _no_longer_kept()
+
+
 async def oldest_after(pool: Pool, topics: Sequence[str], cursor: Cursor) -> datetime:
     """A time before which no event of the topics after the cursor was begun, but by transactions still open.
 
     Raises NotFound when events after the cursor have been removed.
     """
-    if cursor != Cursor() and await pool.fetchval(_sql.pruned, cursor.seen):
-        raise _no_longer_kept()
+    await check(pool, cursor)
     time: datetime = await pool.fetchval(_sql.oldest_after, list(topics), cursor.seen)
     return time
 

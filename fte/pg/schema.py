@@ -7,8 +7,11 @@ import asyncpg
 
 from fte.domain.errors import Unavailable
 
-SCHEMA_VERSION: Final = "0008"
+SCHEMA_VERSION: Final = "0009"
 """The newest migration, known here so that a start need not load the migration tool; a test compares the two."""
+
+LOCK_TIMEOUT: Final = 5.0
+"""Seconds a migration waits for a table that others use. Whoever comes after it waits behind it, customers too."""
 
 _PACKAGED = Path(__file__).parent.parent / "migrations"
 _CHECKOUT = Path(__file__).parent.parent.parent / "migrations"
@@ -20,18 +23,22 @@ def migrations_folder() -> Path:
 
 
 def migrate(database_url: str, revision: str = "head") -> None:
-    """Bring the database to this program's schema, or up to an older one. Safe to run twice, and from two places at once."""
+    """Bring the database to this program's schema, or up to an older one. Safe to run twice, and from two places at once.
+
+    All or nothing. Raises Unavailable when a table was in use for longer than LOCK_TIMEOUT.
+    """
     from alembic import command
     from alembic.config import Config
 
     folder = migrations_folder()
-    config = Config(folder / "alembic.ini", attributes={"database_url": _for_sqlalchemy(database_url)})
-    command.upgrade(config, revision)
-
-
-def _for_sqlalchemy(url: str) -> str:
-    _, _, rest = url.partition("://")
-    return f"postgresql+asyncpg://{rest}"
+    told = {"database_url": database_url, "lock_timeout": LOCK_TIMEOUT}
+    try:
+        command.upgrade(Config(folder / "alembic.ini", attributes=told), revision)
+    except asyncpg.LockNotAvailableError:
+        raise Unavailable(
+            f"The schema is as it was: a table was in use for more than {LOCK_TIMEOUT:g} s.",
+            remedy="Run `fte migrate` again; at a quieter time if it happens again.",
+        ) from None
 
 
 async def version(connection: "asyncpg.Connection[Any]") -> str | None:
@@ -43,13 +50,20 @@ async def version(connection: "asyncpg.Connection[Any]") -> str | None:
 
 
 async def check(connection: "asyncpg.Connection[Any]") -> None:
-    """Raises Unavailable, naming the remedy, unless the database has exactly this program's schema."""
+    """Raises Unavailable, naming the remedy, unless this program can work on the database's schema.
+
+    It can on its own, and on a newer one that has only grown since: a release's processes live on while the next one
+    migrates and takes over. It cannot on an older one.
+    """
     found = await version(connection)
     if found == SCHEMA_VERSION:
         return
     if found is not None and found > SCHEMA_VERSION:
+        oldest = await connection.fetchval("select oldest_program from schema_floor")
+        if oldest is not None and oldest <= SCHEMA_VERSION:
+            return
         raise Unavailable(
-            f"The database's schema is {found}, newer than this program's ({SCHEMA_VERSION}).",
+            f"The database's schema is {found}, too new for this program ({SCHEMA_VERSION}).",
             remedy="Install the release that migrated it.",
         )
     raise Unavailable(

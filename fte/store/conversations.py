@@ -40,10 +40,24 @@ async def queue(
     if ids is not None:
         chosen = ids
     else:
-        words, tags = searched(search[:SEARCH_MAX])
+        words, tags = searched(search.removeprefix("#")[:SEARCH_MAX])
         like = f"%{_escaped(words)}%" if words or tags else None
         rows = await pool.fetch(_sql.pick, view, operator, like, min(limit, QUEUE_MAX), tags)
         chosen = [row["id"] for row in rows]
+    return await _page(pool, chosen, cursor)
+
+
+async def walk(pool: Pool, operator: UUID, view: View, before: int, limit: int = QUEUE_MAX) -> QueuePage:
+    """The conversations of a view whose numbers are below `before`, the highest first, at most QUEUE_MAX.
+
+    Asked again with the lowest number it answered, it comes to every row of the view, however many there are.
+    """
+    cursor = str(await log.end(pool))
+    rows = await pool.fetch(_sql.walk, view, operator, before, min(limit, QUEUE_MAX))
+    return await _page(pool, [row["id"] for row in rows], cursor)
+
+
+async def _page(pool: Pool, chosen: list[UUID], cursor: str) -> QueuePage:
     items = [msgspec.convert(dict(row), QueueItem) for row in await pool.fetch(_sql.items, chosen)]
     return QueuePage(items=items, needs_person=await pool.fetchval(_sql.needs_person), cursor=cursor)
 

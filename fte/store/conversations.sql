@@ -37,6 +37,18 @@ with matching as (
 )
 select id from found order by part, held, rank, at limit $4
 
+-- name: walk
+select id
+  from conversations
+ where number < $3
+   and case $1 when 'open' then status <> 'resolved'
+               when 'needs_person' then owner = 'human' and status <> 'resolved' and operator_id is null
+               when 'mine' then owner = 'human' and status <> 'resolved' and operator_id = $2
+               when 'mentions' then id in (select conversation_id from mentions where operator_id = $2 and seen_at is null)
+               when 'resolved' then status = 'resolved'
+               else true end
+ order by number desc limit $4
+
 -- name: items
 select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when c.verified then nullif(cu.name, '') end, cu.email, cu.phone, '?') as customer,
        k.channel, k.subject, k.category, k.priority, k.status as ticket_status, c.status, c.owner,

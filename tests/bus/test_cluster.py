@@ -1,8 +1,11 @@
 """The cluster's security settings, against a broker that asks for them; topics, made once and compared."""
 
+import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,3 +109,22 @@ def test_retention_in_words() -> None:
         "1 days",
         "0.5 days",
     ]
+
+
+async def test_what_a_producer_still_had_when_it_was_given_up_is_no_error(kafka: str) -> None:
+    cluster = own_cluster(kafka)
+    await topics.create_missing(cluster, PLAN)
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with cluster.producer() as producer:
+        sending = producer._sender.sender_task
+        sending.remove_done_callback(producer._sender._fail_all)
+        sending.cancel()
+        batch = producer.create_batch()
+        batch.append(key=b"k", value=b"v", timestamp=None)
+        sent = await producer.send_batch(batch, cluster.named(TOPICS[0]), partition=0)
+        sent.cancel()
+    del producer, batch, sent, sending
+    gc.collect()
+    await asyncio.sleep(0)
+    assert told == []

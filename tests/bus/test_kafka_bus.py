@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -74,7 +75,7 @@ async def test_a_place_in_the_log_is_followed_exactly(running: Carried, pool: Po
     await announce(pool, hints, "a", *range(5))
     page = str(await log.end(pool))
     await announce(pool, hints, "b", *range(5, 8))
-    events = running.bus.subscribe([TOPIC], page)
+    events = await running.bus.subscribe([TOPIC], page)
     got = [event.payload["n"] for _, event in await take(events, 3)]
     await announce(pool, hints, "a", 8)
     got += [event.payload["n"] for _, event in await take(events, 1)]
@@ -88,11 +89,11 @@ async def test_every_cursor_on_the_way_goes_on_exactly_there(
     start = str(await log.end(pool))
     for number in range(9):
         await announce(pool, hints, str(number % 4), number)
-    events = running.bus.subscribe([TOPIC], start)
+    events = await running.bus.subscribe([TOPIC], start)
     seen = await take(events, 9)
     await events.aclose()
     for index in (0, 3, 8):
-        rest = running.bus.subscribe([TOPIC], seen[index][0])
+        rest = await running.bus.subscribe([TOPIC], seen[index][0])
         expected = {event.id for _, event in seen[index + 1 :]}
         found = {event.id for _, event in await take(rest, len(expected))}
         await rest.aclose()
@@ -110,7 +111,7 @@ async def test_an_event_the_relay_carries_twice_is_heard_once(
     await pool.execute("update cursors set seen = '3:3:', until = null, position = 0")
     async with carried(running.cluster, pool, hints):
         await announce(pool, hints, "a", 3)
-        events = running.bus.subscribe([TOPIC], start)
+        events = await running.bus.subscribe([TOPIC], start)
         assert [event.payload["n"] for _, event in await take(events, 3)] == [1, 2, 3]
         await events.aclose()
     async with running.cluster.consumer() as consumer:
@@ -124,15 +125,15 @@ async def test_a_cursor_for_other_topics_or_of_the_future_is_refused(
     running: Carried, pool: Pool, hints: Hints
 ) -> None:
     await announce(pool, hints, "a", 1)
-    events = running.bus.subscribe([TOPIC], str(log.Cursor()))
+    events = await running.bus.subscribe([TOPIC], str(log.Cursor()))
     ((cursor, _),) = await take(events, 1)
     await events.aclose()
     with pytest.raises(Rejected, match="other topics"):
-        await anext(running.bus.subscribe([OTHER], cursor))
+        await running.bus.subscribe([OTHER], cursor)
     with pytest.raises(NotFound):
-        await anext(running.bus.subscribe([TOPIC], bus_kafka.offsets.written({TOPIC: [99, 99, 99]})))
+        await running.bus.subscribe([TOPIC], bus_kafka.offsets.written({TOPIC: [99, 99, 99]}))
     with pytest.raises(NotFound):  # events do not travel through Kafka any more
-        await anext(LogBus(pool, hints).subscribe([TOPIC], cursor))
+        await LogBus(pool, hints).subscribe([TOPIC], cursor)
 
 
 @pytest.mark.parametrize("text", ["k", "k!", "kW10", "keyJ4IjpbLTFdfQ", "k" + "A" * 9000])
@@ -140,6 +141,67 @@ def test_what_only_looks_like_a_cursor_is_rejected(text: str, hints: Hints) -> N
     for bus in (LogBus(None, hints), bus_kafka.KafkaBus(None, None, hints, {})):  # type: ignore[arg-type]
         with pytest.raises(Rejected):
             bus.check(text)
+
+
+@pytest.fixture
+def consumers(monkeypatch: pytest.MonkeyPatch) -> list[AIOKafkaConsumer]:
+    """Every consumer that is started from now on."""
+    started: list[AIOKafkaConsumer] = []
+    healthy = AIOKafkaConsumer.start
+
+    async def start(self: AIOKafkaConsumer) -> None:
+        started.append(self)
+        await healthy(self)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "start", start)
+    return started
+
+
+async def test_a_subscription_that_is_over_leaves_no_consumer(
+    running: Carried, pool: Pool, hints: Hints, consumers: list[AIOKafkaConsumer]
+) -> None:
+    await (await running.bus.subscribe([TOPIC], None)).aclose()
+    start = str(await log.end(pool))
+    events = await running.bus.subscribe([TOPIC], start)
+    await announce(pool, hints, "a", 1)
+    await take(events, 1)
+    await events.aclose()
+    with pytest.raises(NotFound):
+        await running.bus.subscribe([TOPIC], bus_kafka.offsets.written({TOPIC: [99, 99, 99]}))
+    assert [one._closed for one in consumers] == [True] * 3
+    assert not any(line.connected() for one in consumers for line in one._client._conns.values())
+
+
+async def test_where_no_broker_is_no_subscription_begins(
+    pool: Pool, hints: Hints, consumers: list[AIOKafkaConsumer]
+) -> None:
+    nowhere = bus_kafka.KafkaBus(own_cluster("127.0.0.1:1"), pool, hints, {})
+    with pytest.raises(Unavailable):
+        await nowhere.subscribe([TOPIC], None)
+    assert [one._closed for one in consumers] == [True]
+
+
+async def test_silence_is_no_reason_to_give_up(
+    running: Carried, pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    healthy = AIOKafkaConsumer.end_offsets
+
+    async def end_offsets(self: AIOKafkaConsumer, partitions: object) -> object:
+        nonlocal looks
+        found = await healthy(self, partitions)
+        looks += 1
+        return found
+
+    events = await running.bus.subscribe([TOPIC], None)
+    monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", end_offsets)
+    coming = asyncio.ensure_future(anext(events))
+    await until(lambda: looks == bus_kafka.LOOKS_MAX + 1)
+    held_up = bus_kafka.FOLLOWER_LOOK_EVERY * (bus_kafka.LOOKS_MAX + 1)
+    asyncio.get_running_loop().call_soon(time.sleep, held_up)
+    await announce(pool, hints, "a", 1)
+    assert (await coming)[1].payload == {"n": 1}
+    await events.aclose()
 
 
 # ---------------------------------------------------------------- places
@@ -215,7 +277,7 @@ async def test_a_killed_broker_costs_nothing(
 ) -> None:
     got = Collector()
     async with carried(own_cluster(own_kafka.bootstrap), pool, hints) as running:
-        events = running.bus.subscribe([TOPIC], str(await log.end(pool)))
+        events = await running.bus.subscribe([TOPIC], str(await log.end(pool)))
         async with consuming(running.bus, got):
             await announce(pool, hints, "a", *range(10))
             await until(lambda: len(got.by_key["a"]) == 10)
@@ -253,11 +315,30 @@ async def test_a_frozen_broker_is_told_and_keeps_nobody_from_stopping(
         await topics.described(cluster)
 
 
+async def test_a_subscription_says_soon_that_the_broker_is_frozen_and_goes_on_where_it_was(
+    own_kafka: Broker, pool: Pool, hints: Hints, consumers: list[AIOKafkaConsumer]
+) -> None:
+    async with carried(own_cluster(own_kafka.bootstrap), pool, hints) as running:
+        events = await running.bus.subscribe([TOPIC], None)
+        await announce(pool, hints, "a", 1)
+        ((cursor, _),) = await take(events, 1)
+        own_kafka.pause()
+        await announce(pool, hints, "a", 2)
+        with pytest.raises(Unavailable):
+            async with asyncio.timeout(10):
+                await anext(events)
+        assert consumers[-1]._closed
+        own_kafka.resume()
+        again = await running.bus.subscribe([TOPIC], cursor)
+        await announce(pool, hints, "a", 3)
+        assert [event.payload["n"] for _, event in await take(again, 2)] == [2, 3]
+        await again.aclose()
+
+
 async def test_a_consumer_that_hears_nothing_although_there_is_something_is_made_anew(
     running: Carried, pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bus_kafka, "LOOK_EVERY", 0.3)
-    monkeypatch.setattr(bus_kafka, "STUCK_AFTER", 0.5)
     deaf: list[AIOKafkaConsumer] = []
     healthy = AIOKafkaConsumer.getmany
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import httpx
 
 from fte.domain.channels import STYLES
@@ -125,12 +126,14 @@ class Day:
 
     async def _conversation_of(self, person: int) -> UUID | None:
         await asyncio.sleep(0.5)
-        async with self.stage.looking() as database:
-            return await database.fetchval(
-                """select m.conversation_id from messages m where m.channel = 'whatsapp' and m.sender like '%' || $1
-                    order by m.created_at desc limit 1""",
-                number(person),
-            )
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # it is killed, too
+            async with self.stage.looking() as database:
+                return await database.fetchval(
+                    """select m.conversation_id from messages m where m.channel = 'whatsapp' and m.sender like '%' || $1
+                        order by m.created_at desc limit 1""",
+                    number(person),
+                )
+        return None
 
     async def _asks_for_proof(self, person: int, conversation: UUID) -> bool:
         for _ in range(40):

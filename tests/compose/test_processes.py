@@ -2,80 +2,42 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import secrets
-import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.acceptance.support import PAGES
 from tests.compose import files
+from tests.compose.programs import (
+    FORM,
+    ONCE_MAX,
+    PARTITIONS,
+    Program,
+    carried,
+)
 from tests.support import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 START_MAX = 60.0
-ONCE_MAX = 60.0
-PARTITIONS = 3
-FORM = {
-    "name": "Ada",
-    "email": "ada@example.com",
-    "subject": "My question",
-    "category": "general",
-    "message": "How do I reset my password?",
-}
 
 
-class Container:
+class Container(Program):
     """One service as a process: what the file says, at addresses of this machine."""
 
     def __init__(
         self, name: str, service: Mapping[str, Any], folder: Path, addresses: Mapping[str, str]
     ) -> None:
-        self.name = name
-        self.log = folder / f"{name}.log"
+        grace = files.seconds(service["stop_grace_period"]) if "stop_grace_period" in service else ONCE_MAX
+        super().__init__(name, folder, service["command"], dict(service["environment"]) | addresses, grace)
         self._service = service
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        system = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-        self._environment = system | dict(service["environment"]) | addresses | {"FTE_PORT": str(self.port)}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = self._spawn(self._service["command"])
-
-    async def run(self, *command: str) -> None:
-        """The service's command, or another one in its place, to its end."""
-        process = self._spawn(command or self._service["command"])
-        try:
-            code = await asyncio.to_thread(process.wait, ONCE_MAX)
-        finally:
-            process.kill()
-        assert code == 0, self.said()
-
-    def _spawn(self, command: "list[str] | tuple[str, ...]") -> "subprocess.Popen[bytes]":
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "fte", *command],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
 
     async def healthy(self) -> None:
         """Wait until the health check's route answers, then run the check itself."""
@@ -83,8 +45,7 @@ class Container:
         url = f"{self.url}{files.health_path(code)}"
 
         async def answers() -> bool:
-            assert self._process is not None
-            assert self._process.poll() is None, self.said()
+            self.assert_running()
             with contextlib.suppress(httpx.HTTPError):
                 async with httpx.AsyncClient(trust_env=False) as web:
                     return (await web.get(url, timeout=2)).status_code == 200
@@ -97,72 +58,9 @@ class Container:
         """The exit code of the health check as it is written."""
         _, _, *arguments = self._service["healthcheck"]["test"]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, env=self._environment, stderr=asyncio.subprocess.DEVNULL
+            sys.executable, *arguments, env=self.environment, stderr=asyncio.subprocess.DEVNULL
         )
         return await process.wait()
-
-    def ask_to_stop(self) -> None:
-        assert self._process is not None
-        assert self._process.poll() is None, f"{self.said()}"
-        self._process.send_signal(signal.SIGTERM)
-
-    async def stopped(self, asked: float) -> None:
-        """Wait for the end, for the service's own grace period since `asked`."""
-        assert self._process is not None
-        grace = files.seconds(self._service["stop_grace_period"])
-        left = max(0.0, asked + grace - time.monotonic())
-        assert await asyncio.to_thread(self._process.wait, left) == 0, self.said()
-        assert "Traceback" not in self.log.read_text()
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def said(self) -> str:
-        return f"{self.name}:\n{self.log.read_text()[-3000:]}"
-
-
-@pytest.fixture
-async def empty_database(server: str) -> AsyncIterator[str]:
-    """A database without a schema."""
-    name = f"compose_{secrets.token_hex(4)}"
-    admin = await asyncpg.connect(server.replace("/fte?", "/postgres?"))
-    await admin.execute(f"create database {name}")
-    try:
-        yield server.replace("/fte?", f"/{name}?")
-    finally:
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
-
-
-@pytest.fixture
-async def prefix(kafka: str) -> AsyncIterator[str]:
-    """What this test's topics begin with; they are deleted afterwards."""
-    prefix = f"compose-{secrets.token_hex(4)}."
-    yield prefix
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
-    finally:
-        await admin.close()
-
-
-async def carried(kafka: str, prefix: str) -> int:
-    """How many events there are in the topics of that prefix."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await consumer.start()
-    try:
-        partitions = [
-            TopicPartition(topic, partition)
-            for topic in await consumer.topics()
-            if topic.startswith(prefix)
-            for partition in range(PARTITIONS)
-        ]
-        return sum((await consumer.end_offsets(partitions)).values())
-    finally:
-        await consumer.stop()
 
 
 @pytest.fixture

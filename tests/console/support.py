@@ -70,6 +70,10 @@ class Desk:
         self.canned: list[wire.CannedReply] = []
         self.company = "Acme"
         self.tickets: dict[UUID, wire.TicketView] = {}
+        self.metrics = some_metrics()
+        self.letters: list[wire.LetterView] = []
+        self.decisions: list[tuple[str, wire.LettersRequest]] = []
+        self.hits = wire.KnowledgeHits(floor=0.26, hits=[])
         self.token = TOKEN
         self.lose_answers = 0
         self.answer_with: Response | None = None
@@ -261,6 +265,12 @@ class Desk:
                 Route("/operator/colleagues", self._colleagues),
                 Route("/operator/canned", self._canned),
                 Route("/operator/tickets/{id:uuid}", self._ticket),
+                Route("/operator/metrics", self._metrics),
+                Route("/operator/channels", self._channels),
+                Route("/operator/dead_letters", self._letters),
+                Route("/operator/dead_letters/{what}", self._decide, methods=["POST"]),
+                Route("/operator/customers", self._find),
+                Route("/operator/knowledge/search", self._knowledge),
                 Route(conversation, self._conversation),
                 Route(conversation + "/link", self._link, methods=["POST"]),
                 Route("/operator/customers/{id:uuid}", self._customer),
@@ -294,13 +304,16 @@ class Desk:
         else:
             items = [item for item in items if in_view(item, query.get("view", "open"), self.operator.name)]
             items = [item for item in items if self._found(item, query.get("q", ""))]
+            if "before" in query:
+                below = [item for item in items if item.number < int(query["before"])]
+                items = sorted(below, key=lambda item: -item.number)
         return answer(
             wire.QueuePage(items=items[: int(query.get("limit", 200))], needs_person=waiting, cursor=cursor)
         )
 
     def _found(self, item: QueueItem, text: str) -> bool:
         words = [item.customer, item.subject, *(m.content for m in self.talks[item.conversation_id].messages)]
-        return text.casefold() in " ".join(words).casefold()
+        return text.removeprefix("#") == str(item.number) or text.casefold() in " ".join(words).casefold()
 
     async def _conversation(self, request: Request) -> Response:
         refused = self._refused(request)
@@ -343,6 +356,72 @@ class Desk:
     async def _customer(self, request: Request) -> Response:
         page = self.customers.get(request.path_params["id"])
         return self._refused(request) or (answer(page) if page else problem(404, "No such customer."))
+
+    async def _metrics(self, request: Request) -> Response:
+        span: Any = request.query_params["span"]
+        view = msgspec.structs.replace(self.metrics, span=span, step=60 if span == "1h" else 1800)
+        return self._refused(request) or answer(view)
+
+    async def _channels(self, request: Request) -> Response:
+        channels = [
+            wire.ChannelState(
+                channel="email",
+                account="help@example.com",
+                state="unhealthy",
+                detail="Google refuses the token; run fte gmail auth.",
+                changed_at=self.now - timedelta(hours=1),
+                until=self.now + timedelta(hours=5),
+            ),
+            wire.ChannelState(channel="whatsapp", account="", state="inactive"),
+            wire.ChannelState(channel="web_form", account="", state="active"),
+        ]
+        view = wire.ChannelsView(channels=channels, backlog=self.metrics.backlog, relay_delay=None)
+        return self._refused(request) or answer(view)
+
+    async def _letters(self, request: Request) -> Response:
+        wanted = request.query_params["state"]
+        letters = [letter for letter in self.letters if wanted in ("all", letter.state)]
+        return self._refused(request) or answer(wire.LetterPage(letters=letters))
+
+    async def _decide(self, request: Request) -> Any:
+        refused = self._refused(request)
+        if refused:
+            return refused
+        what, asked = request.path_params["what"], wire.decode(await request.body(), wire.LettersRequest)
+
+        def decide() -> wire.LettersDone:
+            self.decisions.append((what, asked))
+            state: Any = "replayed" if what == "retry" else "dropped"
+            self.letters = [
+                msgspec.structs.replace(letter, state=state, reason=asked.reason or None)
+                if letter.id in asked.letters
+                else letter
+                for letter in self.letters
+            ]
+            return wire.LettersDone(done=asked.letters, refused={})
+
+        return self._once(request, decide)
+
+    async def _find(self, request: Request) -> Response:
+        text = request.query_params["q"].casefold()
+        hits = [
+            wire.CustomerHit(
+                id=page.id,
+                name=page.name,
+                email=page.email,
+                phone=page.phone,
+                proven=page.proven,
+                conversations=len(page.conversations),
+                newest=page.conversations[0].conversation_id if page.conversations else None,
+                last_message_at=self.now,
+            )
+            for page in self.customers.values()
+            if text in f"{page.name} {page.email}".casefold()
+        ]
+        return self._refused(request) or answer(wire.CustomerHits(customers=hits, more=False))
+
+    async def _knowledge(self, request: Request) -> Response:
+        return self._refused(request) or answer(self.hits)
 
     async def _attachment(self, request: Request) -> Any:
         refused = self._refused(request)
@@ -517,6 +596,8 @@ class Desk:
             kind = "reset" if position < self.floor else "ready"
             position = max(position, self.floor)
             yield sse("notice", "", wire.encode({"kind": kind, "cursor": str(position)}))
+            if kind == "reset":
+                return
             while not cut.is_set():
                 while position < len(self.log):
                     event = self.log[position]
@@ -608,6 +689,82 @@ def a_run(seq: int) -> RunView:
         error=None,
         created_at=START,
     )
+
+
+def some_metrics() -> wire.MetricsView:
+    """An hour with something of everything."""
+
+    def series(channel: str, scale: int) -> wire.Series:
+        received = [(minute * 7 % 5) * scale for minute in range(60)]
+        turns = [max(0, one - minute % 2) for minute, one in enumerate(received)]
+        over = [min(one, int(minute % 11 == 0)) for minute, one in enumerate(turns)]
+        quiet = scale == 0
+        waits = [None if not one else 1.0 + minute % 4 for minute, one in enumerate(turns)]
+        return wire.Series(
+            channel=channel,
+            received=received,
+            turns=turns,
+            escalations=over,
+            p50=waits,
+            p95=[None if one is None else one * 4 for one in waits],
+            sentiment=[None if not one else 0.3 + minute % 5 / 10 for minute, one in enumerate(received)],
+            reasons={} if quiet else {"refund_request": 4 * scale, "asked_for_a_person": scale, "anger": 1},
+            p50_all=None if quiet else 2.5,
+            p95_all=None if quiet else 14.0,
+            sentiment_all=None if quiet else 0.52,
+        )
+
+    return wire.MetricsView(
+        span="1h",
+        start=START - timedelta(hours=1),
+        step=60,
+        series=[series("all", 3), series("email", 2), series("whatsapp", 1), series("web_form", 0)],
+        backlog=wire.Backlog(
+            owed=2,
+            owed_since=START - timedelta(minutes=3),
+            replies=[
+                wire.ReplyCount(channel="email", state="queued", count=3),
+                wire.ReplyCount(channel="whatsapp", state="unknown", count=1),
+            ],
+            dead_letters=1,
+        ),
+    )
+
+
+def a_letter(serial: int, **facts: Any) -> wire.LetterView:
+    base: dict[str, Any] = {
+        "id": serial,
+        "event_id": number(8_000_000 + serial),
+        "group": "fte-metrics-collector",
+        "topic": "fte.metrics",
+        "key": str(number(1)),
+        "type": "turn.finished",
+        "at": START,
+        "payload": {"channel": "email"},
+        "error": "Malformed",
+        "attempts": 5,
+        "state": "waiting",
+        "replays": 0,
+        "reason": None,
+        "created_at": START,
+        "changed_at": START,
+    }
+    return wire.LetterView(**(base | facts))
+
+
+def some_hits() -> wire.KnowledgeHits:
+    scores = (0.71, 0.44, 0.21, 0.08)
+    hits = [
+        wire.KnowledgeHit(
+            title=f"Exporting data, part {place}",
+            source=f"export-{place}.md",
+            category="reporting",
+            score=score,
+            excerpt="Open Settings, choose Data, and press Export. A mail with the file follows within minutes.",
+        )
+        for place, score in enumerate(scores, 1)
+    ]
+    return wire.KnowledgeHits(floor=0.26, hits=hits)
 
 
 def busy(desk: Desk) -> None:

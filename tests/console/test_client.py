@@ -11,7 +11,7 @@ from fte.console.client import Client, Heard, Reset, back_off
 from fte.console.errors import BadToken, OutcomeUnknown
 from fte.console.model import Link, Phase
 from fte.domain.errors import TooMany, Unavailable
-from fte.wire import ActionRequest
+from fte.wire import ActionRequest, encode
 from tests.console.support import TOKEN, Desk, number, problem, serving, sse
 
 NOTE = ActionRequest(seen=1, epoch=1, text="x")
@@ -104,7 +104,39 @@ async def test_an_event_that_cannot_be_read_means_reload_not_the_end(
         yield sse("notice", "", b'{"kind": "reset", "cursor": "7"}')
 
     monkeypatch.setattr(desk, "_events", events)
-    assert (await heard(client, "0", 3))[1:] == [Reset(), Reset()]
+    assert await heard(client, "0", 2) == [Reset(), Reset()]
+
+
+async def test_it_is_live_only_once_the_daemon_is_ready(
+    desk: Desk, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def events(position: int, topics: set[str]) -> AsyncIterator[bytes]:
+        desk.streams += 1
+        yield b": not yet\n\n"
+        if desk.streams == 3:
+            yield sse("notice", "", b'{"kind": "ready", "cursor": "0"}')
+
+    monkeypatch.setattr(desk, "_events", events)
+    ended = "the daemon ended the stream."
+    assert await heard(client, "0", 4) == [
+        Link(Phase.RECONNECTING, 1, ended),
+        Link(Phase.RECONNECTING, 2, ended),
+        Link(Phase.LIVE),
+        Link(Phase.RECONNECTING, 1, ended),
+    ]
+
+
+async def test_an_event_says_as_well_that_it_is_live(
+    desk: Desk, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.say(desk.add(1), "one")
+
+    async def events(position: int, topics: set[str]) -> AsyncIterator[bytes]:
+        yield sse("event", "1", encode(desk.log[-1]))
+        yield sse("notice", "", b'{"kind": "ready", "cursor": "1"}')
+
+    monkeypatch.setattr(desk, "_events", events)
+    assert await heard(client, "0", 2) == [Link(Phase.LIVE), Heard("1", desk.log[-1])]
 
 
 async def test_a_refused_token_ends_the_stream(desk: Desk, client: Client) -> None:

@@ -11,9 +11,11 @@ from fte.bus.log import LogBus
 from fte.daemon.health import Health
 from fte.daemon.http import application, bind, serve
 from fte.daemon.operator_api import OperatorApi
+from fte.daemon.overview import Overview
 from fte.daemon.stream import Stream
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
+from fte.ports import Bus
 from fte.store import operators
 
 
@@ -30,12 +32,13 @@ class Backend:
 
 
 @contextlib.asynccontextmanager
-async def backend(pool: Pool, hints: Hints) -> AsyncIterator[Backend]:
+async def backend(pool: Pool, hints: Hints, bus: Bus | None = None) -> AsyncIterator[Backend]:
     stop = asyncio.Event()
     listening = bind("127.0.0.1", 0)
     api = OperatorApi(pool, hints.ring)
-    stream = Stream(api, LogBus(pool, hints), stop)
-    app = application([*api.routes(), *stream.routes(), *Health(pool).routes()])
+    stream = Stream(api, bus or LogBus(pool, hints), stop)
+    overview = Overview(api, hints)
+    app = application([*api.routes(), *stream.routes(), *overview.routes(), *Health(pool).routes()])
     serving = asyncio.create_task(serve(app, listening, stop))
     try:
         yield Backend(f"http://127.0.0.1:{listening.getsockname()[1]}", pool, hints)

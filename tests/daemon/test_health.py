@@ -1,26 +1,30 @@
 """GET /health: honest about the database, about Kafka and about this process's own parts."""
 
+import asyncio
+
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from fte.bus import cursors
+from fte.daemon.app import Daemon
 from fte.daemon.bodies import read_body
 from fte.daemon.health import Health
 from fte.daemon.http import application
 from fte.domain.events import RELAY
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
+from fte.settings import Settings
 from tests.bus.support_kafka import carried, own_cluster
 from tests.kafka.broker import Broker
-from tests.support import until
+from tests.support import SECRET, until
 
 
-async def told(health: Health) -> tuple[int, dict]:
+async def told(health: Health, path: str = "/health") -> tuple[int, dict]:
     app = application(health.routes())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as web:
-        response = await web.get("/health")
+        response = await web.get(path)
     return response.status_code, response.json()
 
 
@@ -40,6 +44,32 @@ async def test_no_database_means_that_nothing_can_be_taken_in(pool: Pool) -> Non
     code, body = await told(Health(pool, relay=RELAY))
     assert (code, body["status"], body["dependencies"]) == (503, "unhealthy", {"database": "down"})
     assert body["channels"]["web_form"] == "down"
+
+
+async def test_a_process_that_ends_turns_away_and_lives(pool: Pool) -> None:
+    health = Health(pool)
+    assert (await told(health, "/health/ready"))[0] == 200
+    health.stopping.set()
+    assert await told(health, "/health/ready") == (503, {"status": "stopping"})
+    assert (await told(health, "/health/live"))[0] == (await told(health))[0] == 200
+
+
+async def test_health_is_told_of_the_end(pool: Pool, hints: Hints) -> None:
+    stop = asyncio.Event()
+    daemon = Daemon(Settings(), "", pool, hints, SECRET, stop)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(daemon._application(("sweeper",), None)), base_url="http://fte"
+    ) as web:
+        assert (await web.get("/health/ready")).status_code == 200
+        stop.set()
+        assert (await web.get("/health/ready")).status_code == 503
+
+
+async def test_a_newer_schema_is_health_as_long_as_it_has_only_grown(pool: Pool) -> None:
+    await pool.execute("update alembic_version set version_num = '9999'")
+    assert (await told(Health(pool), "/health/ready"))[0] == 200
+    await pool.execute("update schema_floor set oldest_program = '9999'")
+    assert (await told(Health(pool), "/health/ready"))[0] == 503
 
 
 async def test_no_relay_means_that_kafka_gets_nothing(pool: Pool) -> None:

@@ -1,6 +1,8 @@
 """Gmail through Google's own client: what each failure becomes."""
 
 import asyncio
+import contextlib
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -88,6 +90,20 @@ async def test_a_file_that_is_no_token(gmail: SimulatedGmail, tmp_path: Path, co
         path.write_text(content)
     client = GmailClient(path, api_url=gmail.url)
     with pytest.raises(DeadToken):
+        await client.profile()
+    client.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize(("mode", "group_may"), [(0o440, True), (0o460, False), (0o444, False)])
+async def test_a_token_mounted_as_a_secret_is_read_through_the_group(
+    gmail: SimulatedGmail, tmp_path: Path, mode: int, group_may: bool
+) -> None:
+    path = gmail.write_token_file(tmp_path / "token.json")
+    path.chmod(mode)
+    os.chown(path, 12345, os.getgid())
+    client = GmailClient(path, api_url=gmail.url)
+    with contextlib.nullcontext() if group_may else pytest.raises(DeadToken, match="chmod 600"):
         await client.profile()
     client.close()
 

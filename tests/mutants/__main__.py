@@ -16,11 +16,13 @@ from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.chaos import CHAOS
 from tests.mutants.desk import DESK
 from tests.mutants.gmail import GMAIL
+from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
+from tests.mutants.updates import UPDATES
 from tests.mutants.whatsapp import WHATSAPP
 
-MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *DESK)
+MUTANTS = (*INTAKE, *DELIVERY, *GMAIL, *WHATSAPP, *BUS, *KAFKA, *CHAOS, *UPDATES, *DESK, *HABITS)
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300

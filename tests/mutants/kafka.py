@@ -66,9 +66,35 @@ KAFKA = (
         name="nobody-looks-after-a-deaf-consumer",
         invariant="L2 recovery with no human",
         path="fte/bus/kafka.py",
-        healthy="            if now - self._heard_at > STUCK_AFTER:\n",
-        sick="            if False:\n",
+        healthy="        if self._missed == LOOKS_MAX:\n",
+        sick="        if False:\n",
         tests=(_BUS, "-k", "hears_nothing"),
+    ),
+    Mutant(
+        name="the-stream-is-ready-before-it-is-subscribed",
+        invariant="L2 an outage is told",
+        path="fte/daemon/stream.py",
+        healthy="        async with contextlib.aclosing(await self.bus.subscribe(topics, cursor)) as events:\n"
+        '            yield _notice(StreamNotice(kind="ready", cursor=cursor))\n',
+        sick='        yield _notice(StreamNotice(kind="ready", cursor=cursor))\n'
+        "        async with contextlib.aclosing(await self.bus.subscribe(topics, cursor)) as events:\n",
+        tests=("tests/daemon/test_stream.py", "-k", "does_not_begin"),
+    ),
+    Mutant(
+        name="the-console-is-live-before-the-stream-is-ready",
+        invariant="L2 an outage is told",
+        path="fte/console/client.py",
+        healthy="            live = False\n",
+        sick="            live = True\n            yield Link(Phase.LIVE), cursor\n",
+        tests=("tests/console/test_client.py", "-k", "it_is_live"),
+    ),
+    Mutant(
+        name="a-subscription-listens-to-silence",
+        invariant="L2 an outage is told",
+        path="fte/bus/kafka.py",
+        healthy="watch = _Watch(self._consumer, FOLLOWER_LOOK_EVERY)",
+        sick="watch = _Watch(self._consumer, LOOK_EVERY)",
+        tests=(_BUS, "-k", "broker_is_frozen"),
     ),
     Mutant(
         name="health-believes-in-kafka",

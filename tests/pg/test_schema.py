@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -99,11 +100,79 @@ async def _run_sql(url: str, statement: str) -> None:
 @pytest.mark.parametrize(("found", "remedy"), [("0000", "fte migrate"), ("9999", "release")])
 async def test_another_schema_is_refused_with_the_remedy(pool: Pool, found: str, remedy: str) -> None:
     await pool.execute("update alembic_version set version_num = $1", found)
+    await pool.execute("update schema_floor set oldest_program = $1", found)
     async with pool.connection() as connection:
         with pytest.raises(Unavailable) as caught:
             await schema.check(connection)
     assert found in caught.value.message
     assert remedy in (caught.value.remedy or "")
+
+
+async def test_a_schema_that_has_only_grown_is_good_for_this_program_too(
+    pool: Pool, database_url: str
+) -> None:
+    await pool.execute("update alembic_version set version_num = '9999'")
+    async with pool.connection() as connection:
+        await schema.check(connection)
+    migrated = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "fte", "migrate"],
+        env=os.environ | {"FTE_DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+    )
+    assert (migrated.returncode, migrated.stderr) == (0, "")
+    assert "9999 already" in migrated.stdout
+    assert await pool.fetchval("select version_num from alembic_version") == "9999"
+
+
+def test_only_a_migration_that_removes_something_raises_the_floor() -> None:
+    """The word in each migration's docstring is kept: what a release before ours still uses stays until a contract."""
+    removing = re.compile(
+        r"\bdrop (table|column|view|type|function)\b|\brename\b|\bset not null\b", re.IGNORECASE
+    )
+    scripts = sorted((schema.migrations_folder() / "versions").glob("*.sql"))
+    after_the_floor = [script for script in scripts if script.name > "0009"]
+    assert after_the_floor
+    for script in after_the_floor:
+        said = script.with_suffix(".py").read_text(encoding="utf-8").splitlines()[0]
+        sql = script.read_text(encoding="utf-8")
+        contracts = re.search(r"^update schema_floor set oldest_program = '\d{4}';$", sql, re.MULTILINE)
+        assert bool(contracts) == ("contract" in said), script.name
+        assert contracts or not removing.search(sql), f"{script.name} removes, and is no contract"
+
+
+async def test_a_migration_does_not_hold_up_those_who_use_a_table(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gives up its place in the queue for the table, changes nothing, and says what to do."""
+    monkeypatch.setattr(schema, "LOCK_TIMEOUT", 0.2)
+    name = f"busy_{os.getpid()}"
+    url = server.replace("/fte?", f"/{name}?")
+    await _run_sql(server, f"create database {name}")
+    await asyncio.to_thread(schema.migrate, url, "0001")
+    user = await asyncpg.connect(url)
+    async with user.transaction():
+        await user.execute("lock table conversations in access share mode")
+        with pytest.raises(Unavailable) as caught:
+            await asyncio.to_thread(schema.migrate, url)
+        assert await schema.version(user) == "0001"
+    await asyncio.to_thread(schema.migrate, url)
+    assert await schema.version(user) == schema.SCHEMA_VERSION
+    await user.close()
+    assert "fte migrate" in (caught.value.remedy or "")
+
+
+async def test_an_address_may_say_how_to_connect(server: str) -> None:
+    """As those of rented databases do."""
+    name = f"told_{os.getpid()}"
+    await _run_sql(server, f"create database {name}")
+    url = server.replace("/fte?", f"/{name}?") + "&sslmode=prefer&target_session_attrs=read-write"
+    await asyncio.to_thread(schema.migrate, url)
+    pool = await Pool.open(url)
+    async with pool.connection() as connection:
+        await schema.check(connection)
+    await pool.close()
 
 
 def test_the_wheel_carries_the_migrations_and_the_documents(tmp_path: Path) -> None:

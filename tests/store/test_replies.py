@@ -145,6 +145,17 @@ async def test_who_lost_the_lease_changes_nothing(pool: Pool) -> None:
     assert await states(pool) == ["queued"]
 
 
+async def test_who_renews_late_does_not_hold_what_is_somebody_elses(pool: Pool) -> None:
+    late = await in_flight(pool)
+    await pool.execute("update replies set lease_until = now() - interval '1 second'")
+    (heir,) = await replies.claim_overdue(pool, SECRET, new_id(), ["whatsapp"], 1, 30)
+    until_ = await pool.fetchval("select lease_until from replies")
+    await replies.renew(pool, [late], 60)
+    assert await pool.fetchval("select lease_until from replies") == until_
+    await replies.renew(pool, [late, heir], 60)
+    assert await pool.fetchval("select lease_until from replies") > until_
+
+
 async def test_a_colleague_who_answers_from_another_client_has_taken_over(pool: Pool) -> None:
     received = await receive(pool, channel="email", account="us", verified=True)
     await pool.execute("update turns set due_at = now()")

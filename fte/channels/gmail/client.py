@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 import json
+import os
 import re
 import socket
 import ssl
@@ -143,7 +144,7 @@ def read_token(path: Path) -> "Credentials":
     from google.oauth2.credentials import Credentials
 
     with path.open(encoding="utf-8") as file:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        if _open_to_others(os.fstat(file.fileno())):
             raise DeadToken(f"Others may read the mailbox's token; run `chmod 600 {path}`.")
         try:
             found = json.load(file)
@@ -157,6 +158,13 @@ def read_token(path: Path) -> "Credentials":
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise DeadToken(f"{path} is not a mailbox's token.") from None
+
+
+def _open_to_others(file: os.stat_result) -> bool:
+    """Whether more people can get at a file than its owner. One of somebody else's that its group may only read is
+    meant for us: a secret mounted into a container comes so."""
+    theirs = 0o077 if file.st_uid == os.getuid() else 0o037
+    return bool(stat.S_IMODE(file.st_mode) & theirs)
 
 
 def _refresh(credentials: "Credentials") -> None:

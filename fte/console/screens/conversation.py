@@ -15,12 +15,14 @@ from textual.events import Click
 from textual.widgets import TextArea
 
 from fte.console import keys, present
+from fte.console.clipboard import Piece, address_of, number_of, words_of
 from fte.console.drafts import Draft, Kind, Sending
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Context, Situation
 from fte.console.model import Conversation, holder_of
 from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
+from fte.console.screens.choices import CopyScreen
 from fte.console.screens.customer import CustomerScreen
 from fte.console.screens.dialogs import (
     ChoiceScreen,
@@ -54,9 +56,9 @@ from fte.wire import (
 )
 
 REFRESH_PAUSE: Final = 0.25
+"""Seconds between two fetches of the conversation that events caused."""
 TICK: Final = 15.0
 """Seconds between two looks at the clock."""
-"""Seconds between two fetches of the conversation that events caused."""
 _WORDS: Final[dict[Action, str]] = {
     "take_over": "the takeover",
     "reply": "your reply",
@@ -129,6 +131,10 @@ class ConversationScreen(ConsoleScreen):
         yield Plain(id="unread")
         yield Composer()
         yield KeyBar()
+
+    def on_unmount(self) -> None:
+        self.console.drafts.let_go(self.conversation, "reply")
+        self.console.drafts.let_go(self.conversation, "note")
 
     def on_mount(self) -> None:
         self.query_one("#brief").border_title = "Hand-over brief"
@@ -363,6 +369,25 @@ class ConversationScreen(ConsoleScreen):
 
         self.console.push_screen(TicketScreen(self.conversation))
 
+    @property
+    def crumb(self) -> str:
+        return f"#{self.talk.view.item.number}" if self.talk.view else "…"
+
+    def do_copy(self) -> None:
+        view = self.talk.view
+        if view is None:
+            return
+        visible, now = set(self.transcript.visible_seqs()), self.console.now()
+        seen = [message for message in self.talk.shown() if message.seq in visible][-1:]
+        pieces = [words_of(message, present.clock_time(message.created_at, now)) for message in seen]
+        pieces += [number_of(view.item), address_of(self.console.url, view.item)]
+
+        def chosen(piece: Piece | None) -> None:
+            if piece is not None:
+                self.console.copy(piece)
+
+        self.console.push_screen(CopyScreen(pieces), chosen)
+
     def do_back(self) -> None:
         self.dismiss()
 
@@ -571,7 +596,7 @@ class ConversationScreen(ConsoleScreen):
                 self.talk.follow(self.console.now())
 
     async def _refused(self, attempt: Attempt, error: FteError) -> None:
-        words = _sentence(error)
+        words = present.sentence(error)
         if attempt.action not in ("reply", "note"):
             self.console.say(words, "warning")
             return
@@ -614,6 +639,7 @@ class ConversationScreen(ConsoleScreen):
         self._write("note")
 
     def _write(self, kind: Kind) -> None:
+        alone = self.console.drafts.hold(self.conversation, kind)
         draft = self.console.drafts.load(self.conversation, kind)
         item = self.talk.view.item if self.talk.view else None
         heard_on = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
@@ -624,7 +650,9 @@ class ConversationScreen(ConsoleScreen):
         )
         heading = to if kind == "reply" else "Note for colleagues, never sent to the customer"
         self.composer.open(kind, heading, draft.text if draft else "")
-        if draft and draft.sending is None:
+        if not alone:
+            self.composer.tell(("▲ Others of your consoles write here: this text may not be kept.", "bold"))
+        elif draft and draft.sending is None:
             self.composer.tell("Your draft, as you left it.")
         self._unfilled = ""
         if kind == "reply":
@@ -659,7 +687,7 @@ class ConversationScreen(ConsoleScreen):
         try:
             rendered = canned.render(reply.body, values)
         except Rejected as error:
-            self.composer.tell(("✗ Not put in. ", "bold"), _sentence(error))
+            self.composer.tell(("✗ Not put in. ", "bold"), present.sentence(error))
             return None
         if rendered.missing:
             self.composer.tell(("? Fill in yourself: ", "bold"), _braced(rendered.missing))
@@ -706,7 +734,7 @@ class ConversationScreen(ConsoleScreen):
         try:
             text = ActionRequest(seen=0, epoch=0, text=composer.text).required_text()
         except Rejected as error:
-            composer.tell(("✗ ", "bold"), _sentence(error))
+            composer.tell(("✗ ", "bold"), present.sentence(error))
             return
         missing = canned.unfilled(text) if composer.kind == "reply" else []
         if missing and self._unfilled != text:
@@ -715,6 +743,24 @@ class ConversationScreen(ConsoleScreen):
             composer.tell(("✗ Not sent. ", "bold"), _braced(missing), advice)
             return
         self._begin(composer.kind, text=text)
+
+    def do_editor(self) -> None:
+        if self._busy or self._unknown:
+            self.console.say("It is being sent; the text cannot change now.", "warning")
+        else:
+            self.run_worker(self._edit(), group="editor", exclusive=True, exit_on_error=False)
+
+    async def _edit(self) -> None:
+        """Have the text written outside; whatever goes wrong there, what is here stays."""
+        self._store()
+        try:
+            text = await self.console.write_outside(self.composer.text)
+        except FteError as error:
+            self.composer.tell(("✗ Nothing has changed: ", "bold"), present.sentence(error))
+            return
+        self.composer.area.load_text(text)
+        self.composer.area.move_cursor(self.composer.area.document.end)
+        self._store()
 
     def do_leave(self) -> None:
         self._store()
@@ -741,6 +787,7 @@ class ConversationScreen(ConsoleScreen):
 
     def _close_composer(self) -> None:
         self._discard_armed = False
+        self.console.drafts.let_go(self.conversation, self.composer.kind)
         self.composer.close()
         self.transcript.focus()
 
@@ -786,12 +833,3 @@ def _braced(names: Sequence[str]) -> str:
 
 def _quotes(messages: list[MessageView]) -> list[Part]:
     return [f"{line(message.author, 40)}: “{line(message.content, 200)}” " for message in messages[-3:]]
-
-
-def _sentence(error: FteError) -> str:
-    parts = [error.message]
-    if isinstance(error, Rejected) and error.fields:
-        parts = list(error.fields.values())
-    if error.remedy:
-        parts.append(error.remedy)
-    return " ".join(parts)

@@ -62,6 +62,10 @@ class TicketScreen(ConsoleScreen):
         self.paint_frame()
         self.run_worker(self._keep_fresh(), group="ticket", exit_on_error=False)
 
+    @property
+    def crumb(self) -> str:
+        return "inspector"
+
     def situation(self) -> Situation:
         past = self._past
         return self.console.situation(

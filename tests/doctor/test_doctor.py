@@ -1,0 +1,454 @@
+"""The doctor names what is wrong, and the remedy: each fault is really there when it looks."""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from fte.bus import topics
+from fte.daemon import kafka as kafka_of
+from fte.daemon.http import bind
+from fte.demo.providers import SimulatedGmail
+from fte.demo.providers.gmail import TOPIC
+from fte.demo.providers.twilio import SimulatedTwilio
+from fte.doctor import channels, database, machine, model, network, work
+from fte.doctor.examination import examine
+from fte.doctor.finding import Finding
+from fte.doctor.kafka import kafka as kafka_check
+from fte.pg.hints import Hints
+from fte.pg.pool import Pool
+from fte.settings import Settings
+from tests.gmail.support import PUSH_ACCOUNT, US, webhook
+from tests.support import receive
+from tests.support_delivery import answered
+from tests.whatsapp.support import house
+
+SECRETS = {
+    "OPENAI_API_KEY": "sk-canary-1",
+    "FTE_SECRET_KEY": "canary-2-" + "x" * 32,
+    "TWILIO_AUTH_TOKEN": "canary-3",
+    "FTE_METRICS_TOKEN": "canary-4",
+    "FTE_KAFKA_PASSWORD": "canary-5",
+    "FTE_TOKEN": "canary-6",
+    "FTE_DATABASE_URL": "postgresql://fte:canary-7@127.0.0.1:{port}/fte",
+}
+
+
+@contextlib.asynccontextmanager
+async def listening(answer: bytes) -> AsyncIterator[int]:
+    """A server that says the same to everybody, after it has heard something. Gives its port."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read(65_536)
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def http(status: int, body: dict[str, Any]) -> bytes:
+    content = json.dumps(body).encode()
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
+    return f"{head}connection: close\r\n\r\n".encode() + content
+
+
+def free_port() -> int:
+    with contextlib.closing(bind("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+def only(found: list[Finding], check: str) -> Finding:
+    (one,) = [finding for finding in found if finding.check == check]
+    return one
+
+
+def ill(finding: Finding, said: str, remedy: str, state: str = "failed") -> None:
+    assert (finding.state, said in finding.said, remedy in (finding.remedy or "")) == (state, True, True), (
+        finding
+    )
+
+
+# ---------------------------------------------------------------- the database
+
+
+async def seen(settings: Settings) -> Finding:
+    async with database.opened(settings) as (pool, finding):
+        assert (pool is None) == (finding.state == "failed")
+        return finding
+
+
+async def test_a_database_that_is_not_running(database_url: str) -> None:
+    port = free_port()
+    finding = await seen(Settings(database_url=f"postgresql://fte@127.0.0.1:{port}/fte"))
+    ill(finding, f"Nothing listens at 127.0.0.1:{port}", f"lsof -i :{port}")
+
+
+async def test_another_program_on_the_databases_port() -> None:
+    async with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        finding = await seen(Settings(database_url=f"postgresql://fte@127.0.0.1:{port}/fte"))
+    ill(finding, "does not answer like PostgreSQL", f"lsof -i :{port}")
+
+
+async def test_a_host_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await network.listener("no-such-host.invalid", 5432) in ("no such host", "no answer")
+
+
+async def test_a_database_that_does_not_exist(database_url: str) -> None:
+    other = database_url.replace("/test_", "/missing_test_")
+    ill(await seen(Settings(database_url=other)), "does not exist", "FTE_DATABASE_URL")
+
+
+async def test_a_server_without_a_connection_left(database_url: str, pool: Pool) -> None:
+    await pool.execute("drop role if exists doctor_full")
+    await pool.execute("create role doctor_full login connection limit 0")
+    try:
+        finding = await seen(Settings(database_url=_as(database_url, "doctor_full")))
+        ill(finding, "no connection left", "FTE_DATABASE_POOL")
+    finally:
+        await pool.execute("drop role doctor_full")
+
+
+def _as(url: str, user: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{user}@{rest.partition('@')[2] or rest}"
+
+
+async def test_connections_that_will_not_suffice(pool: Pool) -> None:
+    ill(
+        *await database.connections(pool, Settings(database_pool=10_000)),
+        "may find none",
+        "max_connections",
+        "warning",
+    )
+    (enough,) = await database.connections(pool, Settings(database_pool=4))
+    assert enough.state == "ok"
+
+
+async def test_a_schema_of_another_release(pool: Pool) -> None:
+    assert only(await database.schema_version(pool), "schema").state == "ok"
+    await pool.execute("update alembic_version set version_num = '0001'")
+    ill(*await database.schema_version(pool), "0001", "fte migrate")
+    await pool.execute("update alembic_version set version_num = '9999'")
+    assert "9999" in only(await database.schema_version(pool), "schema").said
+    await pool.execute("update schema_floor set oldest_program = '9999'")
+    ill(*await database.schema_version(pool), "too new", "Install the release")
+
+
+async def test_vectors_that_are_missing_or_do_not_fit(pool: Pool) -> None:
+    ill(*await database.embeddings(pool), "empty", "fte kb import", "warning")
+    await pool.execute(
+        """insert into documents (id, source, title, content_hash, embedder)
+           values (gen_random_uuid(), 'a.md', 'A', '', 'another model')"""
+    )
+    ill(*await database.embeddings(pool), "another model", "fte kb import")
+    await pool.execute("alter table knowledge_base drop column embedding, add column embedding vector(3)")
+    ill(*await database.embeddings(pool), "3 dimensions", "fte kb import")
+    await pool.execute("drop extension vector cascade")
+    ill(*await database.vectors(pool), "not installed", "pgvector")
+
+
+async def test_clocks_that_differ(pool: Pool) -> None:
+    assert only(await database.clock(pool), "clock").state == "ok"
+    ill(*await database.clock(pool, lambda: time.time() - 60), "60 s behind", "time server", "warning")
+    ill(*await database.clock(pool, lambda: time.time() + 60), "60 s ahead", "time server", "warning")
+
+
+def test_a_disk_that_is_full() -> None:
+    folder = Path("/data")
+    ill(*machine.space(folder, 10**8), "0.1 GB", "FTE_DATA_DIR")
+    ill(*machine.space(folder, 10**9), "0.9 GB", "FTE_DATA_DIR", "warning")
+    assert machine.space(folder, 10**11)[0].state == "ok"
+
+
+# ---------------------------------------------------------------- who is at work
+
+
+async def test_a_worker_that_is_not_there(pool: Pool) -> None:
+    settings = Settings()
+    await receive(pool)
+    assert only(await work.waiting(pool, settings), "work").state == "ok"
+    await pool.execute("update turns set due_at = now() - interval '2 minutes'")
+    ill(*await work.waiting(pool, settings), "no worker is at work", "fte daemon --roles worker")
+    await pool.execute("update turns set state = 'running', lease_until = now() - interval '2 minutes'")
+    ill(*await work.waiting(pool, settings), "no sweeper is at work", "fte daemon --roles sweeper")
+
+
+async def test_a_sender_and_a_mailbox_that_are_not_there(pool: Pool) -> None:
+    settings = Settings(gmail_account=US)
+    await answered(pool)
+    await pool.execute("update replies set due_at = now() - interval '2 minutes'")
+    await pool.execute(
+        "insert into mailboxes (account, next_sync_at) values ($1, now() - interval '1 hour')", US
+    )
+    found = await work.waiting(pool, settings)
+    assert ["no sender" in found[0].said, "no mailbox" in found[1].said] == [True, True]
+    assert only(await work.waiting(pool, Settings()), "work").state == "ok"
+
+
+async def test_dead_letters(pool: Pool) -> None:
+    assert only(await work.dead_letters(pool), "dead letters").state == "ok"
+    await pool.execute(
+        """insert into dead_letters (event_id, group_name, topic, key, event, error, attempts)
+           values (gen_random_uuid(), 'g', 't', 'k', '{}', 'broke', 3)"""
+    )
+    ill(*await work.dead_letters(pool), "1 events", "fte dlq list", "warning")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [
+        (http(200, {"status": "healthy"}), "ok", "healthy"),
+        (http(200, {"status": "degraded", "problems": {"kafka": "away"}}), "failed", "kafka: away"),
+        (http(503, {"status": "unhealthy"}), "failed", "unhealthy"),
+        (http(200, {"hello": "world"}), "failed", "not our daemon"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", "failed", "not our daemon"),
+    ],
+)
+async def test_what_the_daemon_says(answer: bytes, state: str, said: str) -> None:
+    async with listening(answer) as port:
+        (finding,) = await work.daemon(Settings(url=f"http://127.0.0.1:{port}"))
+    assert (finding.state, said in finding.said) == (state, True), finding
+    (nobody,) = await work.daemon(Settings(url=f"http://127.0.0.1:{free_port()}"))
+    ill(nobody, "No daemon answers", "fte up", "warning")
+
+
+# ---------------------------------------------------------------- Kafka
+
+
+async def test_brokers_that_are_not_running() -> None:
+    port = free_port()
+    found = await kafka_check(Settings(kafka_bootstrap_servers=f"127.0.0.1:{port}"))
+    ill(only(found, "kafka"), f"127.0.0.1:{port} (nothing listens)", "half a minute")
+
+
+async def test_another_program_on_the_brokers_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        found = await kafka_check(Settings(kafka_bootstrap_servers=f"127.0.0.1:{port}"))
+    ill(only(found, "kafka"), "cannot be reached", "FTE_KAFKA_BOOTSTRAP_SERVERS")
+
+
+async def test_topics_that_are_missing_or_differ(kafka: str) -> None:
+    settings = Settings(kafka_bootstrap_servers=kafka, kafka_prefix="doctor.", kafka_partitions=2)
+    found = await kafka_check(settings)
+    assert only(found, "kafka").state == "ok"
+    ill(only(found, "topics"), "missing", "fte topics create")
+    cluster = kafka_of.cluster_of(settings)
+    assert cluster is not None
+    await topics.create_missing(cluster, kafka_of.plan_of(settings))
+    assert only(await kafka_check(settings), "topics").state == "ok"
+    wanted = Settings(kafka_bootstrap_servers=kafka, kafka_prefix="doctor.", kafka_partitions=4)
+    ill(only(await kafka_check(wanted), "topics"), "not as", "fte topics describe", "warning")
+
+
+# ---------------------------------------------------------------- the model
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said", "remedy"),
+    [
+        (401, "invalid_api_key", "does not accept the key", "OPENAI_API_KEY"),
+        (429, "insufficient_quota", "credits are used up", "Add credits"),
+        (429, "rate_limit_exceeded", "too much", "rate limit"),
+        (404, "model_not_found", "no model 'm'", "FTE_MODEL"),
+        (500, "server_error", "HTTP 500", "status page"),
+    ],
+)
+async def test_a_model_that_refuses(status: int, code: str, said: str, remedy: str) -> None:
+    async with listening(http(status, {"error": {"message": "no", "code": code}})) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        ill(*await model.model(Settings(model="m", model_base_url=url, openai_api_key="k")), said, remedy)
+
+
+async def test_a_model_that_hangs_or_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "TIMEOUT", 0.3)
+    held = asyncio.Event()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await held.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    ill(*await model.model(Settings(model="m", model_base_url=url)), "does not answer", "status page")
+    held.set()
+    server.close()
+    away = f"http://127.0.0.1:{free_port()}/v1"
+    ill(
+        *await model.model(Settings(model="m", model_base_url=away)),
+        "cannot be reached",
+        "FTE_MODEL_BASE_URL",
+    )
+
+
+async def test_a_model_that_answers() -> None:
+    assert only(await model.model(Settings()), "model").state == "ok"
+    answer = {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}],
+    }
+    async with listening(http(200, answer)) as port:
+        settings = Settings(model="m", model_base_url=f"http://127.0.0.1:{port}/v1")
+        assert only(await model.model(settings), "model").state == "ok"
+
+
+# ---------------------------------------------------------------- the channels
+
+
+async def test_whatsapp_that_works_and_a_webhook_at_another_address(pool: Pool, hints: Hints) -> None:
+    async with SimulatedTwilio().running() as twilio, house(pool, hints, twilio) as home:
+        environment = {**twilio.environment(), "FTE_PUBLIC_URL": home.account.public_url}
+        found = await channels.whatsapp(Settings.load(environment))
+        assert [finding.state for finding in found] == ["ok", "ok"], found
+        assert await home.count("inbound") == 0
+        async with house(pool, hints, twilio, FTE_PUBLIC_URL="https://old-tunnel.example") as other:
+            moved = {**environment, "FTE_PUBLIC_URL": str(other.client.base_url).rstrip("/")}
+            found = await channels.whatsapp(Settings.load(moved))
+        ill(only(found, "twilio webhook"), "refuses (403)", "FTE_PUBLIC_URL")
+        gone = {**environment, "FTE_PUBLIC_URL": f"http://127.0.0.1:{free_port()}"}
+        ill(
+            only(await channels.whatsapp(Settings.load(gone)), "twilio webhook"),
+            "cannot be reached",
+            "tunnel",
+        )
+        async with listening(http(404, {"detail": "not here"})) as port:
+            elsewhere = {**environment, "FTE_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+            found = await channels.whatsapp(Settings.load(elsewhere))
+        ill(only(found, "twilio webhook"), "HTTP 404", "proxy")
+        wrong = {**environment, "TWILIO_AUTH_TOKEN": "f" * 32}
+        found = await channels.whatsapp(Settings.load(wrong))
+        ill(only(found, "twilio account"), "credentials", "TWILIO_AUTH_TOKEN")
+        ill(only(found, "twilio webhook"), "refuses (403)", "TWILIO_AUTH_TOKEN")
+
+
+async def test_gmail_that_works_and_what_breaks_it(pool: Pool, hints: Hints, tmp_path: Path) -> None:
+    async with SimulatedGmail(US).running() as gmail, webhook(gmail, pool, hints) as address:
+        settings = Settings.load(
+            {
+                **gmail.environment(tmp_path),
+                "FTE_GMAIL_ACCOUNT": US,
+                "FTE_GMAIL_TOPIC": TOPIC,
+                "FTE_GMAIL_PUSH_ACCOUNT": PUSH_ACCOUNT,
+                "FTE_PUBLIC_URL": address.removesuffix("/webhooks/gmail"),
+            }
+        )
+        ill(only(await channels.gmail(settings, pool), "gmail watch"), "never asked", "fte gmail watch")
+        until = "insert into mailboxes (account, watch_expires_at) values ($1, now() + $2::interval) \
+                 on conflict (account) do update set watch_expires_at = excluded.watch_expires_at"
+        await pool.execute(until, US, timedelta(days=-1))
+        ill(
+            only(await channels.gmail(settings, pool), "gmail watch"), "stopped announcing", "fte gmail watch"
+        )
+        await pool.execute(until, US, timedelta(days=1))
+        ill(only(await channels.gmail(settings, pool), "gmail watch"), "stops", "fte gmail watch", "warning")
+        await pool.execute(until, US, timedelta(days=6))
+        found = await channels.gmail(settings, pool)
+        assert [finding.state for finding in found] == ["ok", "ok", "ok"], found
+        gmail.tokens.revoke(US)
+        ill(only(await channels.gmail(settings, pool), "gmail token"), "", "fte gmail auth")
+        async with listening(http(200, {})) as port:
+            elsewhere = replace(settings, public_url=f"http://127.0.0.1:{port}")
+            ill(only(await channels.gmail(elsewhere, pool), "gmail push"), "HTTP 200", "FTE_PUBLIC_URL")
+            nobody = replace(settings, gmail_push_account="")
+            ill(
+                only(await channels.gmail(nobody, pool), "gmail push"),
+                "No push is believed: FTE_GMAIL_PUSH_ACCOUNT",
+                "service account",
+            )
+
+
+# ---------------------------------------------------------------- all of it
+
+
+async def test_everything_is_looked_at_and_nothing_raises(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> list[Finding]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(work, "waiting", breaks)
+    found = await examine(Settings(database_url=database_url, url=f"http://127.0.0.1:{free_port()}"))
+    names = [finding.check for finding in found]
+    assert names[:6] == ["database", "disk", "schema", "pgvector", "connections", "clock"]
+    assert {"kafka", "model", "twilio", "gmail", "daemon", "knowledge base", "dead letters"} <= set(names)
+    ill(only(found, "work"), "ZeroDivisionError", "report")
+
+
+async def test_without_a_database_the_rest_is_looked_at() -> None:
+    found = await examine(
+        Settings(database_url=f"postgresql://x@127.0.0.1:{free_port()}/x", url="http://127.0.0.1:1")
+    )
+    assert found[0].state == "failed"
+    assert "model" in [finding.check for finding in found]
+
+
+async def test_an_empty_database_is_told_so(server: str) -> None:
+    admin = await asyncpg.connect(server.replace("/fte?", "/postgres?"))
+    await admin.execute("create database doctor_empty")
+    try:
+        url = server.replace("/fte?", "/doctor_empty?")
+        found = await examine(Settings(database_url=url, url="http://127.0.0.1:1"))
+    finally:
+        await admin.execute("drop database doctor_empty with (force)")
+        await admin.close()
+    ill(only(found, "schema"), "empty", "fte migrate")
+    assert "knowledge base" not in [finding.check for finding in found]
+
+
+def fte(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FTE_", "OPENAI_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "fte", *arguments],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def test_the_commands_show_no_secret() -> None:
+    port = free_port()
+    secrets = {name: value.format(port=port) for name, value in SECRETS.items()} | {
+        "FTE_MODEL": "m",
+        "FTE_MODEL_BASE_URL": f"http://user:canary-8@127.0.0.1:{port}/v1",
+        "FTE_URL": f"http://127.0.0.1:{port}",
+    }
+    for command in (("doctor",), ("doctor", "--json"), ("config",), ("config", "--json")):
+        done = fte(*command, **secrets)
+        assert "canary" not in done.stdout + done.stderr, command
+        assert "Traceback" not in done.stderr, command
+        assert done.returncode == (1 if command[0] == "doctor" else 0), done
+    shown = {row["setting"]: row for row in json.loads(fte("config", "--json", **secrets).stdout)}
+    assert shown["FTE_DATABASE_URL"]["value"] == f"postgresql://•••@127.0.0.1:{port}/fte"
+    assert (shown["FTE_MODEL"]["value"], shown["FTE_MODEL"]["set"], shown["FTE_PORT"]["set"]) == (
+        "m",
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize("command", ["config", "doctor", "up"])
+def test_a_wrong_setting_is_named(command: str) -> None:
+    done = fte(command, FTE_PORT="eighty", FTE_DATABASE_POOL="2")
+    assert done.returncode == 1
+    assert "FTE_PORT: 'eighty' is not a number" in done.stderr
+    assert "FTE_DATABASE_POOL" in done.stderr
