@@ -365,6 +365,12 @@ class Settings:
         return parse_policy(self.hours, self.deadlines)
 
     @property
+    def company_name(self) -> str:
+        """The company's name; empty when none was set."""
+        unset = next(field.default for field in fields(self) if field.name == "company")
+        return "" if self.company == unset else self.company
+
+    @property
     def local_url(self) -> str:
         return self.url or f"http://127.0.0.1:{self.port}"
 

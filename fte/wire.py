@@ -13,6 +13,7 @@ import msgspec
 from fte.domain.attachments import State
 from fte.domain.channels import Channel
 from fte.domain.conversations import REASON_MAX, REPLY_MAX, ConversationStatus, Direction, Owner, Role
+from fte.domain.dead_letters import State as LetterState
 from fte.domain.deadlines import DueKind
 from fte.domain.drafts import HINT_MAX, DraftState
 from fte.domain.errors import Malformed, Rejected
@@ -20,7 +21,8 @@ from fte.domain.handover import WORD_MAX
 from fte.domain.modes import HeldBecause, Mode, Rule
 from fte.domain.operators import OperatorRole
 from fte.domain.presence import Doing, Duty
-from fte.domain.tickets import Category, Priority, TicketStatus
+from fte.domain.tags import TAGS_MAX
+from fte.domain.tickets import Category, Priority, Resolution, TicketStatus
 
 JSON = dict[str, Any]
 
@@ -107,6 +109,8 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     `due_at` is the soonest of its clocks and `due_kind` which; `warned` and `breached` say that its warning and its
     breach were announced. `window_until` is when WhatsApp stops taking free text, where the customer wrote there last.
     `snoozed_until` is until when it is put aside.
+    `mentions` names the operators who were named in a note and have done nothing here since; `merged_into` is the
+    number of the conversation this one is part of.
     """
 
     conversation_id: UUID
@@ -139,6 +143,9 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     window_until: datetime | None = None
     snoozed_until: datetime | None = None
     attending: list[Attending] = []
+    tags: list[str] = []
+    mentions: list[str] = []
+    merged_into: int | None = None
 
 
 class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,6 +300,13 @@ class ClockView(msgspec.Struct, frozen=True, kw_only=True):
     breached: bool
 
 
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that goes on in another one."""
+
+    conversation_id: UUID
+    number: int
+
+
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first.
 
@@ -317,6 +331,8 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     clocks: list[ClockView] = []
     refers_to: int | None = None
     referred_by: list[int] = []
+    merged_into: UUID | None = None
+    merged: list[Merged] = []
 
 
 class IdentifierView(msgspec.Struct, frozen=True, kw_only=True):
@@ -408,6 +424,212 @@ class ActionDone(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: list[UUID] = []
 
 
+class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of one conversation as it stands in the log: ids and facts."""
+
+    position: int
+    id: UUID
+    type: str
+    at: datetime
+    payload: JSON
+
+
+class AuditView(msgspec.Struct, frozen=True, kw_only=True):
+    """Something an operator did: reasons in full, of texts only their length."""
+
+    action: str
+    operator: str | None
+    details: JSON
+    at: datetime
+
+
+class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a message of ours on its way. `kind` is "answer", "notice" or "code"."""
+
+    id: UUID
+    message_id: UUID
+    kind: str
+    part: int
+    channel: Channel
+    state: str
+    attempts: int
+    error: str | None
+    queued_at: datetime
+    updated_at: datetime
+
+
+class TicketView(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket with its whole life, oldest first. Each list is bounded, and then holds the newest.
+
+    `complete` says that `events` reach back to the beginning: older ones are removed from the log after a while.
+    `operators` names those that events refer to by their ids.
+    """
+
+    item: QueueItem
+    ticket_id: UUID
+    ticket_number: int
+    epoch: int
+    holder: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    resolution: Resolution | None
+    resolution_notes: str | None
+    complete: bool
+    operators: dict[UUID, str]
+    messages: list[MessageView]
+    deliveries: list[DeliveryView]
+    events: list[HistoryEvent]
+    audit: list[AuditView]
+    runs: list[RunView]
+
+
+# ---------------------------------------------------------------- operator API: how things are
+
+MetricsSpan = Literal["1h", "24h"]
+
+
+class ReplyCount(msgspec.Struct, frozen=True, kw_only=True):
+    channel: Channel
+    state: str
+    count: int
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits now: answers owed, the oldest since when; replies queued, being sent or parked; dead letters."""
+
+    owed: int
+    owed_since: datetime | None
+    replies: list[ReplyCount]
+    dead_letters: int
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel's numbers ("all": every channel's together), one for each step of the span, the oldest first.
+
+    `received` counts customers' messages, `turns` what the AI finished, `escalations` what it handed over. `p50` and
+    `p95` are seconds from the first unanswered message to the answer; `sentiment` goes from 0 to 1. None: nothing
+    happened. What ends in `_all` is of the whole span.
+    """
+
+    channel: str
+    received: list[int]
+    turns: list[int]
+    escalations: list[int]
+    p50: list[float | None]
+    p95: list[float | None]
+    sentiment: list[float | None]
+    reasons: dict[str, int]
+    p50_all: float | None
+    p95_all: float | None
+    sentiment_all: float | None
+
+
+class MetricsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened since `start`; a step has `step` seconds."""
+
+    span: MetricsSpan
+    start: datetime
+    step: int
+    series: list[Series]
+    backlog: Backlog
+
+
+class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a channel is. `detail` names the problem and its remedy; `until` is when its provider stops telling us of news."""
+
+    channel: Channel
+    account: str
+    state: Literal["active", "unhealthy", "inactive"]
+    detail: str = ""
+    changed_at: datetime | None = None
+    checked_at: datetime | None = None
+    until: datetime | None = None
+
+
+class ChannelsView(msgspec.Struct, frozen=True, kw_only=True):
+    """`relay_delay` is the age in seconds of the oldest event that Kafka does not have; None where there is no Kafka."""
+
+    channels: list[ChannelState]
+    backlog: Backlog
+    relay_delay: float | None
+    problems: dict[str, str] = {}
+
+
+class LetterView(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter: an event that `group` could not handle."""
+
+    id: int
+    event_id: UUID
+    group: str
+    topic: str
+    key: str
+    type: str
+    at: datetime
+    payload: JSON
+    error: str
+    attempts: int
+    state: LetterState
+    replays: int
+    reason: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class LetterPage(msgspec.Struct, frozen=True, kw_only=True):
+    letters: list[LetterView]
+
+
+class LettersDone(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the letters asked for: done, or refused with the reason, by id."""
+
+    done: list[int]
+    refused: dict[str, str]
+
+
+class LettersRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The letters to send again or to give up; giving up needs the reason."""
+
+    letters: list[int]
+    reason: str = ""
+    dropped_too: bool = False
+
+
+class CustomerHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer who was found. `proven` says that the name is that of somebody who proved an identifier."""
+
+    id: UUID
+    name: str | None
+    email: str | None
+    phone: str | None
+    proven: bool
+    conversations: int
+    newest: UUID | None
+    last_message_at: datetime | None
+
+
+class CustomerHits(msgspec.Struct, frozen=True, kw_only=True):
+    """`more` says that there are further ones."""
+
+    customers: list[CustomerHit]
+    more: bool
+
+
+class KnowledgeHit(msgspec.Struct, frozen=True, kw_only=True):
+    title: str
+    source: str
+    category: str
+    score: float
+    excerpt: str
+
+
+class KnowledgeHits(msgspec.Struct, frozen=True, kw_only=True):
+    """The best passages. The AI sees only those with a score of `floor` or more."""
+
+    floor: float
+    hits: list[KnowledgeHit]
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every error answer of the API."""
 
@@ -422,8 +644,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An operator's write. `seen` is the newest message sequence number on the operator's screen.
 
-    `epoch` is the one the operator's screen shows. Which of `text`, `reason` and `until` (with its time zone) is used
-    depends on the action.
+    `epoch` is the one the operator's screen shows. Which of the other fields is used depends on the action: `until` has
+    its time zone, `to` is a colleague's name, or null for nobody; `other` a conversation.
     """
 
     seen: int
@@ -431,6 +653,13 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     text: str | None = None
     reason: str | None = None
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    resolution: Resolution | None = None
+    priority: Priority | None = None
+    category: Category | None = None
+    add: Annotated[list[str], msgspec.Meta(max_length=TAGS_MAX)] = []
+    remove: Annotated[list[str], msgspec.Meta(max_length=TAGS_MAX)] = []
+    to: str | None = None
+    other: UUID | None = None
 
     def required_text(self) -> str:
         """The text of a reply or note. Raises Rejected when it is missing, empty or too long."""
@@ -528,6 +757,23 @@ class DutyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`auto`: being there is being on duty."""
 
     duty: Duty
+
+
+class CannedReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer written once. `channel` and `language` say where it fits; None: everywhere."""
+
+    key: str
+    title: str
+    body: str
+    channel: Channel | None = None
+    language: str | None = None
+
+
+class CannedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """All canned replies by their keys, and what `{company}` stands for."""
+
+    items: list[CannedReply]
+    company: str
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,7 +23,12 @@ CONTEXTS = {
     "Keys in the queue": "queue",
     "Keys in a conversation": "conversation",
     "Keys in the drafts": "drafts",
+    "Keys in the ticket inspector": "inspector",
     "Keys while writing": "compose",
+    "Keys in the metrics": "metrics",
+    "Keys in channels and dead letters": "channels",
+    "Keys in the customers": "customers",
+    "Keys in the knowledge base": "knowledge",
     "Keys everywhere": "everywhere",
 }
 
@@ -157,7 +162,7 @@ def test_the_keys_are_those_of_the_table(heading: str, context: Any) -> None:
         (re.findall(r"`([^`]+)`", row[0]), row[1])
         for row in rows(section(text("docs/console.md"), f"## {heading}"))
     ]
-    wanted = [([keys.shown_key(key) for key in action.keys], action.help) for action in keys.of(context)]
+    wanted = [(action.names, action.help) for action in keys.of(context)]
     assert listed == wanted
 
 
@@ -179,6 +184,7 @@ def routes() -> list[BaseRoute]:
     from fte.daemon.health import Health
     from fte.daemon.metrics import Metrics
     from fte.daemon.operator_api import OperatorApi
+    from fte.daemon.overview import Overview
     from fte.daemon.stream import Stream
     from fte.daemon.support import Support
     from fte.daemon.support import routes as support_routes
@@ -194,6 +200,7 @@ def routes() -> list[BaseRoute]:
         *Webhooks(nobody, b"", nobody, nobody).routes(),
         *api.routes(),
         *stream.routes(),
+        *Overview(api).routes(),
         *Health(nobody).routes(),
         *Metrics(nobody, frozenset(), "").routes(),
     ]

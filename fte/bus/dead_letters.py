@@ -58,6 +58,14 @@ class Report:
     refused: dict[int, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked, for the audit, and with which idempotency key: the same one gets the same report again."""
+
+    operator: UUID
+    key: str
+
+
 Refusal = Callable[[State, int], str | None]
 """Why a letter in this state, after so many replays, is left as it is; None when it is not."""
 
@@ -119,6 +127,7 @@ async def retry(
     dropped_too: bool = False,
     dry_run: bool = False,
     hints: Hints | None = None,
+    asked: Asked | None = None,
 ) -> Report:
     """Announce the letters' events again, for the groups that failed on them, in the letters' order.
 
@@ -132,14 +141,18 @@ async def retry(
     if dry_run:
         return await _foretold(pool, letters, refusal)
     async with pool.transaction() as connection:
-        report = await _taken(connection, letters, refusal)
-        await connection.execute(_sql.retry, report.done, DEAD_LETTERS)
+        report, known = await _decided(connection, letters, refusal, asked)
+        if not known:
+            await connection.execute(_sql.retry, report.done, DEAD_LETTERS)
+            await _audited(connection, "retry_dead_letters", report, asked)
     if hints is not None and report.done:
         hints.ring()
     return report
 
 
-async def drop(pool: Pool, letters: Sequence[int], reason: str, *, dry_run: bool = False) -> Report:
+async def drop(
+    pool: Pool, letters: Sequence[int], reason: str, *, dry_run: bool = False, asked: Asked | None = None
+) -> Report:
     """Give waiting letters up, and keep why (1 to REASON_MAX characters). They stay to be looked at.
 
     Raises NotFound, naming them, when there are no such letters; Rejected for more than BATCH_MAX, or for a bad
@@ -157,9 +170,30 @@ async def drop(pool: Pool, letters: Sequence[int], reason: str, *, dry_run: bool
     if dry_run:
         return await _foretold(pool, letters, refusal)
     async with pool.transaction() as connection:
-        report = await _taken(connection, letters, refusal)
-        await connection.execute(_sql.drop, report.done, DEAD_LETTERS, reason)
+        report, known = await _decided(connection, letters, refusal, asked)
+        if not known:
+            await connection.execute(_sql.drop, report.done, DEAD_LETTERS, reason)
+            await _audited(connection, "drop_dead_letters", report, asked)
     return report
+
+
+async def _decided(
+    connection: Connection, letters: Sequence[int], refusal: Refusal, asked: Asked | None
+) -> tuple[Report, bool]:
+    """What may be done, or what was reported to the same question before: then nothing is to be done."""
+    report = await _taken(connection, letters, refusal)
+    before = asked and await connection.fetchval(_sql.reported, asked.operator, asked.key)
+    if not before:
+        return report, False
+    refused = {int(letter): why for letter, why in before["refused"].items()}
+    return Report(tuple(before["done"]), refused), True
+
+
+async def _audited(connection: Connection, action: str, report: Report, asked: Asked | None) -> None:
+    if asked is not None:
+        refused = {str(letter): why for letter, why in report.refused.items()}
+        result = {"done": list(report.done), "refused": refused}
+        await connection.execute(_sql.audited, asked.operator, action, asked.key, result)
 
 
 async def _foretold(pool: Pool, letters: Sequence[int], refusal: Refusal) -> Report:

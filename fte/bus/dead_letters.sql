@@ -70,3 +70,9 @@ insert into log (topic, key, type, payload)
 select $2, key, 'dead_letter.dropped',
        jsonb_build_object('dead_letter_id', id, 'event_id', event_id, 'group', group_name, 'topic', topic)
   from given_up order by id
+
+-- name: reported
+select result from audit where operator_id = $1 and idempotency_key = $2
+
+-- name: audited
+insert into audit (operator_id, action, idempotency_key, request_hash, details, result) values ($1, $2, $3, ''::bytea, $4, $4)

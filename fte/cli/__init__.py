@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from fte import __version__
-from fte.cli import conversations, demo, dlq, drafts, gmail, kb, mode, operator, simulate, topics, whatsapp
+from fte.cli import (
+    canned,
+    conversations,
+    demo,
+    dlq,
+    drafts,
+    gmail,
+    kb,
+    mode,
+    operator,
+    simulate,
+    tickets,
+    topics,
+    whatsapp,
+)
 from fte.cli._command import Command, Group
 from fte.cli.config import config
 from fte.cli.console import console
@@ -46,10 +60,14 @@ app.command(cls=Command)(migrate)
 app.command(cls=Command)(doctor)
 app.command(cls=Command)(config)
 app.command(cls=Command)(demo.demo)
-app.add_typer(
-    conversations.app, name="conversations", help="Conversations as plain lines, or JSON: list, show."
-)
 app.add_typer(simulate.app, name="simulate", help="Write as a customer: email, whatsapp, form.")
+app.add_typer(tickets.app, name="tickets", help="Tickets in plain lines: list, show, events, set.")
+app.add_typer(
+    conversations.app,
+    name="conversations",
+    help="Conversations in plain lines: list, show, take, release, reply, note, resolve, assign, merge.",
+)
+app.add_typer(canned.app, name="canned", help="Answers written once: list, add, edit, remove.")
 app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete.")
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")
 app.add_typer(whatsapp.app, name="whatsapp", help="The WhatsApp number: status.")

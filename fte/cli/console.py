@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -13,6 +13,7 @@ from fte.domain.errors import Refused, Rejected
 
 if TYPE_CHECKING:
     from fte.settings import Settings
+THEMES: Final = ("dark", "light", "plain")
 _ADVICE: Final = "Check the token with your admin; it may have been revoked or be one of another daemon."
 
 
@@ -26,14 +27,23 @@ def console(
     ] = None,
     data_dir: DataDir = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
-    light: Annotated[bool, typer.Option("--light", help="Colours for a light terminal.")] = False,
+    light: Annotated[bool, typer.Option("--light", help="The same as --theme light.")] = False,
+    theme: Annotated[
+        str | None,
+        typer.Option(help="Colours: dark, light, or plain for none. Otherwise dark; plain with NO_COLOR."),
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="File with your own keys; otherwise keys.toml in the config folder.")
+    ] = None,
+    silent: Annotated[bool, typer.Option("--silent", help="No bell when somebody needs a person.")] = False,
 ) -> None:
     """Follow the queue live, take over, answer, hand back."""
     settings = load_settings(url=url, data_dir=data_dir)
     with plain_errors():
         token = find_token(settings, token_file)
         _check_terminal()
-        refusal = _run(settings.local_url, token, read_only, light)
+        looks = _looks(theme or "", light)
+        refusal = _run(settings.local_url, token, keys, read_only=read_only, theme_name=looks, silent=silent)
         if refusal:
             raise Refused(refusal, remedy=_ADVICE)
 
@@ -87,10 +97,22 @@ def _check_terminal() -> None:
         )
 
 
-def _run(url: str, token: str, read_only: bool, light: bool) -> str | None:
-    from platformdirs import user_state_path
+def _looks(theme: str, light: bool) -> str:
+    """The theme's name; empty for the usual one. Raises Rejected for one that is not there."""
+    if theme not in ("", *THEMES):
+        raise Rejected(f"There is no theme {theme!r}.", remedy=f"Give --theme one of {', '.join(THEMES)}.")
+    return theme or ("light" if light else "")
+
+
+def _run(url: str, token: str, keys: Path | None, **options: Any) -> str | None:
+    from platformdirs import user_config_path, user_state_path
 
     from fte.console.app import Console
+    from fte.console.keymap import load
 
     state = user_state_path("fte", appauthor=False)
-    return Console(url=url, token=token, state_dir=state, read_only=read_only, light=light).run()
+    config = user_config_path("fte", appauthor=False)
+    file = keys.expanduser() if keys is not None else config / "keys.toml"
+    keymap = load(file) if keys is not None or file.exists() else {}
+    app = Console(url=url, token=token, state_dir=state, config_dir=config, keymap=keymap, **options)
+    return app.run()

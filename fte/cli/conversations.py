@@ -1,37 +1,34 @@
-"""`fte conversations`: the queue and one conversation as plain lines, for scripts and screen readers."""
+"""`fte conversations`: the queue and what operators do in the console, for scripts and screen readers."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fte.cli._session import AsJson, DataDir, load_settings, plain_errors, run
-from fte.cli.console import find_token
+from fte.cli._remote import Number, Seen, TokenFile, Url, act, ask, conversation_id, say, say_json, text_given
+from fte.cli._session import AsJson, DataDir
 
 if TYPE_CHECKING:
-    from fte.console.client import Client
-    from fte.wire import ConversationView, MessageView, QueueItem
+    from pathlib import Path
 
-T = TypeVar("T")
+    from fte.console.client import Client
+    from fte.domain.operators import Action
+    from fte.wire import ActionDone, ConversationView, MessageView, QueueItem
 
 app = typer.Typer(no_args_is_help=True)
 
-Url = Annotated[str | None, typer.Option("--url", help="Address of the daemon. (env: FTE_URL)")]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file", help="File with your operator token. (env: FTE_TOKEN holds the token itself)"
-    ),
-]
+Text = Annotated[str, typer.Argument(help="The text; - reads it from standard input.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, for colleagues.")]
+
+
+# ---------------------------------------------------------------- reading
 
 
 @app.command("list")
 def list_(
     view: Annotated[
-        Literal["open", "needs_person", "mine", "snoozed", "resolved", "all"],
+        Literal["open", "needs_person", "mine", "mentions", "snoozed", "resolved", "all"],
         typer.Option("--view", help="Which conversations."),
     ] = "open",
     search: Annotated[
@@ -45,12 +42,12 @@ def list_(
 ) -> None:
     """List conversations, one a line, in the queue's order: what is due first."""
 
-    async def ask(client: "Client") -> "list[QueueItem]":
+    async def work(client: "Client") -> "list[QueueItem]":
         return (await client.queue(view, search)).items[:limit]
 
-    found = _asked(ask, url, token_file, data_dir)
+    found = ask(work, url, token_file, data_dir)
     if as_json:
-        _print_json(found)
+        say_json(found)
         return
     now = datetime.now(UTC)
     for item in found:
@@ -71,60 +68,219 @@ def show(
 ) -> None:
     """Show a conversation: who holds it, what is due when, the hand-over brief and the newest messages."""
 
-    async def ask(client: "Client") -> "ConversationView":
-        return await client.conversation(await _id(client, conversation))
+    async def work(client: "Client") -> "ConversationView":
+        return await client.conversation(await conversation_id(client, conversation))
 
-    view = _asked(ask, url, token_file, data_dir)
+    view = ask(work, url, token_file, data_dir)
     if as_json:
-        _print_json(view)
+        say_json(view)
         return
     for line in _conversation(view, datetime.now(UTC)):
         typer.echo(line)
 
 
-def _asked(
-    ask: "Callable[[Client], Awaitable[T]]", url: str | None, token_file: Path | None, data_dir: Path | None
-) -> T:
-    """What the daemon answers, with the operator's token. Ends with a plain error when it does not."""
-    settings = load_settings(url=url, data_dir=data_dir)
-    with plain_errors():
-        token = find_token(settings, token_file)
-
-    async def work() -> T:
-        from fte.console.client import Client
-
-        client = Client(settings.local_url, token)
-        try:
-            return await ask(client)
-        finally:
-            await client.aclose()
-
-    return run(work)
+# ---------------------------------------------------------------- acting
 
 
-async def _id(client: "Client", named: str) -> UUID:
-    """The id of the conversation that is named. Raises NotFound, or Rejected for what is neither number nor id."""
+@app.command()
+def take(
+    number: Number,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take a conversation over: from now on you answer, the AI is silent."""
+    _do("take_over", "{} is yours now; the AI is silent.", number, as_json, url, token_file, data_dir)
+
+
+@app.command()
+def release(
+    number: Number,
+    reason: Reason = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Hand a conversation back to the AI."""
+    _do("release", "{} is the AI's again.", number, as_json, url, token_file, data_dir, reason=reason)
+
+
+@app.command()
+def reply(
+    number: Number,
+    text: Annotated[
+        str | None, typer.Argument(help="The text; - reads it from standard input.", show_default=False)
+    ] = None,
+    canned: Annotated[
+        str | None, typer.Option("--canned", help="Send this canned reply, its variables filled in.")
+    ] = None,
+    seen: Seen = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Answer the customer. You must hold the conversation.
+
+    With --seen it is refused when the customer has written since the message you name.
+    """
+    if (text is None) == (canned is None):
+        raise typer.BadParameter("Give a text, or --canned with a key.")
+    given = None if text is None else text_given(text)
+
+    async def work(client: "Client") -> "tuple[QueueItem, ActionDone]":
+        words = given if canned is None else await _filled(client, number, canned)
+        return await act(client, number, "reply", seen, text=words)
+
+    _tell(ask(work, url, token_file, data_dir), "Your reply in {} is on its way.", as_json)
+
+
+@app.command()
+def note(
+    number: Number,
+    text: Text,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Add a note for colleagues; the customer never sees it. `@Name` tells that colleague."""
+    _do("note", "Noted in {}.", number, as_json, url, token_file, data_dir, text=text_given(text))
+
+
+@app.command()
+def resolve(
+    number: Number,
+    resolution: Annotated[
+        str, typer.Option("--as", help="solved, no_answer_needed, duplicate, spam or other.")
+    ] = "solved",
+    reason: Reason = None,
+    seen: Seen = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Close the matter. A new message of the customer opens it again."""
+    known = _one_of("--as", resolution)
+    _do(
+        "resolve",
+        "{} is resolved.",
+        number,
+        as_json,
+        url,
+        token_file,
+        data_dir,
+        seen,
+        reason=reason,
+        resolution=known,
+    )
+
+
+@app.command()
+def assign(
+    number: Number,
+    name: Annotated[
+        str | None, typer.Argument(help="The colleague who holds it from now on.", show_default=False)
+    ] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Nobody holds it: it needs a person.")] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Give a conversation to a colleague, or to nobody."""
+    if (name is None) is not nobody:
+        raise typer.BadParameter("Name a colleague, or give --nobody.")
+    done = "{} needs a person now." if nobody else f"{{}} is {name}'s now."
+    _do("assign", done, number, as_json, url, token_file, data_dir, to=name)
+
+
+@app.command()
+def merge(
+    number: Annotated[
+        str, typer.Argument(help="The conversation that is kept; with --undo, the merged one.")
+    ],
+    other: Annotated[
+        str | None, typer.Argument(help="The conversation that goes on in it.", show_default=False)
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Part the merged conversation again.")] = False,
+    seen: Seen = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make two conversations of one customer one, or two again."""
+    if (other is None) is not undo:
+        raise typer.BadParameter("Name the conversation that is to be merged, or give --undo.")
+
+    async def work(client: "Client") -> "tuple[QueueItem, ActionDone]":
+        if other is None:
+            return await act(client, number, "part")
+        return await act(client, number, "merge_in", seen, other=await conversation_id(client, other))
+
+    _tell(
+        ask(work, url, token_file, data_dir),
+        "{} is on its own again." if undo else f"#{(other or '').lstrip('#')} goes on in {{}}.",
+        as_json,
+    )
+
+
+def _do(
+    action: "Action",
+    done: str,
+    number: str,
+    as_json: bool,
+    url: str | None,
+    token_file: "Path | None",
+    data_dir: "Path | None",
+    seen: int | None = None,
+    **asked: Any,
+) -> None:
+    async def work(client: "Client") -> "tuple[QueueItem, ActionDone]":
+        return await act(client, number, action, seen, **asked)
+
+    _tell(ask(work, url, token_file, data_dir), done, as_json)
+
+
+def _tell(result: "tuple[QueueItem, ActionDone]", done: str, as_json: bool) -> None:
+    item, outcome = result
+    if as_json:
+        say_json(outcome)
+        return
+    say(done.replace("{}", f"#{item.number}"))
+    if outcome.in_flight:
+        say(f"{len(outcome.in_flight)} of the AI's answers had left before and may still reach the customer.")
+
+
+async def _filled(client: "Client", number: str, key: str) -> str:
+    """A canned reply for this conversation. Raises Rejected when something in it is not known."""
+    from fte.domain import canned
     from fte.domain.errors import NotFound, Rejected
 
-    number = named.removeprefix("#")
-    if number.isascii() and number.isdigit():
-        page = await client.queue("all", number)
-        for item in page.items:
-            if item.number == int(number):
-                return item.conversation_id
-        raise NotFound(f"There is no conversation #{int(number)}.")
-    try:
-        return UUID(named)
-    except ValueError:
-        raise Rejected(
-            "This is neither a number nor an id.", remedy="`fte conversations list` shows the numbers."
-        ) from None
+    page, me, ticket = await client.canned(), await client.me(), await client.ticket(number)
+    found = next((one for one in page.items if one.key == key), None)
+    if found is None:
+        raise NotFound(f"There is no canned reply {key!r}.", remedy="`fte canned list` shows them.")
+    item = ticket.item
+    values = canned.values(customer=item.customer, ticket=item.number, operator=me.name, company=page.company)
+    rendered = canned.render(found.body, values)
+    if rendered.missing:
+        names = ", ".join(f"{{{name}}}" for name in rendered.missing)
+        raise Rejected(f"Nothing is known for {names}.", remedy="Write the reply yourself.")
+    return rendered.text
 
 
-def _print_json(value: object) -> None:
-    from fte.wire import encode
+def _one_of(option: str, given: str) -> str:
+    from fte.domain.tickets import RESOLUTIONS
 
-    typer.echo(encode(value).decode())
+    known = given.replace("-", "_")
+    if known not in RESOLUTIONS:
+        raise typer.BadParameter(f"{option} is one of {', '.join(RESOLUTIONS)}.")
+    return known
 
 
 # ---------------------------------------------------------------- words

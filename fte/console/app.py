@@ -1,6 +1,7 @@
 """The application: holds the parts together and passes on what the feed says. Decisions are in `model`."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,15 +17,17 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
-from fte.console import present, theme
+from fte.console import keys, present, theme
+from fte.console.clipboard import Piece
 from fte.console.drafts import Drafts
-from fte.console.keys import Situation
+from fte.console.keys import Keymap, Situation
 from fte.console.model import ATTENTION, Link, Phase, Queue
 from fte.console.safe import line
+from fte.console.saved import SavedViews
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.queue import QueueScreen
 from fte.console.signals import Denied, Happened, Missed, Rows, Signal, Welcome
-from fte.domain.errors import FteError
+from fte.domain.errors import FteError, Unavailable
 from fte.domain.events import ESCALATIONS
 from fte.domain.ids import new_id
 from fte.domain.presence import Duty
@@ -43,6 +46,10 @@ _OFF_DUTY: Final = (
 )
 ALARM_PAUSE: Final = 1.0
 """Seconds in which escalations ring the bell once, together."""
+
+
+_FOR_SOMEBODY: Final = ("operator.mentioned", "conversation.assigned")
+"""Events that are meant for one of us."""
 
 
 def utc_now() -> datetime:
@@ -75,13 +82,23 @@ class Console(App[str]):
         url: str,
         token: str,
         state_dir: Path,
+        config_dir: Path | None = None,
         read_only: bool = False,
         light: bool = False,
+        theme_name: str = "",
+        keymap: Keymap | None = None,
+        silent: bool = False,
         download_dir: Path | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
+        plain = bool(os.environ.get("NO_COLOR"))
         super().__init__()
+        keys.choose(keymap or {})
+        self._user_keys = {name: ",".join(chosen) for name, chosen in (keymap or {}).items()}
         self.url, self._token, self.read_only, self.now = url, token, read_only, now
+        self.silent = silent
+        self.saved = SavedViews((config_dir or state_dir) / "views.json")
+        self._away = False
         self._download_dir = download_dir
         self.drafts = Drafts(state_dir / "drafts")
         self.queue = Queue()
@@ -95,9 +112,9 @@ class Console(App[str]):
         self._following: Worker[None] | None = None
         self._alarms: list[Envelope] = []
         self._alarm: Timer | None = None
-        self.register_theme(theme.DARK)
-        self.register_theme(theme.LIGHT)
-        self.theme = theme.LIGHT.name if light else theme.DARK.name
+        for one in theme.THEMES.values():
+            self.register_theme(one)
+        self.theme = theme.THEMES[theme_name or ("light" if light else "plain" if plain else "dark")].name
 
     @property
     def download_dir(self) -> Path:
@@ -123,6 +140,9 @@ class Console(App[str]):
         return Situation(role=role, me=name, read_only=self.read_only, live=live, item=item, **facts)
 
     # -- the daemon
+
+    def on_mount(self) -> None:
+        self.set_keymap(self._user_keys)
 
     def on_ready(self) -> None:
         """The first paint is done: now the parts that take time."""
@@ -205,17 +225,43 @@ class Console(App[str]):
         self._touch_conversations(conversation)
         if event.type.startswith(("draft.", "reply.withdrawn")):
             self._touch_drafts()
+        self._tell_me(event)
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                screen.heard()
         late = event.topic == ESCALATIONS and event.type in ("deadline.warning", "deadline.breached")
         if event.type == "escalation.raised" or late:
             self._alarms.append(event)
             if self._alarm is None:
                 self._ring()
 
+    def _tell_me(self, event: Envelope) -> None:
+        """Ring when a colleague names me in a note, or gives me a conversation."""
+        me, facts = self.operator, event.payload
+        if me is None:
+            return
+        item = self.queue.items.get(UUID(event.key)) if event.type in _FOR_SOMEBODY else None
+        which = f"#{item.number}" if item is not None else "a conversation"
+        if event.type == "operator.mentioned" and str(me.id) in facts.get("operators", ()):
+            self._sound()
+            self.say(f"✎ A note in {which} names you.", "warning")
+        elif (
+            event.type == "conversation.assigned"
+            and facts.get("holder") == str(me.id)
+            and facts.get("operator") != me.name
+        ):
+            self._sound()
+            self.say(f"● {facts.get('operator')} has given you {which}.", "warning")
+
     def _touch_conversations(self, conversation: UUID | None) -> None:
         from fte.console.screens.conversation import ConversationScreen
+        from fte.console.screens.ticket import TicketScreen
 
         for screen in self.screen_stack:
-            if isinstance(screen, ConversationScreen) and conversation in (None, screen.conversation):
+            if isinstance(screen, ConversationScreen | TicketScreen) and conversation in (
+                None,
+                screen.conversation,
+            ):
                 screen.stale()
 
     def _touch_drafts(self) -> None:
@@ -262,9 +308,14 @@ class Console(App[str]):
         if not self._alarms:
             return
         raised, self._alarms = self._alarms, []
-        self.bell()
+        self._sound()
         self.say(_alarm_words(raised), "warning")
         self._alarm = self.set_timer(ALARM_PAUSE, self._ring)
+
+    def _sound(self) -> None:
+        """Ring the bell, unless it is off or the terminal is not ours."""
+        if not (self.silent or self._away):
+            self.bell()
 
     # -- saying things
 
@@ -283,6 +334,49 @@ class Console(App[str]):
     ) -> None:
         """Every notice is cleaned, and none is markup, whoever asks for it."""
         super().notify(line(message), title=line(title), severity=severity, timeout=timeout, markup=False)
+
+    def copy(self, piece: Piece) -> None:
+        """Hand a piece to the terminal's clipboard, and say what it was."""
+        self.copy_to_clipboard(piece.text)
+        self.say(f"Copied {piece.name}. If it is not there, your terminal does not take it (OSC 52).")
+
+    async def write_outside(self, text: str) -> str:
+        """The text as the operator's own editor leaves it; the console is away meanwhile, and goes on following.
+
+        Raises Rejected when there is no editor, Unavailable when it failed.
+        """
+        from textual.app import SuspendNotSupported
+
+        from fte.console import editor
+
+        words = editor.command()
+        try:
+            # Nothing may be written to a terminal that the editor has.
+            with self.batch_update(), self.suspend():
+                self._away = True
+                return await asyncio.to_thread(editor.edit, text, words)
+        except SuspendNotSupported:
+            raise Unavailable("An editor cannot be used in this terminal.") from None
+        finally:
+            self._away = False
+
+    def jump(self, number: int) -> None:
+        """Open the conversation of that number."""
+        self.run_worker(self._jump(number), group="jump", exclusive=True, exit_on_error=False)
+
+    async def _jump(self, number: int) -> None:
+        known = next((item for item in self.queue.items.values() if item.number == number), None)
+        try:
+            if known is None:
+                page = await (await self.connected()).queue("all", search=str(number))
+                known = next((item for item in page.items if item.number == number), None)
+        except FteError as error:
+            self.say(f"#{number} could not be looked for: {error.message}", "warning")
+            return
+        if known is None:
+            self.say(f"There is no conversation #{number}.", "warning")
+        else:
+            self.open_conversation(known.conversation_id)
 
     def open_conversation(self, conversation: UUID) -> None:
         from fte.console.screens.conversation import ConversationScreen

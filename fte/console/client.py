@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError, aconnect_sse
 
 from fte.console.errors import BadToken, OutcomeUnknown
-from fte.console.model import IDS_MAX, PAGE_MAX, Link, Phase, View
+from fte.console.model import IDS_MAX, PAGE_MAX, WALK_MAX, Link, Phase, View
 from fte.domain.drafts import Decision
 from fte.domain.errors import Conflict, FteError, NotFound, Refused, Rejected, TooMany, Unavailable
 from fte.domain.events import OPERATOR_TOPICS
@@ -24,16 +24,26 @@ from fte.domain.recent import Recent
 from fte.wire import (
     ActionDone,
     ActionRequest,
+    CannedPage,
+    CannedReply,
+    ChannelsView,
     ConversationView,
+    CustomerHits,
     CustomerPage,
     DraftDecision,
     DraftsPage,
     DraftView,
     DutyRequest,
     Envelope,
+    KnowledgeHits,
+    LetterPage,
+    LettersDone,
+    LettersRequest,
     LinkRequest,
     MergeDone,
     MergeRequest,
+    MetricsSpan,
+    MetricsView,
     ModeRequest,
     ModesView,
     OperatorView,
@@ -42,6 +52,7 @@ from fte.wire import (
     QueuePage,
     StreamNotice,
     TeamView,
+    TicketView,
     decode,
     encode,
 )
@@ -130,10 +141,18 @@ class Client:
     async def me(self) -> OperatorView:
         return await self._get("/operator/me", OperatorView)
 
-    async def queue(self, view: View, search: str = "", ids: Sequence[UUID] | None = None) -> QueuePage:
-        """A page of the view, or the rows of `ids` (at most 100) whatever the view."""
+    async def colleagues(self) -> list[OperatorView]:
+        """Who may hold a conversation, by name."""
+        return await self._get("/operator/colleagues", list[OperatorView])
+
+    async def queue(
+        self, view: View, search: str = "", ids: Sequence[UUID] | None = None, before: int | None = None
+    ) -> QueuePage:
+        """The first page of the view, its rows with a number below `before`, or those of `ids` (at most 100)."""
         query: dict[str, Any] = {"view": view, "limit": PAGE_MAX}
-        if ids is not None:
+        if before is not None:
+            query |= {"before": before, "limit": WALK_MAX}
+        elif ids is not None:
             query["ids"] = ",".join(map(str, ids[:IDS_MAX]))
         elif search:
             query["q"] = search
@@ -143,6 +162,32 @@ class Client:
         """The newest messages, or those before a sequence number."""
         query = {} if before is None else {"before": before}
         return await self._get(f"/operator/conversations/{conversation}", ConversationView, query)
+
+    async def ticket(self, name: str) -> TicketView:
+        """A ticket whole, by the number operators see or by an id. Raises NotFound."""
+        return await self._get(f"/operator/tickets/{quote(name.removeprefix('#'), safe='')}", TicketView)
+
+    async def canned(self) -> CannedPage:
+        return await self._get("/operator/canned", CannedPage)
+
+    async def save_canned(self, reply: CannedReply) -> CannedReply:
+        """Add a canned reply, or replace that of the same key: doing it again changes nothing."""
+        content = encode(reply)
+        response = await self._send("PUT", f"/operator/canned/{quote(reply.key, safe='')}", content)
+        return _answer(response, CannedReply)
+
+    async def remove_canned(self, key: str) -> None:
+        response = await self._send("DELETE", f"/operator/canned/{quote(key, safe='')}", b"")
+        if response.status_code != 204:
+            raise _problem(response)
+
+    async def _send(self, method: str, path: str, content: bytes) -> httpx.Response:
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with asyncio.timeout(ACT_DEADLINE):
+                return await self._http.request(method, path, content=content, headers=headers)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Unavailable(_reason(error)) from None
 
     async def customer(self, customer: UUID) -> CustomerPage:
         return await self._get(f"/operator/customers/{customer}", CustomerPage)
@@ -161,6 +206,24 @@ class Client:
 
     async def team(self) -> TeamView:
         return await self._get("/operator/team", TeamView)
+
+    async def metrics(self, span: MetricsSpan) -> MetricsView:
+        return await self._get("/operator/metrics", MetricsView, {"span": span})
+
+    async def channels(self) -> ChannelsView:
+        return await self._get("/operator/channels", ChannelsView)
+
+    async def letters(self, state: str) -> LetterPage:
+        """The newest dead letters in that state; "all": in any."""
+        return await self._get("/operator/dead_letters", LetterPage, {"state": state})
+
+    async def customers(self, text: str) -> CustomerHits:
+        """Those with the text in a name, an address or a number."""
+        return await self._get("/operator/customers", CustomerHits, {"q": text})
+
+    async def knowledge(self, question: str) -> KnowledgeHits:
+        """What the knowledge base has on a question. The first one takes seconds: the daemon loads a model."""
+        return await self._get("/operator/knowledge/search", KnowledgeHits, {"q": question})
 
     async def attachment(self, attachment: UUID) -> bytes:
         """What a customer attached. Raises Conflict, with the reason, when it is not there."""
@@ -204,6 +267,10 @@ class Client:
     async def link(self, conversation: UUID, request: LinkRequest, key: UUID) -> ActionDone:
         """Send a code that proves an address. Does it once, and raises, like `act`."""
         return await self._once(f"/operator/conversations/{conversation}/link", request, ActionDone, key)
+
+    async def decide_letters(self, what: str, request: LettersRequest, key: UUID) -> LettersDone:
+        """Send dead letters again ("retry") or give them up ("drop"). Does it once, and raises, like `act`."""
+        return await self._once(f"/operator/dead_letters/{what}", request, LettersDone, key)
 
     async def merge(self, customer: UUID, other: UUID, key: UUID) -> MergeDone:
         """`other` becomes part of `customer`. Does it once, and raises, like `act`."""

@@ -17,6 +17,10 @@ class ActionCommands(Provider):
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
+        number = query.strip().removeprefix("#")
+        if number.isascii() and number.isdigit() and isinstance(self.screen, ConsoleScreen):
+            jump = partial(self.screen.console.jump, int(number[:12]))
+            yield Hit(1.0, f"Go to conversation #{number[:12]}", jump)
         for name, run, help_ in self._commands():
             score = matcher.match(name)
             if score > 0:
@@ -27,7 +31,8 @@ class ActionCommands(Provider):
         if not isinstance(screen, ConsoleScreen):
             return []
         actions = [*keys.of(screen.active_context), *keys.of("everywhere")]
-        return [_command(screen, action) for action in actions if action.id != "palette"]
+        offered = [action for action in actions if action.id != "palette" and not action.numbered]
+        return [_command(screen, action) for action in offered]
 
 
 def _command(screen: ConsoleScreen, action: Action) -> tuple[str, Callable[[], None], str]:

@@ -75,7 +75,7 @@ class Feed:
 
     async def _fetch(self, fetch: Fetch) -> QueuePage:
         try:
-            page = await self._client.queue(fetch.view, fetch.search, fetch.ids)
+            page = await self._client.queue(fetch.view, fetch.search, fetch.ids, fetch.before)
         except BaseException:
             self._queue.failed()
             raise

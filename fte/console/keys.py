@@ -4,8 +4,10 @@ Keys that terminals or multiplexers swallow (ctrl+c, ctrl+z, ctrl+s, ctrl+b, ctr
 only way to an action.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 from fte.console.model import held_by, holder_of
@@ -17,7 +19,22 @@ from fte.wire import QueueItem
 if TYPE_CHECKING:
     from textual.binding import Binding, BindingType
 
-Context = Literal["queue", "conversation", "drafts", "compose", "dialog", "everywhere"]
+Context = Literal[
+    "queue",
+    "conversation",
+    "drafts",
+    "compose",
+    "inspector",
+    "metrics",
+    "channels",
+    "customers",
+    "knowledge",
+    "dialog",
+    "everywhere",
+]
+Keymap = Mapping[str, tuple[str, ...]]
+"""The keys a user chose, by action."""
+_chosen: ContextVar[Keymap] = ContextVar("keymap", default=MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +45,9 @@ class Situation:
     me: str | None = None
     read_only: bool = False
     rows: int = 0
+    marked: int = 0
+    letters: int = 0
+    """Dead letters on the screen."""
     item: QueueItem | None = None
     busy: str = ""
     """The action under way, in words."""
@@ -40,6 +60,8 @@ class Situation:
     """A message on the screen did not arrive, or nobody knows whether it did."""
     files: bool = False
     """A message on the screen came with a file."""
+    later: bool = False
+    """There are events after the one that is shown."""
     live: bool = False
     draft: bool = False
     """A draft is on the screen."""
@@ -58,20 +80,33 @@ Rule = Callable[[Situation], Refusal]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """`keys` are the defaults, the first one is shown. `bar` puts it on the key bar."""
+    """`defaults` are its keys unless the user chose others; the first one is shown. `bar` puts it on the key bar.
+
+    A `numbered` action has the keys 1 to 9 and is told which one it was; nobody can choose others.
+    """
 
     id: str
-    keys: tuple[str, ...]
+    defaults: tuple[str, ...] = ()
     context: Context
     label: str
     help: str
     bar: bool = False
     why_not: Rule = lambda situation: None
     priority: bool = False
+    numbered: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return _chosen.get().get(self.id, self.defaults)
 
     @property
     def key(self) -> str:
         return shown_key(self.keys[0])
+
+    @property
+    def names(self) -> list[str]:
+        """All its keys as people write them."""
+        return ["1 … 9"] if self.numbered else [shown_key(key) for key in self.keys]
 
 
 # ---------------------------------------------------------------- when
@@ -94,6 +129,9 @@ def _may_now(permission: Permission, situation: Situation) -> Refusal:
         return f"Wait: {situation.busy} is under way."
     if situation.unknown:
         return f"It is not known whether {situation.unknown} took effect; {key_of('retry')} asks again."
+    merged = situation.item.merged_into
+    if merged is not None and permission not in ("note", "part"):
+        return f"It is part of #{merged}: go on there, or {key_of('merge_in')} parts it again."
     return _may(permission, situation)
 
 
@@ -208,8 +246,57 @@ def _team(situation: Situation) -> Refusal:
     return None if situation.live else "The console is not connected; it tries again by itself."
 
 
+def _sort(permission: Permission) -> Rule:
+    return lambda situation: _may_now(permission, situation)
+
+
+def _assign(situation: Situation) -> Refusal:
+    refusal = _may_now("assign", situation)
+    if refusal or situation.role in RELEASES_FOR_OTHERS:
+        return refusal
+    return _colleague_holds(situation)
+
+
+def _merge_in(situation: Situation) -> Refusal:
+    merged = situation.item is not None and situation.item.merged_into is not None
+    return _may_now("part" if merged else "merge_in", situation)
+
+
+def _ticket(situation: Situation) -> Refusal:
+    return None if situation.item is not None else "The ticket is still being loaded."
+
+
+def _backwards(situation: Situation) -> Refusal:
+    return _ticket(situation) or (None if situation.earlier else "This is the first event.")
+
+
+def _onwards(situation: Situation) -> Refusal:
+    return _ticket(situation) or (None if situation.later else "This is the newest event.")
+
+
 def _row(situation: Situation) -> Refusal:
     return None if situation.rows else "The list is empty."
+
+
+def _marked(permission: Permission) -> Rule:
+    def rule(situation: Situation) -> Refusal:
+        if not situation.marked:
+            return f"No row is marked; {key_of('mark')} marks one."
+        if situation.busy:
+            return f"Wait: {situation.busy} is under way."
+        return _may(permission, situation)
+
+    return rule
+
+
+def _letter(situation: Situation) -> Refusal:
+    return None if situation.letters else "There is no dead letter here."
+
+
+def _letter_act(situation: Situation) -> Refusal:
+    if situation.role == "agent" and not situation.read_only:
+        return "Dead letters are for a lead or an admin to decide on; ask one of them."
+    return _letter(situation) or _may("dead_letters", situation)
 
 
 def _customer(situation: Situation) -> Refusal:
@@ -255,7 +342,7 @@ def _retry(situation: Situation) -> Refusal:
 ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         id="open",
-        keys=("enter", "l", "right"),
+        defaults=("enter", "l", "right"),
         context="queue",
         label="open",
         help="Open the conversation",
@@ -264,19 +351,21 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="filter",
-        keys=("slash",),
+        defaults=("slash",),
         context="queue",
         label="filter",
         help="Filter the list as you type; !word leaves out; enter searches the whole view; escape clears",
         bar=True,
     ),
-    Action(id="view", keys=("v",), context="queue", label="view", help="Next view of the queue", bar=True),
     Action(
-        id="view_back", keys=("V",), context="queue", label="view back", help="Previous view of the queue"
+        id="view", defaults=("v",), context="queue", label="view", help="Next view of the queue", bar=True
+    ),
+    Action(
+        id="view_back", defaults=("V",), context="queue", label="view back", help="Previous view of the queue"
     ),
     Action(
         id="pause",
-        keys=("p",),
+        defaults=("p",),
         context="queue",
         label="pause",
         help="Hold the list still; again: go on live",
@@ -284,7 +373,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="next_waiting",
-        keys=("n",),
+        defaults=("n",),
         context="queue",
         label="next",
         help="Go to the next conversation that needs a person",
@@ -293,7 +382,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="drafts",
-        keys=("d",),
+        defaults=("d",),
         context="queue",
         label="drafts",
         help="Decide on the answers that wait for approval, one after the other",
@@ -301,7 +390,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="team",
-        keys=("T",),
+        defaults=("T",),
         context="queue",
         label="team",
         help="Who is on duty, and what they hold",
@@ -309,17 +398,124 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="duty",
-        keys=("D",),
+        defaults=("D",),
         context="queue",
         label="duty",
         help="Go off duty, or on duty again: whether customers may count on you",
         why_not=_duty,
     ),
-    Action(id="reload", keys=("ctrl+l", "f5"), context="queue", label="reload", help="Load the list anew"),
-    Action(id="clear", keys=("escape",), context="queue", label="clear", help="Clear filter and search"),
+    Action(
+        id="reload", defaults=("ctrl+l", "f5"), context="queue", label="reload", help="Load the list anew"
+    ),
+    Action(
+        id="clear",
+        defaults=("escape",),
+        context="queue",
+        label="clear",
+        help="Clear filter, search and marks",
+    ),
+    Action(
+        id="mark",
+        defaults=("space",),
+        context="queue",
+        label="mark",
+        help="Mark the row, or take the mark off",
+        why_not=_row,
+    ),
+    Action(
+        id="mark_all",
+        defaults=("asterisk",),
+        context="queue",
+        label="mark all",
+        help="Mark every row shown; again: take all marks off",
+        why_not=_row,
+    ),
+    Action(
+        id="bulk_take_over",
+        defaults=("o",),
+        context="queue",
+        label="take over marked",
+        help="Take over every marked conversation",
+        why_not=_marked("take_over"),
+    ),
+    Action(
+        id="bulk_release",
+        defaults=("x",),
+        context="queue",
+        label="release marked",
+        help="Hand every marked conversation back to the AI",
+        why_not=_marked("release"),
+    ),
+    Action(
+        id="bulk_resolve",
+        defaults=("e",),
+        context="queue",
+        label="resolve marked",
+        help="Resolve every marked conversation",
+        why_not=_marked("resolve"),
+    ),
+    Action(
+        id="bulk_note",
+        defaults=("N",),
+        context="queue",
+        label="note on marked",
+        help="Write one note into every marked conversation",
+        why_not=_marked("note"),
+    ),
+    Action(
+        id="save_view",
+        defaults=("w",),
+        context="queue",
+        label="save view",
+        help="Keep this view, filter and search under a number",
+    ),
+    Action(
+        id="saved",
+        defaults=tuple("123456789"),
+        numbered=True,
+        context="queue",
+        label="saved view",
+        help="Go to the view kept under that number",
+    ),
+    Action(
+        id="copy_row",
+        defaults=("y",),
+        context="queue",
+        label="copy",
+        help="Copy the conversation's number, also over SSH",
+        why_not=_row,
+    ),
+    Action(
+        id="metrics",
+        defaults=("M",),
+        context="queue",
+        label="metrics",
+        help="Metrics: how much, how fast, how often a person is needed",
+    ),
+    Action(
+        id="channels",
+        defaults=("H",),
+        context="queue",
+        label="health",
+        help="Health of the channels, what is on its way, and dead letters",
+    ),
+    Action(
+        id="customers",
+        defaults=("C",),
+        context="queue",
+        label="customers",
+        help="Find a customer by name, address or number",
+    ),
+    Action(
+        id="knowledge",
+        defaults=("K",),
+        context="queue",
+        label="knowledge",
+        help="Ask the knowledge base a question, and see what the AI would find",
+    ),
     Action(
         id="quit",
-        keys=("q",),
+        defaults=("q",),
         context="queue",
         label="quit",
         help="Leave the console; drafts are kept",
@@ -327,7 +523,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="take_over",
-        keys=("o",),
+        defaults=("o",),
         context="conversation",
         label="take over",
         help="Take over: from now on you answer, the AI is silent",
@@ -336,7 +532,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="reply",
-        keys=("r",),
+        defaults=("r",),
         context="conversation",
         label="reply",
         help="Write a reply to the customer",
@@ -345,7 +541,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="note",
-        keys=("n",),
+        defaults=("n",),
         context="conversation",
         label="note",
         help="Write a note for colleagues; the customer never sees it",
@@ -354,7 +550,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="release",
-        keys=("x",),
+        defaults=("x",),
         context="conversation",
         label="release",
         help="Release: hand the conversation back to the AI",
@@ -363,7 +559,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="resolve",
-        keys=("e",),
+        defaults=("e",),
         context="conversation",
         label="resolve",
         help="Resolve: the matter is closed",
@@ -372,7 +568,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="snooze",
-        keys=("z",),
+        defaults=("z",),
         context="conversation",
         label="snooze",
         help="Put it aside until a time; it comes back by itself, and at once when the customer writes",
@@ -380,7 +576,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="unsnooze",
-        keys=("Z",),
+        defaults=("Z",),
         context="conversation",
         label="bring back",
         help="Bring back what was put aside",
@@ -388,7 +584,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="send_again",
-        keys=("s",),
+        defaults=("s",),
         context="conversation",
         label="send again",
         help="Send again the newest message that did not arrive",
@@ -396,7 +592,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="undo_send",
-        keys=("U",),
+        defaults=("U",),
         context="conversation",
         label="undo",
         help="Take back what you have just sent, while it still waits; its text comes back to you",
@@ -404,7 +600,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="trace",
-        keys=("t",),
+        defaults=("t",),
         context="conversation",
         label="trace",
         help="Sources, tools and checks behind the newest AI answer on the screen (or click an answer)",
@@ -413,7 +609,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="brief",
-        keys=("i",),
+        defaults=("i",),
         context="conversation",
         label="brief",
         help="Fold or unfold the hand-over brief",
@@ -421,7 +617,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="customer",
-        keys=("c",),
+        defaults=("c",),
         context="conversation",
         label="customer",
         help="The customer: what identifies them, earlier conversations, merging, proof of another address",
@@ -429,15 +625,71 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="files",
-        keys=("a",),
+        defaults=("a",),
         context="conversation",
         label="attachments",
         help="List what was attached to the messages shown, and save a file (or click the message)",
         why_not=_files,
     ),
     Action(
+        id="set_priority",
+        defaults=("P",),
+        context="conversation",
+        label="priority",
+        help="Set the priority; the AI no longer changes it",
+        why_not=_sort("set_priority"),
+    ),
+    Action(
+        id="set_category",
+        defaults=("C",),
+        context="conversation",
+        label="category",
+        help="Set the category; the AI no longer changes it",
+        why_not=_sort("set_category"),
+    ),
+    Action(
+        id="tag",
+        defaults=("T",),
+        context="conversation",
+        label="tags",
+        help="Change the tags",
+        why_not=_sort("tag"),
+    ),
+    Action(
+        id="assign",
+        defaults=("A",),
+        context="conversation",
+        label="assign",
+        help="Give it to a colleague, or to nobody: then it needs a person",
+        why_not=_assign,
+    ),
+    Action(
+        id="merge_in",
+        defaults=("M",),
+        context="conversation",
+        label="merge",
+        help="Have another conversation of this customer go on here; in a merged one: part it again",
+        why_not=_merge_in,
+    ),
+    Action(
+        id="inspect",
+        defaults=("I",),
+        context="conversation",
+        label="inspect",
+        help="The ticket's life, audit and events, and what was known at each moment",
+        why_not=_customer,
+    ),
+    Action(
+        id="copy",
+        defaults=("y",),
+        context="conversation",
+        label="copy",
+        help="Copy the newest message on the screen, the number or the address, also over SSH",
+        why_not=_customer,
+    ),
+    Action(
         id="earlier",
-        keys=("u",),
+        defaults=("u",),
         context="conversation",
         label="earlier",
         help="Load earlier messages",
@@ -445,14 +697,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="newest",
-        keys=("G", "end"),
+        defaults=("G", "end"),
         context="conversation",
         label="newest",
         help="Go to the newest message and follow",
     ),
     Action(
         id="back",
-        keys=("escape", "q", "left", "h"),
+        defaults=("escape", "q", "left", "h"),
         context="conversation",
         label="back",
         help="Back to the queue",
@@ -460,7 +712,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="approve",
-        keys=("a",),
+        defaults=("a",),
         context="drafts",
         label="approve",
         help="Send the answer exactly as it is shown, and go to the next one",
@@ -469,7 +721,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="edit",
-        keys=("e",),
+        defaults=("e",),
         context="drafts",
         label="edit",
         help="Change the answer, then send it",
@@ -478,7 +730,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="reject",
-        keys=("r",),
+        defaults=("r",),
         context="drafts",
         label="reject",
         help="Do not send it, and say why: a person has to answer",
@@ -487,7 +739,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="regenerate",
-        keys=("g",),
+        defaults=("g",),
         context="drafts",
         label="anew",
         help="Have the AI write another one, with a hint",
@@ -496,7 +748,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="next_draft",
-        keys=("n", "right", "l"),
+        defaults=("n", "right", "l"),
         context="drafts",
         label="next",
         help="The next draft, undecided",
@@ -505,7 +757,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="previous_draft",
-        keys=("p", "left", "h"),
+        defaults=("p", "left", "h"),
         context="drafts",
         label="previous",
         help="The draft before",
@@ -513,7 +765,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="undo",
-        keys=("u",),
+        defaults=("u",),
         context="drafts",
         label="undo",
         help="Take back the answer you approved last, while it still waits",
@@ -522,16 +774,15 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="draft_trace",
-        keys=("t",),
+        defaults=("t",),
         context="drafts",
         label="trace",
         help="Sources, tools and checks behind the answer",
-        bar=True,
         why_not=_draft_trace,
     ),
     Action(
         id="draft_open",
-        keys=("o", "enter"),
+        defaults=("o", "enter"),
         context="drafts",
         label="conversation",
         help="Open the conversation",
@@ -539,7 +790,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="leave_drafts",
-        keys=("escape", "q"),
+        defaults=("escape", "q"),
         context="drafts",
         label="back",
         help="Back to the queue",
@@ -547,31 +798,233 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="send",
-        keys=("ctrl+j", "f5", "ctrl+enter", "alt+enter"),
+        defaults=("ctrl+j", "f5", "ctrl+enter", "alt+enter"),
         context="compose",
         label="send",
         help="Send what is written",
         bar=True,
     ),
     Action(
+        id="editor",
+        defaults=("f4", "ctrl+o"),
+        context="compose",
+        label="editor",
+        help="Write in your own editor: $VISUAL, else $EDITOR",
+        bar=True,
+    ),
+    Action(
         id="leave",
-        keys=("escape",),
+        defaults=("escape",),
         context="compose",
         label="close, keep draft",
         help="Close; the draft is kept",
         bar=True,
     ),
     Action(
+        id="canned",
+        defaults=("f3", "ctrl+t"),
+        context="compose",
+        label="canned",
+        help="Put in a canned reply; or type ;key and a blank",
+        bar=True,
+    ),
+    Action(
         id="discard",
-        keys=("f8",),
+        defaults=("f8",),
         context="compose",
         label="discard",
         help="Throw the draft away (twice to confirm)",
         bar=True,
     ),
     Action(
+        id="step_back",
+        defaults=("left", "h"),
+        context="inspector",
+        label="back",
+        help="One event back in time",
+        bar=True,
+        why_not=_backwards,
+    ),
+    Action(
+        id="step_on",
+        defaults=("right", "l"),
+        context="inspector",
+        label="on",
+        help="One event on in time",
+        bar=True,
+        why_not=_onwards,
+    ),
+    Action(
+        id="first_event",
+        defaults=("home", "g"),
+        context="inspector",
+        label="first",
+        help="Go to the first event",
+        bar=True,
+        why_not=_ticket,
+    ),
+    Action(
+        id="last_event",
+        defaults=("end", "G"),
+        context="inspector",
+        label="now",
+        help="Go to the newest event and follow",
+        bar=True,
+        why_not=_ticket,
+    ),
+    Action(
+        id="pane",
+        defaults=("v", "tab"),
+        context="inspector",
+        label="part",
+        help="Next part: then, life, audit, deliveries, events",
+        bar=True,
+    ),
+    Action(
+        id="pane_back",
+        defaults=("V", "shift+tab"),
+        context="inspector",
+        label="part before",
+        help="The part before",
+    ),
+    Action(
+        id="reload_ticket",
+        defaults=("ctrl+l", "f5"),
+        context="inspector",
+        label="reload",
+        help="Load the ticket anew",
+    ),
+    Action(
+        id="leave_ticket",
+        defaults=("escape", "q", "I"),
+        context="inspector",
+        label="close",
+        help="Back to the conversation",
+        bar=True,
+    ),
+    Action(
+        id="metrics_span",
+        defaults=("s",),
+        context="metrics",
+        label="1 h / 24 h",
+        help="The last hour, or the last day",
+        bar=True,
+    ),
+    Action(
+        id="metrics_channel",
+        defaults=("c",),
+        context="metrics",
+        label="channel",
+        help="Next channel, or all of them",
+        bar=True,
+    ),
+    Action(
+        id="metrics_reload",
+        defaults=("ctrl+l", "f5"),
+        context="metrics",
+        label="reload",
+        help="Ask again now",
+    ),
+    Action(
+        id="metrics_back",
+        defaults=("escape", "q", "left", "h"),
+        context="metrics",
+        label="back",
+        help="Back to where you were",
+        bar=True,
+    ),
+    Action(
+        id="letter_show",
+        defaults=("enter", "l", "right"),
+        context="channels",
+        label="show",
+        help="Show the dead letter whole",
+        bar=True,
+        why_not=_letter,
+    ),
+    Action(
+        id="letter_retry",
+        defaults=("r",),
+        context="channels",
+        label="retry",
+        help="Announce the dead letter's event again, for the group that failed on it",
+        bar=True,
+        why_not=_letter_act,
+    ),
+    Action(
+        id="letter_drop",
+        defaults=("d",),
+        context="channels",
+        label="drop",
+        help="Give the dead letter up, with a reason",
+        bar=True,
+        why_not=_letter_act,
+    ),
+    Action(
+        id="letter_states",
+        defaults=("v",),
+        context="channels",
+        label="waiting / all",
+        help="The letters that wait, or all of them",
+        bar=True,
+    ),
+    Action(
+        id="channels_reload",
+        defaults=("ctrl+l", "f5"),
+        context="channels",
+        label="reload",
+        help="Ask again now",
+    ),
+    Action(
+        id="channels_back",
+        defaults=("escape", "q", "left", "h"),
+        context="channels",
+        label="back",
+        help="Back to where you were",
+        bar=True,
+    ),
+    Action(
+        id="customers_find",
+        defaults=("slash",),
+        context="customers",
+        label="search",
+        help="Type whom to look for",
+        bar=True,
+    ),
+    Action(
+        id="customers_back",
+        defaults=("escape", "q", "left", "h"),
+        context="customers",
+        label="back",
+        help="Back to where you were",
+        bar=True,
+    ),
+    Action(
+        id="knowledge_ask",
+        defaults=("slash",),
+        context="knowledge",
+        label="ask",
+        help="Type a question",
+        bar=True,
+    ),
+    Action(
+        id="knowledge_back",
+        defaults=("escape", "q", "left", "h"),
+        context="knowledge",
+        label="back",
+        help="Back to where you were",
+        bar=True,
+    ),
+    Action(
+        id="jump",
+        defaults=("number_sign",),
+        context="everywhere",
+        label="go to",
+        help="Go to a conversation by its number",
+    ),
+    Action(
         id="retry",
-        keys=("ctrl+r", "f9"),
+        defaults=("ctrl+r", "f9"),
         context="everywhere",
         label="try again",
         help="Connect now, or ask again for an action whose outcome is unknown; it never acts twice",
@@ -580,14 +1033,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         id="palette",
-        keys=("ctrl+p", "colon"),
+        defaults=("ctrl+p", "colon"),
         context="everywhere",
         label="palette",
         help="Find an action by its name",
     ),
     Action(
         id="help",
-        keys=("question_mark", "f1"),
+        defaults=("question_mark", "f1"),
         context="everywhere",
         label="help",
         help="What the keys do here",
@@ -602,7 +1055,33 @@ MOVES: Final = (
 )
 """Keys of the lists themselves, for the help."""
 _BY_ID: Final = {action.id: action for action in ACTIONS}
-_NAMES: Final = {"slash": "/", "question_mark": "?", "colon": ":", "escape": "esc"}
+_NAMES: Final = {
+    "slash": "/",
+    "question_mark": "?",
+    "colon": ":",
+    "escape": "esc",
+    "asterisk": "*",
+    "number_sign": "#",
+}
+RESERVED: Final = frozenset(
+    (
+        "up",
+        "down",
+        "j",
+        "k",
+        "pageup",
+        "pagedown",
+        "ctrl+u",
+        "ctrl+d",
+        "home",
+        "g",
+        "tab",
+        "shift+tab",
+        "ctrl+c",
+        "ctrl+q",
+    )
+)
+"""Keys of the lists and of the terminal, which no action can be given; some have them where there is no list."""
 
 
 def action(id: str) -> Action:
@@ -629,16 +1108,32 @@ def bar(context: Context) -> list[Action]:
     return [action for action in of(context) if action.bar] + [_BY_ID["help"]]
 
 
+def choose(keymap: Keymap) -> None:
+    """From now on, in this task and those it starts, actions have the keys the user chose."""
+    _chosen.set(keymap)
+
+
 def bindings(context: Context) -> "list[BindingType]":
-    """The bindings of a context."""
-    return [_binding(action) for action in of(context)]
+    """The bindings of a context, with the keys they have by default; the application's keymap changes them."""
+    return [binding for action in of(context) for binding in _bindings(action)]
+
+
+def _bindings(action: Action) -> "list[Binding]":
+    from textual.binding import Binding
+
+    if action.numbered:
+        return [
+            Binding(str(digit), f"screen.perform('{action.id}', {digit})", action.label, show=False)
+            for digit in range(1, 10)
+        ]
+    return [_binding(action)]
 
 
 def _binding(action: Action) -> "Binding":
     from textual.binding import Binding
 
     return Binding(
-        ",".join(action.keys),
+        ",".join(action.defaults),
         f"screen.perform('{action.id}')",
         action.label,
         id=action.id,

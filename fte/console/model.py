@@ -12,15 +12,20 @@ from enum import Enum
 from typing import Final, Literal, get_args
 from uuid import UUID
 
+from fte.console.ranked import Ranked
 from fte.domain.events import CONVERSATIONS, ESCALATIONS
 from fte.wire import ConversationView, Envelope, MessageView, QueueItem, QueuePage, RunView
 
-View = Literal["open", "needs_person", "mine", "snoozed", "resolved", "all"]
+View = Literal["open", "needs_person", "mine", "mentions", "snoozed", "resolved", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 PAGE_MAX: Final = 200
-"""Rows one page of the queue holds."""
-ROWS_MAX: Final = 400
-"""Rows kept; events may add some to the page's."""
+"""Rows the first page of the queue holds: what needs a person first."""
+WALK_MAX: Final = 500
+"""Rows fetched at a time of those behind the first page, the newest conversations first."""
+WALK_FROM: Final = 10**11 - 1
+"""More than any conversation's number."""
+ROWS_MAX: Final = 20_000
+"""Rows kept of a view."""
 IDS_MAX: Final = 100
 """Rows refreshed by one request."""
 EVENTS_MAX: Final = 10_000
@@ -56,16 +61,20 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One request for rows: those of `ids`, or the whole page of a view when `ids` is None."""
+    """One request for rows: those of `ids`, those of a view with a number below `before`, or a view's first page."""
 
     view: View
     search: str
     ids: tuple[UUID, ...] | None = None
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the operator typed after `/`: every word must occur in a row, or, after a `!`, none may."""
+    """What the operator typed after `/`: every word must occur in a row, or, after a `!`, none may.
+
+    `tag:name` asks for a row with that tag.
+    """
 
     words: tuple[str, ...] = ()
     inverse: bool = False
@@ -80,9 +89,12 @@ class Filter:
         if not self.words:
             return True
         text = _searchable(item)
-        if self.inverse:
-            return not any(word in text for word in self.words)
-        return all(word in text for word in self.words)
+        found = (_found(word, text, item) for word in self.words)
+        return not any(found) if self.inverse else all(found)
+
+
+def _found(word: str, text: str, item: QueueItem) -> bool:
+    return word[4:] in item.tags if word.startswith("tag:") and len(word) > 4 else word in text
 
 
 def _searchable(item: QueueItem) -> str:
@@ -94,6 +106,8 @@ def _searchable(item: QueueItem) -> str:
         item.channel,
         item.operator,
         item.category,
+        item.priority,
+        *item.tags,
     )
     return f"#{item.number} " + " ".join(part for part in parts if part).casefold().replace("_", " ")
 
@@ -127,6 +141,8 @@ def belongs(item: QueueItem, view: View, me: str | None) -> bool:
             return here and needs_person(item)
         case "mine":
             return here and held_by(item, me)
+        case "mentions":
+            return me is not None and me in item.mentions
         case "snoozed":
             return item.status != "resolved" and item.snoozed_until is not None
         case "resolved":
@@ -145,6 +161,12 @@ def waiting_since(item: QueueItem) -> datetime:
 def is_due(item: QueueItem) -> bool:
     """Whether a clock decides the row's place: one that a person must meet, or that the AI has nearly missed."""
     return item.due_at is not None and (item.owner == "human" or item.warned)
+
+
+def is_late(item: QueueItem, now: datetime) -> bool:
+    """Whether a time that somebody must meet has passed."""
+    shown = item.status != "resolved" and item.snoozed_until is None
+    return shown and item.due_at is not None and item.due_at <= now
 
 
 def order(item: QueueItem, me: str | None) -> tuple[int, int, float, str]:
@@ -183,22 +205,54 @@ class Counts:
 
 
 class Queue:
-    """The rows of one view, kept up to date by events and fetches."""
+    """The rows of one view, kept up to date by events and fetches.
 
-    def __init__(self) -> None:
-        self.me: str | None = None
+    The first page brings what needs a person; a walk over the conversations' numbers brings the rest, while events go
+    on being followed. Only one request is under way at a time, so no row goes back to an older state.
+    """
+
+    def __init__(self, page: int = PAGE_MAX, walk: int = WALK_MAX, most: int = ROWS_MAX) -> None:
+        self._page, self._walk_size, self._most = page, walk, most
+        self._me: str | None = None
         self.view: View = "open"
         self.search = ""
-        self.filter = Filter()
         self.loaded = False
         self.needs_person = 0
         self.drafts = 0
         self.items: dict[UUID, QueueItem] = {}
+        self.marked: frozenset[UUID] = frozenset()
+        self._filter = Filter()
+        self._all = Ranked(self._rank)
+        self._shown = self._all
+        self._mine: set[UUID] = set()
         self._more = False
         self._reload = True
+        self._other_view = True
+        self._walk: int | None = None
+        self._walked = False
         self._stale: dict[UUID, None] = {}
         self._fetch: Fetch | None = None
         self._events: OrderedDict[UUID, None] = OrderedDict()
+
+    @property
+    def me(self) -> str | None:
+        return self._me
+
+    @me.setter
+    def me(self, name: str | None) -> None:
+        if name != self._me:
+            self._me = name
+            self._fill(self.items.values())
+
+    @property
+    def filter(self) -> Filter:
+        return self._filter
+
+    @filter.setter
+    def filter(self, typed: Filter) -> None:
+        if typed != self._filter:
+            self._filter = typed
+            self._select()
 
     # -- what happened
 
@@ -219,8 +273,11 @@ class Queue:
         self._reload = True
 
     def look_at(self, view: View, search: str = "") -> None:
-        """Show another view, or search the whole of it."""
+        """Show another view, or search the whole of it. Marks belong to the view they were made in."""
+        self.marked = frozenset() if view != self.view else self.marked
+        self._other_view = self._other_view or (view, search) != (self.view, self.search)
         self.view, self.search = view, search
+        self._select()
         self.invalidate()
 
     def touch(self, conversation: UUID) -> None:
@@ -234,10 +291,14 @@ class Queue:
         if self._fetch is not None:
             return None
         if self._reload:
-            self._reload = False
+            self._reload, self._walk = False, None
             self._stale.clear()
             self._fetch = Fetch(self.view, self.search)
+        elif self._walk is not None and not (self._walked and self._stale):
+            self._walked = True
+            self._fetch = Fetch(self.view, self.search, before=self._walk)
         elif self._stale:
+            self._walked = False
             ids = tuple(self._stale)[:IDS_MAX]
             for conversation in ids:
                 del self._stale[conversation]
@@ -252,34 +313,61 @@ class Queue:
             return
         if fetch.ids is not None:
             self._refresh(fetch.ids, page.items)
-        elif (fetch.view, fetch.search) == (self.view, self.search):
-            self.items = {item.conversation_id: item for item in page.items}
-            self._more = len(page.items) >= PAGE_MAX
-            self.loaded = True
+        elif (fetch.view, fetch.search) != (self.view, self.search) or self._reload:
+            return
+        elif fetch.before is not None:
+            self._walk_on(fetch.before, page.items)
+        else:
+            self._first(page.items)
 
     def failed(self) -> None:
         """The request under way came to nothing; it is made again."""
         fetch, self._fetch = self._fetch, None
         if fetch is None:
             return
-        if fetch.ids is None:
-            self._reload = True
-        else:
+        if fetch.ids is not None:
             self._stale.update(dict.fromkeys(fetch.ids))
+        elif fetch.before is None:
+            self._reload = True
+
+    def _first(self, page: Sequence[QueueItem]) -> None:
+        """The first page is there. Rows behind it stay until the walk has come to them, so that the list holds still."""
+        full = len(page) >= self._page
+        kept = {} if self._other_view or not full else self.items
+        self._fill((kept | {item.conversation_id: item for item in page}).values())
+        self._walk = WALK_FROM if full and not self.search else None
+        self._more, self._other_view, self.loaded = full, False, True
+
+    def _walk_on(self, before: int, found: Sequence[QueueItem]) -> None:
+        """What the view holds between two numbers is exactly what was found there."""
+        whole = len(found) < self._walk_size
+        after = 0 if whole else min(item.number for item in found)
+        here = {item.conversation_id: item for item in found if self._wanted(item)}
+        kept = {
+            key: item for key, item in self.items.items() if key in here or not after <= item.number < before
+        }
+        self._fill((kept | here).values())
+        full = len(self.items) >= self._most
+        self._walk = None if whole or full else after
+        self._more = not whole
+        self._trim()
 
     def _refresh(self, asked: Iterable[UUID], answered: Sequence[QueueItem]) -> None:
         found = {item.conversation_id: item for item in answered}
         for conversation in asked:
             item = found.get(conversation)
             if item is not None and self._wanted(item):
-                self.items[conversation] = item
+                self._put(item)
             else:
-                self.items.pop(conversation, None)
-        if len(self.items) > ROWS_MAX:
-            self._more = True
-            self.items = {item.conversation_id: item for item in self._sorted()[:ROWS_MAX]}
-        elif self._more and len(self.items) < PAGE_MAX // 2:
+                self._drop(conversation)
+        self._trim()
+        if self._more and self._walk is None and len(self.items) < self._page // 2:
             self.invalidate()
+
+    def _trim(self) -> None:
+        while len(self.items) > self._most:
+            self._more = True
+            self._drop(self._all.last.conversation_id)
 
     def _wanted(self, item: QueueItem) -> bool:
         if not belongs(item, self.view, self.me):
@@ -287,19 +375,65 @@ class Queue:
         found = not self.search or item.conversation_id in self.items
         return found or Filter.parse(self.search).keeps(item)
 
+    # -- what is kept
+
+    def _rank(self, item: QueueItem) -> tuple[int, int, float, str]:
+        return order(item, self._me)
+
+    def _fill(self, items: Iterable[QueueItem]) -> None:
+        self.items = {item.conversation_id: item for item in items}
+        self._all = Ranked(self._rank, self.items.values())
+        self._mine = {item.conversation_id for item in self.items.values() if self._is_mine(item)}
+        self.marked &= self.items.keys()
+        self._select()
+
+    def _put(self, item: QueueItem) -> None:
+        key = item.conversation_id
+        self.items[key] = item
+        (self._mine.add if self._is_mine(item) else self._mine.discard)(key)
+        self._all.put(item)
+        if self._shown is not self._all:
+            (self._shown.put(item) if self._filter.keeps(item) else self._shown.drop(key))
+
+    def _drop(self, conversation: UUID) -> None:
+        self.items.pop(conversation, None)
+        self.marked -= {conversation}
+        self._mine.discard(conversation)
+        self._all.drop(conversation)
+        self._shown.drop(conversation)
+
+    def _select(self) -> None:
+        """Find the rows that the filter keeps; a search of the whole view takes its place."""
+        keeps = Filter() if self.search else self._filter
+        chosen = [item for item in self._all if keeps.keeps(item)] if keeps.words else None
+        self._shown = self._all if chosen is None else Ranked(self._rank, chosen)
+
+    def _is_mine(self, item: QueueItem) -> bool:
+        return belongs(item, "mine", self._me)
+
+    # -- what is marked
+
+    def mark(self, conversation: UUID) -> None:
+        """Mark a row, or take its mark off."""
+        self.marked ^= {conversation}
+
+    def mark_all(self) -> None:
+        """Mark every row shown; when all of them are marked, take all marks off."""
+        shown = frozenset(item.conversation_id for item in self._shown)
+        self.marked = frozenset() if shown <= self.marked else self.marked | shown
+
+    def unmark(self) -> None:
+        self.marked = frozenset()
+
     # -- what is shown
 
     def rows(self) -> list[QueueItem]:
         """The rows the operator sees, in their order."""
-        keeps = Filter() if self.search else self.filter
-        return [item for item in self._sorted() if keeps.keeps(item)]
+        return list(self._shown)
 
     def counts(self) -> Counts:
-        mine = sum(belongs(item, "mine", self.me) for item in self.items.values())
-        return Counts(self.needs_person, self.drafts, mine, len(self.rows()), len(self.items), self._more)
-
-    def _sorted(self) -> list[QueueItem]:
-        return sorted(self.items.values(), key=lambda item: order(item, self.me))
+        kept = len(self.items)
+        return Counts(self.needs_person, self.drafts, len(self._mine), len(self._shown), kept, self._more)
 
 
 def conversation_of(event: Envelope) -> UUID | None:

@@ -9,18 +9,23 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from fte.console import model
+from fte.console import model, past
 from fte.console.model import Counts, Filter, Link, Phase, View
+from fte.console.past import Moment
 from fte.console.safe import Part, SafeText, block, line
+from fte.console.saved import SavedView
 from fte.domain.attachments import kept, not_kept
 from fte.domain.channels import Channel
 from fte.domain.deadlines import DueKind
 from fte.domain.drafts import LATE_AFTER, REPLACED
+from fte.domain.errors import FteError, Rejected
+from fte.domain.history import Change
 from fte.wire import (
     JSON,
     AttachmentView,
     Attending,
     Brief,
+    CannedReply,
     ConversationSummary,
     ConversationView,
     CustomerPage,
@@ -33,6 +38,7 @@ from fte.wire import (
     QueueItem,
     RunView,
     TeamView,
+    TicketView,
 )
 
 Pressing = Literal["", "late", "soon"]
@@ -43,6 +49,7 @@ VIEW_WORDS: Final[dict[View, str]] = {
     "open": "open",
     "needs_person": "needs a person",
     "mine": "mine",
+    "mentions": "you are named",
     "snoozed": "put aside",
     "resolved": "resolved",
     "all": "all",
@@ -208,7 +215,7 @@ def row(item: QueueItem, me: str | None, now: datetime) -> Row:
         channel=line(CHANNEL_WORDS.get(item.channel, item.channel)),
         number=line(f"#{item.number}"),
         customer=line(item.customer or "unknown", 60),
-        subject=line(item.subject or "(no subject)", 160),
+        subject=line(_subject(item, me), 160),
         reason=line(reason_words(item.reason), 80),
         preview=line(_attending_words(item, me, now) + item.preview, 200),
     )
@@ -228,17 +235,26 @@ def attending(item: QueueItem, me: str | None, now: datetime) -> list[Attending]
 _DOING: Final = {"writing": "writing", "viewing": "looking"}
 
 
-def above(rows: Sequence[Row]) -> SafeText:
-    """What to say of rows that are out of view at the top: how many of them need a person."""
-    waiting = sum(row.mark in ("urgent", "person") for row in rows)
-    late = sum(row.pressing == "late" for row in rows)
+def _subject(item: QueueItem, me: str | None) -> str:
+    """What it is about, after a mark for who is named in a note there, and before the tags."""
+    named = "@you " if me is not None and me in item.mentions else ""
+    return f"{named}{tags_words(item.tags)}{item.subject or '(no subject)'}"
+
+
+def tags_words(tags: Sequence[str]) -> str:
+    """Tags in front of what they belong to."""
+    return "".join(f"#{line(tag, 30)} " for tag in tags)
+
+
+def above(waiting: int, late: int = 0) -> SafeText:
+    """What to say of rows that are out of view at the top: how many are late, and how many need a person."""
     said = [f"{late} late"] if late else []
     if waiting:
         said.append(f"{waiting} need{'s' if waiting == 1 else ''} a person")
     return line(f"↑ {', '.join(said)}" if said else "")
 
 
-def counts_line(counts: Counts, view: View, typed: Filter, search: str) -> list[Part]:
+def counts_line(counts: Counts, view: View, typed: Filter, search: str, marked: int = 0) -> list[Part]:
     """The left of the status line: what needs a person always comes first."""
     waiting = counts.needs_person
     first = f"▲ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "✓ nobody waits"
@@ -246,7 +262,7 @@ def counts_line(counts: Counts, view: View, typed: Filter, search: str) -> list[
     if counts.drafts:
         parts.append((f"  ◇ {plural(counts.drafts, 'draft')}", "$text-warning"))
     more = "+" if counts.more else ""
-    parts.append(f"  {VIEW_WORDS[view]}: {counts.shown}{more}")
+    parts.append(f"  {VIEW_WORDS[view]}: {counts.shown:,}{more}")
     if view != "mine" and counts.mine:
         parts.append(f"  ● {counts.mine} mine")
     if search:
@@ -254,7 +270,21 @@ def counts_line(counts: Counts, view: View, typed: Filter, search: str) -> list[
     elif typed.words:
         words = " ".join(typed.words)
         parts.append((f"  filter: {'!' if typed.inverse else ''}{line(words, 30)}", "$text-warning"))
+    if marked:
+        parts.append((f"  * {marked:,} marked", "bold $text-primary"))
     return parts
+
+
+def view_words(kept: SavedView) -> str:
+    """What a kept view shows, in a few words."""
+    words = VIEW_WORDS[kept.view]
+    words += f", found: {line(kept.search, 30)}" if kept.search else ""
+    return words + (f", filter: {line(kept.filter, 30)}" if kept.filter else "")
+
+
+def crumbs(names: Sequence[str]) -> list[Part]:
+    """The way from the queue to the screen one is on."""
+    return [(f"  › {line(name, 40)}", "bold") for name in names if name]
 
 
 def link_words(link: Link, paused: bool, waiting: int) -> tuple[str, str]:
@@ -290,8 +320,18 @@ def headline(view: ConversationView) -> list[Part]:
         (line(contact, 80), "$foreground 60%"),
         f"  {identity}  ",
         *_references(view),
+        *_merged(view),
+        (tags_words(item.tags), "bold $text-accent"),
         (line(item.subject or "(no subject)", 160), "bold"),
     ]
+
+
+def _merged(view: ConversationView) -> list[Part]:
+    """What this conversation is one with."""
+    if view.item.merged_into is not None:
+        return [(f"part of #{view.item.merged_into}  ", "bold $text-warning")]
+    names = ", ".join(f"#{one.number}" for one in view.merged)
+    return [(f"with {names}  ", "$text-accent")] if names else []
 
 
 def _references(view: ConversationView) -> list[Part]:
@@ -676,6 +716,208 @@ def run_lines(run: RunView) -> list[Part]:
     return parts
 
 
+# ---------------------------------------------------------------- canned replies
+
+
+def canned_parts(reply: CannedReply) -> list[Part]:
+    """A canned reply on one line."""
+    language = f" ({line(reply.language, 10)})" if reply.language else ""
+    return [
+        (f"  ;{line(reply.key, 30)}", "bold $text-primary"),
+        f"  {line(reply.title, 60)}{language}  ",
+        (line(reply.body, 120), "$foreground 60%"),
+    ]
+
+
+# ---------------------------------------------------------------- a ticket's past
+
+
+def ticket_head(ticket: TicketView) -> list[Part]:
+    """What the ticket is now, on one line."""
+    item = ticket.item
+    holder = past.holder_words(item.owner, str(ticket.holder) if ticket.holder else None, ticket)
+    whose = "" if item.status == "resolved" else f"with {line(holder, 60)}  "
+    resolution = f" as {reason_words(ticket.resolution)}" if ticket.resolution else ""
+    return [
+        (f"#{item.number} ", "bold"),
+        f"{reason_words(item.ticket_status)}{resolution}, {item.priority}, {reason_words(item.category)}, ",
+        (whose, "bold"),
+        *_merged_row(item),
+        (tags_words(item.tags), "bold $text-accent"),
+        (line(f"{item.customer}: {item.subject or '(no subject)'}", 160), "$foreground 60%"),
+    ]
+
+
+def _merged_row(item: QueueItem) -> list[Part]:
+    return [(f"part of #{item.merged_into}  ", "bold $text-warning")] if item.merged_into is not None else []
+
+
+def moment_head(index: int, ticket: TicketView, now: datetime) -> list[Part]:
+    """Where in time one is."""
+    event, count = ticket.events[index], len(ticket.events)
+    place = "now" if index == count - 1 else f"{index + 1} of {count}"
+    style = "bold $text-success" if index == count - 1 else "bold reverse $text-warning"
+    at = event.at.astimezone().strftime("%H:%M:%S")
+    day = (
+        ""
+        if event.at.astimezone().date() == now.astimezone().date()
+        else event.at.astimezone().strftime("%d %b ")
+    )
+    return [
+        ("◀ ", "bold"),
+        (f" {place} ", style),
+        f"  {day}{at}  ",
+        (line(past.event_words(event), 120), "bold"),
+        (" ▶", "bold"),
+    ]
+
+
+def then_lines(moment: Moment, ticket: TicketView, now: datetime) -> list[Part]:
+    """What the conversation looked like then: what had just changed is marked."""
+    state, before = moment.state, moment.before
+    parts: list[Part] = []
+    for name, value, old in (
+        (
+            "with",
+            past.holder_words(state.owner, state.holder, ticket),
+            past.holder_words(before.owner, before.holder, ticket),
+        ),
+        ("conversation", reason_words(state.status), reason_words(before.status)),
+        ("ticket", reason_words(state.ticket_status), reason_words(before.ticket_status)),
+        ("epoch", _known(state.epoch), _known(before.epoch)),
+        ("\npriority", reason_words(state.priority), reason_words(before.priority)),
+        ("category", reason_words(state.category), reason_words(before.category)),
+        ("tags", " ".join(state.tags or ()) or "none", " ".join(before.tags or ()) or "none"),
+    ):
+        parts += _fact(name, value, old)
+    parts.append("\n")
+    parts += _knew(moment, now) if moment.run is not None else []
+    parts.append((f"\nMessages so far ({len(moment.told)})\n", "bold"))
+    for message in moment.told[-_TOLD_MAX:]:
+        parts += _told(message, moment, now)
+    return parts
+
+
+def _known(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _fact(name: str, value: str, old: str) -> list[Part]:
+    """A fact of a moment, and what it was until then where that is something else."""
+    shown = line(value, 60) or "not known"
+    if value == old:
+        return [(f"{name} ", "$foreground 60%"), f"{shown}  "]
+    was = f" (was {line(old, 60)})" if old else ""
+    return [
+        (f"{name} ", "$foreground 60%"),
+        (f"»{shown}", "bold $text-warning"),
+        (f"{was}  ", "$foreground 60%"),
+    ]
+
+
+_TOLD_MAX: Final = 30
+"""Messages of a moment that are shown, the newest."""
+
+
+def _told(message: MessageView, moment: Moment, now: datetime) -> list[Part]:
+    fresh = message.seq > moment.before.last_seq
+    reached = moment.state.delivery.get(message.id)
+    who = {"note": "✎", "customer": "▸", "agent": "○", "operator": "●", "system": "∙"}[kind_of(message)]
+    parts: list[Part] = [
+        (
+            f"{'»' if fresh else ' '}{who} {line(message.author, 40)}",
+            "bold $text-warning" if fresh else "bold",
+        ),
+        (f"  {clock_time(message.created_at, now)}", "$foreground 60%"),
+    ]
+    if reached is not None:
+        was = moment.before.delivery.get(message.id)
+        look = "bold $text-warning" if reached != was and not fresh else "$foreground 60%"
+        parts.append((f"  {_DELIVERY.get(reached, line(reached, 30))}", look))
+    return [*parts, f"\n    {line(message.content, 160)}\n"]
+
+
+def _knew(moment: Moment, now: datetime) -> list[Part]:
+    """What the AI knew when it gave the answer of this moment."""
+    parts: list[Part] = [
+        (f"\nWhat the AI knew: {plural(len(moment.known), 'message')}\n", "bold $text-secondary")
+    ]
+    for message in moment.known:
+        parts += [
+            (f"  {line(message.author, 30)} {clock_time(message.created_at, now)}: ", "$foreground 60%"),
+            f"{line(message.content, 110)}\n",
+        ]
+    return [*parts, *(run_lines(moment.run) if moment.run is not None else [])]
+
+
+def life_lines(ticket: TicketView, changes: Sequence[Change], index: int) -> list[Part]:
+    """Each change of who has the ticket, and of its status."""
+    parts: list[Part] = []
+    here = max((change.index for change in changes if change.index <= index), default=-1)
+    for change in changes:
+        when = change.at.astimezone().strftime("%d %b %H:%M:%S")
+        words = line(past.change_words(change, ticket, when))
+        parts += [("▶ " if change.index == here else "  ", "bold $text-warning"), f"{words}\n"]
+    return parts or ["Nothing is known of it any more.\n"]
+
+
+def audit_lines(ticket: TicketView, now: datetime) -> list[Part]:
+    """What operators did, and why."""
+    parts: list[Part] = []
+    for entry in ticket.audit:
+        details = ", ".join(past.detail_words(entry.details))
+        parts += [
+            (f"  {clock_time(entry.at, now)}  ", "$foreground 60%"),
+            (line(entry.operator or "somebody", 40), "bold"),
+            f"  {reason_words(entry.action)}",
+            (f"  {line(details, 200)}\n", "$foreground 60%"),
+        ]
+    return parts or ["No operator has done anything here yet.\n"]
+
+
+def delivery_lines(ticket: TicketView, now: datetime) -> list[Part]:
+    """How each message of ours fared, part by part."""
+    numbers = {message.id: message.seq for message in ticket.messages}
+    parts: list[Part] = []
+    for one in ticket.deliveries:
+        kind = "" if one.kind == "answer" else f" ({line(one.kind, 20)})"
+        parts += [
+            (f"  message {numbers.get(one.message_id, '?')}, part {one.part + 1}{kind}", "bold"),
+            f"  {CHANNEL_WORDS.get(one.channel, one.channel)}  {_DELIVERY.get(one.state, line(one.state, 30))}",
+            (
+                f"  {plural(one.attempts, 'try', 'tries')}, {clock_time(one.updated_at, now)}",
+                "$foreground 60%",
+            ),
+            (f"  {line(one.error, 120)}" if one.error else "", "$text-error"),
+            "\n",
+        ]
+    return parts or ["Nothing was sent yet.\n"]
+
+
+def event_lines(ticket: TicketView, index: int) -> list[Part]:
+    """The events around this one as the log has them, this one whole."""
+    begin = max(0, index - _EVENTS_AROUND)
+    parts: list[Part] = [(f"  {begin} earlier\n", "$foreground 60%")] if begin else []
+    for number, event in enumerate(ticket.events[begin : index + _EVENTS_AROUND + 1], begin):
+        here = number == index
+        at = event.at.astimezone().strftime("%H:%M:%S")
+        parts += [
+            ("▶ " if here else "  ", "bold $text-warning"),
+            (f"{event.position} {at} {line(event.type, 60)}\n", "bold" if here else ""),
+        ]
+        if here:
+            facts = [
+                f"    {line(str(name), 40)} = {line(str(value), 100)}\n"
+                for name, value in event.payload.items()
+            ]
+            parts += [(fact, "$foreground 60%") for fact in facts]
+    return parts
+
+
+_EVENTS_AROUND: Final = 100
+"""Events before and after the present one that are listed."""
+
+
 # ---------------------------------------------------------------- a customer
 
 
@@ -736,6 +978,14 @@ def merged(merge: MergeView, now: datetime) -> list[Part]:
     undone = f", undone {clock_time(merge.undone_at, now)}" if merge.undone_at else ""
     facts = f"  {how}{who}, {clock_time(merge.merged_at, now)}{undone}"
     return [("⇄ ", "bold"), names, (facts, "$foreground 60%")]
+
+
+def sentence(error: FteError) -> str:
+    """What went wrong, and the remedy."""
+    parts = [error.message]
+    if isinstance(error, Rejected) and error.fields:
+        parts = list(error.fields.values())
+    return " ".join([*parts, error.remedy] if error.remedy else parts)
 
 
 def who_am_i(me: OperatorView | None, read_only: bool) -> str:

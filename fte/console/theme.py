@@ -27,8 +27,26 @@ LIGHT: Final = Theme(
     success="#1c6b33",
     warning="#8a5200",
     error="#b3261e",
-    foreground="#1b1d21",
+    foreground="#08090b",
     background="#fbfbf9",
     surface="#f0f0ec",
     panel="#e0e1dc",
 )
+PLAIN: Final = Theme(
+    name="fte-plain",
+    dark=True,
+    primary="#ffffff",
+    secondary="#ffffff",
+    accent="#ffffff",
+    success="#ffffff",
+    warning="#ffffff",
+    error="#ffffff",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#303030",
+    variables={"primary-muted": "#3a3a3a"},
+)
+"""Without colours, for terminals and eyes that want none: symbols, words, bold and reverse say everything."""
+THEMES: Final = {"dark": DARK, "light": LIGHT, "plain": PLAIN}
+"""By the name that --theme takes."""

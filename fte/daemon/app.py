@@ -24,6 +24,7 @@ from fte.daemon.http import application, bind, serve
 from fte.daemon.instruments import Instruments
 from fte.daemon.metrics import Metrics
 from fte.daemon.operator_api import OperatorApi
+from fte.daemon.overview import Overview
 from fte.daemon.roles import ROLES, Role
 from fte.daemon.stream import Stream
 from fte.daemon.support import Support
@@ -177,8 +178,10 @@ class Daemon:
             undo=self.settings.undo_seconds,
             lease=self.settings.operator_lease,
             hours=told(self.settings.policy.hours) if self.settings.policy.hours else "",
+            company=self.settings.company_name,
         )
         stream = Stream(api, kafka.bus(self.settings, self.pool, self.hints, self.problems), self.stop)
+        overview = Overview(api, self.hints, channels, self.problems, relay)
         support = Support(
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
         )
@@ -190,6 +193,7 @@ class Daemon:
                 *(webhooks.routes() if webhooks else []),
                 *api.routes(),
                 *stream.routes(),
+                *overview.routes(),
                 *own,
             ]
         )

@@ -20,14 +20,20 @@ from fte.domain.conversations import Actor
 from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
 from fte.domain.operators import Action, allowed
 from fte.domain.presence import HEARTBEAT, LEASE
+from fte.domain.text import one_line
+from fte.domain.tickets import CATEGORIES, PRIORITIES
 from fte.pg.pool import Pool
 from fte.store import (
     attachments,
+    canned,
     control,
+    conversation_merges,
     conversations,
     customers,
+    desk,
     drafts,
     identity,
+    inspection,
     merges,
     modes,
     operators,
@@ -37,6 +43,8 @@ from fte.store.conversations import VIEWS
 from fte.wire import (
     ActionDone,
     ActionRequest,
+    CannedPage,
+    CannedReply,
     DraftDecision,
     DutyRequest,
     LinkRequest,
@@ -51,18 +59,21 @@ from fte.wire import (
 KEY_MAX: Final = 100
 HEARD_MAX: Final = 10_000
 """Operators remembered as just heard of."""
+NUMBER_MAX: Final = 10**11
+"""More than any conversation's number."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorApi:
     """`on_change` is called after each committed action; what people send can be taken back for `undo` seconds. `lease`
-    is in seconds, `hours` what customers are told."""
+    is in seconds, `hours` what customers are told, `company` what canned replies call us."""
 
     pool: Pool
     on_change: Callable[[], None]
     undo: float = 0.0
     lease: float = LEASE
     hours: str = ""
+    company: str = ""
     _heard: dict[UUID, float] = field(default_factory=dict)
     """When this process last noted of an operator that they are there."""
 
@@ -76,12 +87,17 @@ class OperatorApi:
             Route("/operator/team", self._team),
             Route("/operator/presence", self._attend, methods=["POST"]),
             Route("/operator/duty", self._duty, methods=["POST"]),
+            Route("/operator/colleagues", self._colleagues),
             Route("/operator/queue", self._queue),
             Route("/operator/conversations/{id}", self._conversation),
             Route("/conversations/{id}", self._conversation),
             Route("/customers/lookup", self._customer),
             Route("/operator/customers/{id}", self._customer_page),
             Route("/operator/attachments/{id}", self._attachment),
+            Route("/operator/tickets/{id}", self._ticket),
+            Route("/operator/canned", self._canned),
+            Route("/operator/canned/{id}", self._save_canned, methods=["PUT"]),
+            Route("/operator/canned/{id}", self._remove_canned, methods=["DELETE"]),
             Route("/operator/conversations/{id}/link", self._link, methods=["POST"]),
             Route("/operator/customers/{id}/merge", self._merge, methods=["POST"]),
             Route("/operator/merges/{id}/undo", self._unmerge, methods=["POST"]),
@@ -113,10 +129,14 @@ class OperatorApi:
 
     async def _duty(self, request: Request) -> Response:
         operator = await self.operator(request, "duty")
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), DutyRequest)
         await presence.set_duty(self.pool, key, _unseeing(operator), asked.duty)
         return json_response(msgspec.structs.replace(operator, duty=asked.duty))
+
+    async def _colleagues(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        return json_response(await operators.colleagues(self.pool))
 
     async def _queue(self, request: Request) -> Response:
         operator = await self.operator(request, "read")
@@ -125,7 +145,10 @@ class OperatorApi:
         if view not in VIEWS:
             raise Rejected(f"There is no view {view!r}.", fields={"view": f"one of {', '.join(VIEWS)}"})
         ids = _ids(query["ids"]) if "ids" in query else None
-        limit = _whole(query.get("limit", "200"), "limit", conversations.QUEUE_MAX)
+        limit = whole(query.get("limit", "200"), "limit", conversations.QUEUE_MAX)
+        if "before" in query:
+            before = whole(query["before"], "before", NUMBER_MAX)
+            return json_response(await conversations.walk(self.pool, operator.id, view, before, limit))
         page = await conversations.queue(self.pool, operator.id, view, query.get("q", ""), limit, ids)
         return json_response(page)
 
@@ -136,7 +159,7 @@ class OperatorApi:
             await conversations.one(
                 self.pool,
                 _conversation_id(request),
-                None if before is None else _whole(before, "before", 2**31 - 1),
+                None if before is None else whole(before, "before", 2**31 - 1),
             )
         )
 
@@ -156,9 +179,30 @@ class OperatorApi:
         file = await attachments.one(self.pool, _id(request, "attachment"))
         return download(file.name, file.media_type, file.content)
 
+    async def _ticket(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        found = await inspection.find(self.pool, request.path_params["id"])
+        return json_response(await inspection.one(self.pool, found))
+
+    async def _canned(self, request: Request) -> Response:
+        await self.operator(request, "read")
+        return json_response(CannedPage(items=await canned.listed(self.pool), company=self.company))
+
+    async def _save_canned(self, request: Request) -> Response:
+        operator = await self.operator(request, "canned")
+        asked = wire.decode(await read_body(request.scope, request.receive), CannedReply)
+        if asked.key != request.path_params["id"]:
+            raise Rejected(fields={"key": "not the one in the address"})
+        return json_response(await canned.save(self.pool, operator.id, asked))
+
+    async def _remove_canned(self, request: Request) -> Response:
+        operator = await self.operator(request, "canned")
+        await canned.remove(self.pool, operator.id, request.path_params["id"])
+        return Response(status_code=204)
+
     async def _link(self, request: Request) -> Response:
         operator = await self.operator(request, "link")
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), LinkRequest)
         actor = _unseeing(operator)
         conversation = _conversation_id(request)
@@ -167,20 +211,22 @@ class OperatorApi:
 
     async def _merge(self, request: Request) -> Response:
         operator = await self.operator(request, "merge")
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), MergeRequest)
         kept = _id(request, "customer")
         return self._done(await merges.merge(self.pool, key, kept, asked.other, _unseeing(operator)))
 
     async def _unmerge(self, request: Request) -> Response:
         operator = await self.operator(request, "merge")
-        done = await merges.unmerge(self.pool, _key(request), _id(request, "merge"), _unseeing(operator))
+        done = await merges.unmerge(
+            self.pool, required_key(request), _id(request, "merge"), _unseeing(operator)
+        )
         return self._done(done)
 
     async def _drafts(self, request: Request) -> Response:
         await self.operator(request, "read")
         query = request.query_params
-        limit = _whole(query.get("limit", "50"), "limit", drafts.PAGE_MAX)
+        limit = whole(query.get("limit", "50"), "limit", drafts.PAGE_MAX)
         after = _uuid(query["after"], "after") if "after" in query else None
         return json_response(await drafts.pending(self.pool, limit, after))
 
@@ -205,7 +251,7 @@ class OperatorApi:
 
     async def _decision(self, request: Request, action: Action) -> tuple[Actor, str, DraftDecision]:
         operator = await self.operator(request, action)
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), DraftDecision)
         return _unseeing(operator), key, asked
 
@@ -215,7 +261,7 @@ class OperatorApi:
 
     async def _configure(self, request: Request) -> Response:
         operator = await self.operator(request, "configure")
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), ModeRequest)
         rule = asked.rule()
         return self._done(
@@ -228,7 +274,7 @@ class OperatorApi:
 
     async def _act(self, action: Action, request: Request) -> Response:
         operator = await self.operator(request, action)
-        key = _key(request)
+        key = required_key(request)
         asked = wire.decode(await read_body(request.scope, request.receive), ActionRequest)
         actor = Actor(operator.id, operator.name, operator.role, asked.seen, asked.epoch)
         done = await _ACTIONS[action](self, key, _conversation_id(request), actor, asked)
@@ -286,7 +332,8 @@ async def _release(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: A
 
 
 async def _resolve(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
-    return await control.resolve(api.pool, key, id_, actor, asked.checked_reason())
+    resolution = asked.resolution or "solved"
+    return await control.resolve(api.pool, key, id_, actor, asked.checked_reason(), resolution)
 
 
 async def _snooze(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
@@ -303,6 +350,42 @@ async def _undo_send(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked:
     return await control.undo_send(api.pool, key, id_, actor)
 
 
+async def _set_priority(
+    api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest
+) -> ActionDone:
+    if asked.priority is None:
+        raise Rejected(fields={"priority": f"one of {', '.join(PRIORITIES)}"})
+    return await desk.set_priority(api.pool, key, id_, actor, asked.priority)
+
+
+async def _set_category(
+    api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest
+) -> ActionDone:
+    if asked.category is None:
+        raise Rejected(fields={"category": f"one of {', '.join(CATEGORIES)}"})
+    return await desk.set_category(api.pool, key, id_, actor, asked.category)
+
+
+async def _tag(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    if not asked.add and not asked.remove:
+        raise Rejected(fields={"add": "tags to add, or in `remove` tags to take away"})
+    return await desk.tag(api.pool, key, id_, actor, asked.add, asked.remove)
+
+
+async def _assign(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await desk.assign(api.pool, key, id_, actor, asked.to and one_line(asked.to)[: operators.NAME_MAX])
+
+
+async def _merge_in(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    if asked.other is None:
+        raise Rejected(fields={"other": "the conversation that is to go on here"})
+    return await conversation_merges.merge_in(api.pool, key, id_, actor, asked.other)
+
+
+async def _part(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    return await conversation_merges.part(api.pool, key, id_, actor)
+
+
 _ACTIONS: Final[dict[Action, Apply]] = {
     "take_over": _take_over,
     "reply": _reply,
@@ -312,10 +395,17 @@ _ACTIONS: Final[dict[Action, Apply]] = {
     "send_again": _send_again,
     "undo_send": _undo_send,
     "snooze": _snooze,
+    "set_priority": _set_priority,
+    "set_category": _set_category,
+    "tag": _tag,
+    "assign": _assign,
+    "merge_in": _merge_in,
+    "part": _part,
 }
 
 
-def _key(request: Request) -> str:
+def required_key(request: Request) -> str:
+    """The idempotency key. Raises Rejected."""
     key = request.headers.get("idempotency-key", "")
     if not 1 <= len(key) <= KEY_MAX:
         raise Rejected(
@@ -355,7 +445,8 @@ def _ids(text: str) -> list[UUID]:
     return [_uuid(id_, "ids") for id_ in ids]
 
 
-def _whole(text: str, field: str, most: int) -> int:
+def whole(text: str, field: str, most: int) -> int:
+    """The number in a field. Raises Rejected, naming the field."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:12]) <= most):
         raise Rejected(fields={field: f"a whole number from 1 to {most}"})
     return int(text)

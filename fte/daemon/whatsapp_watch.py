@@ -28,12 +28,12 @@ from fte.store.intake import set_aside, take_in
 
 READ_EVERY: Final = 120.0
 """Seconds between two readings of the list, whichever process does them."""
-LOOK_EVERY: Final = 5.0
+LOOK_EVERY: Final = 2.0
 """Seconds after which a process asks whether it is its turn."""
 OVERLAP: Final = timedelta(minutes=15)
 """How far each reading goes back behind the last one: the list may show a message late."""
-WEBHOOK_GRACE: Final = timedelta(seconds=15)
-"""How long Twilio waits for a webhook's answer: it says more than the list, so it goes first."""
+WEBHOOK_GRACE: Final = timedelta(seconds=10)
+"""How long a webhook may take: it says more than the list, so it goes first."""
 OTHERS_GRACE: Final = timedelta(minutes=3)
 """How old a message sent from elsewhere must be: longer than a sender takes to store what it sent itself."""
 LIST_MAX: Final = 1_000

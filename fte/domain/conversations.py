@@ -103,7 +103,7 @@ def check_release(control: Control, actor: Actor) -> None:
             f"{control.operator_name} holds this conversation; only they, a lead or an admin release it."
             f"{_told(control.latest, actor)}"
         )
-    _check_hands(control, actor)
+    check_hands(control, actor)
 
 
 def check_resolve(control: Control, actor: Actor) -> None:
@@ -124,7 +124,76 @@ def check_snooze(control: Control, actor: Actor) -> None:
     _check_current(control, actor)
 
 
-def _check_hands(control: Control, actor: Actor) -> None:
+def check_assign(control: Control, actor: Actor, to: UUID | None, name: str | None) -> None:
+    """Who holds it may hand it on; what the AI or nobody holds, anybody may give away; a lead or an admin all of it.
+
+    `to` is None for nobody: then it needs a person. Raises Conflict, also when it changed hands since, or Refused.
+    """
+    check_hands(control, actor)
+    if control.owner == "human" and control.operator_id == to and control.status != "resolved":
+        raise Conflict(f"{name or 'Nobody'} holds this conversation already.")
+    held = control.owner == "human" and control.operator_id is not None
+    if held and not actor.holds(control) and actor.role not in RELEASES_FOR_OTHERS:
+        raise Refused(
+            f"{control.operator_name} holds this conversation; only they, a lead or an admin assign it."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two conversations that are to be one. `merged_into` is the number of the one it is part of already."""
+
+    number: int
+    customer: UUID
+    verified: bool
+    merged_into: int | None
+
+
+def check_merge_in(
+    kept: Side, kept_control: Control, merged: Side, merged_control: Control, actor: Actor
+) -> None:
+    """Whether one conversation may go on in another: both of one customer, proven, and no customer left waiting.
+
+    A conversation that a colleague holds is theirs to merge. Where the customer waits for an answer in the merged
+    one, only a person can give it in the kept one. Raises Conflict or Refused.
+    """
+    _check_current(kept_control, actor)
+    for side in (kept, merged):
+        if side.merged_into is not None:
+            raise Conflict(
+                f"#{side.number} is part of #{side.merged_into} already.", remedy="Undo that first."
+            )
+    if kept.customer != merged.customer:
+        raise Conflict(
+            f"#{kept.number} and #{merged.number} are two customers'.",
+            remedy="If they are one person, merge the customers first.",
+        )
+    for side in (kept, merged):
+        if not side.verified:
+            raise Conflict(
+                f"Nothing proves who wrote #{side.number}: what one claimed stays apart from what was proven.",
+                remedy="Have the customer prove it with a code.",
+            )
+    for control in (kept_control, merged_control):
+        held = control.owner == "human" and control.operator_id is not None
+        if held and not actor.holds(control) and actor.role not in RELEASES_FOR_OTHERS:
+            raise Refused(
+                f"{control.operator_name} holds one of them; only they, a lead or an admin merge it."
+            )
+    if actor.holds(kept_control):
+        return
+    take = f"Take #{kept.number} over first, and go on there."
+    if merged_control.unanswered:
+        raise Conflict(
+            f"The customer waits for an answer in #{merged.number}, which the AI would not see in #{kept.number}.",
+            remedy=take,
+        )
+    if merged_control.owner == "human" and merged_control.status != "resolved":
+        raise Conflict(f"#{merged.number} is with people; #{kept.number} is not with you.", remedy=take)
+
+
+def check_hands(control: Control, actor: Actor) -> None:
+    """Whether the actor's screen shows who has it now. Raises Conflict otherwise."""
     if control.epoch != actor.epoch:
         raise Conflict(
             f"The conversation has changed hands since.{_told(control.latest, actor)}",
@@ -133,7 +202,7 @@ def _check_hands(control: Control, actor: Actor) -> None:
 
 
 def _check_current(control: Control, actor: Actor) -> None:
-    _check_hands(control, actor)
+    check_hands(control, actor)
     if control.last_inbound_seq > actor.seen:
         raise Conflict("The customer has written again: read that first, then decide.")
 

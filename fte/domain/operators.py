@@ -15,23 +15,34 @@ Action = Literal[
     "send_again",
     "undo_send",
     "snooze",
+    "set_priority",
+    "set_category",
+    "tag",
+    "assign",
+    "merge_in",
+    "part",
     "approve",
     "reject",
     "regenerate",
     "link",
-    "merge",
-    "configure",
     "duty",
+    "canned",
+    "dead_letters",
+    "configure",
+    "merge",
 ]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 _ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
     "observer": frozenset({"read"}),
-    "agent": frozenset(ACTIONS) - {"merge", "configure"},
+    "agent": frozenset(ACTIONS) - {"canned", "configure", "dead_letters", "merge"},
     "lead": frozenset(ACTIONS),
     "admin": frozenset(ACTIONS),
 }
 
+
+ASSIGNABLE: Final[frozenset[OperatorRole]] = frozenset(ROLES) - {"observer"}
+"""Whom a conversation may be given to: who may answer in it."""
 
 RELEASES_FOR_OTHERS: Final[frozenset[OperatorRole]] = frozenset({"lead", "admin"})
 """Who may give back a conversation that a colleague holds."""

@@ -11,6 +11,9 @@ PRIORITIES: Final[tuple[Priority, ...]] = get_args(Priority)
 TicketStatus = Literal["open", "processing", "waiting_customer", "escalated", "resolved"]
 TICKET_STATUSES: Final[tuple[TicketStatus, ...]] = get_args(TicketStatus)
 
+Resolution = Literal["solved", "no_answer_needed", "duplicate", "spam", "other"]
+RESOLUTIONS: Final[tuple[Resolution, ...]] = get_args(Resolution)
+
 STATUS_WORDS: Final[dict[TicketStatus, str]] = {
     "open": "Received",
     "processing": "Being worked on",

@@ -41,6 +41,17 @@ async def search(
 ) -> list[Passage]:
     """The passages that answer `query`, the most relevant first; none when nothing reaches SCORE_FLOOR.
 
+    The same as `ranked` otherwise.
+    """
+    found = await ranked(pool, embedder, query, max_results, category)
+    return [passage for passage in found if passage.score >= SCORE_FLOOR]
+
+
+async def ranked(
+    pool: Pool, embedder: Embedder, query: str, max_results: int = 5, category: str | None = None
+) -> list[Passage]:
+    """The passages nearest to `query`, the most relevant first, those below SCORE_FLOOR too.
+
     `max_results` is kept between 1 and RESULTS_MAX. With a `category`, only its passages count. Any text is a
     valid query. One round trip; raises Unavailable when the database is away.
     """
@@ -71,8 +82,7 @@ async def search(
         )
         for row in rows
     ]
-    found = [passage for passage in passages if passage.score >= SCORE_FLOOR]
-    return sorted(found, key=lambda passage: -passage.score)[: min(max(max_results, 1), RESULTS_MAX)]
+    return sorted(passages, key=lambda passage: -passage.score)[: min(max(max_results, 1), RESULTS_MAX)]
 
 
 def relevance(cosine: float | None, coverage: float, title_coverage: float) -> float:

@@ -1,7 +1,7 @@
 """Operators' actions: each one transaction, decided under the conversation's lock, audited, and done once per key."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,9 +25,11 @@ from fte.domain.errors import Conflict, NotFound
 from fte.domain.events import CONVERSATIONS, OUTBOUND
 from fte.domain.handover import Handover, Spoken, summed_up
 from fte.domain.ids import new_id
+from fte.domain.mentions import mentioned
 from fte.domain.operators import Action
 from fte.domain.snooze import check as check_until
 from fte.domain.text import storable
+from fte.domain.tickets import Resolution
 from fte.pg import queries
 from fte.pg.log import Event, emit
 from fte.pg.pool import Connection, Pool
@@ -38,6 +40,7 @@ from fte.wire import JSON, ActionDone
 SPOKEN_MAX: Final = 100
 """Messages of a conversation that a hand-over looks back on."""
 _NOTHING_SEEN: Final = 2**31 - 1
+_IN_A_MERGED_ONE: Final[frozenset[Action]] = frozenset({"note", "part"})
 _sql = queries.load(__file__)
 
 
@@ -53,9 +56,15 @@ class Case:
     actor: Actor
 
     def done(
-        self, type_: str, *, message: UUID | None = None, in_flight: list[UUID] | None = None, **now: Any
+        self,
+        type_: str,
+        *,
+        message: UUID | None = None,
+        in_flight: list[UUID] | None = None,
+        more: JSON | None = None,
+        **now: Any,
     ) -> "Done":
-        """`now` names what of owner, epoch, status and last_seq the action changed."""
+        """`now` names what of owner, holder, epoch, status and last_seq the action changed; `more` are further facts."""
         result = ActionDone(
             conversation_id=self.conversation,
             epoch=now.get("epoch", self.control.epoch),
@@ -71,10 +80,11 @@ class Case:
             "channel": self.channel,
             "operator": self.actor.name,
             "owner": result.owner,
+            "holder": now.get("holder", self.control.operator_id) if result.owner == "human" else None,
             "epoch": result.epoch,
             "status": result.status,
             "seq": result.last_seq,
-        }
+        } | (more or {})
         if message:
             fact |= {"message_id": message, "role": "operator"}
         return Done(result, [Event(CONVERSATIONS, str(self.conversation), type_, fact)])
@@ -111,11 +121,16 @@ async def reply(
 
 
 async def note(pool: Pool, key: str, conversation: UUID, actor: Actor, text: str) -> ActionDone:
-    """A note for colleagues. The customer never sees it."""
+    """A note for colleagues. The customer never sees it; those it names as `@Name` are told."""
 
     async def apply(case: Case) -> Done:
         message, seq = await say(case, "note", storable(text), None)
-        return case.done("note.added", message=message, last_seq=seq)
+        done = case.done("note.added", message=message, last_seq=seq)
+        named = await _mention(case, message, text)
+        if named:
+            fact = {"conversation_id": conversation, "message_id": message, "seq": seq, "operators": named}
+            done.events.append(Event(CONVERSATIONS, str(conversation), "operator.mentioned", fact))
+        return done
 
     return await act(pool, key, "note", conversation, actor, {"text": text}, apply)
 
@@ -135,13 +150,16 @@ async def release(
     return await act(pool, key, "release", conversation, actor, details, apply)
 
 
-async def resolve(pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str) -> ActionDone:
+async def resolve(
+    pool: Pool, key: str, conversation: UUID, actor: Actor, reason: str, resolution: Resolution = "solved"
+) -> ActionDone:
     """The matter is settled. A new message of the customer opens it again, with the AI."""
 
     async def apply(case: Case) -> Done:
-        return await _resolve(case, storable(reason))
+        return await _resolve(case, storable(reason), resolution)
 
-    return await act(pool, key, "resolve", conversation, actor, {"reason": reason}, apply)
+    details = {"reason": reason, "resolution": resolution}
+    return await act(pool, key, "resolve", conversation, actor, details, apply)
 
 
 async def snooze(
@@ -190,8 +208,10 @@ async def reply_from_elsewhere(
     """A colleague answered from another client: their words are shown, and they count as a takeover.
 
     Nobody here holds the conversation then, so anybody may go on. False when this message was known already.
+    What was merged goes on in the conversation that was kept.
     """
     async with pool.transaction() as connection:
+        conversation = await connection.fetchval(_sql.standing, conversation) or conversation
         if await connection.fetchval(_sql.lock, conversation) is None:
             raise NotFound("There is no such conversation.")
         ticket: UUID | None = await connection.fetchval(
@@ -227,6 +247,7 @@ async def reply_from_elsewhere(
             "channel": channel,
             "role": "operator",
             "owner": "human",
+            "holder": None if control.owner == "ai" else control.operator_id,
             "epoch": epoch,
             "status": "escalated" if control.owner == "ai" else control.status,
             "seq": control.last_seq + 1,
@@ -248,13 +269,18 @@ async def act(
     actor: Actor,
     details: JSON,
     apply: Callable[[Case], Awaitable[Done]],
+    also: Sequence[UUID] = (),
 ) -> ActionDone:
-    """Apply an action under the conversation's lock, once per key, and audit it. Raises NotFound and Conflict."""
+    """Apply an action under the conversation's lock, and those of others it touches, once per key, and audit it.
+
+    In a conversation that is part of another one nothing is done but noting. Raises NotFound and Conflict.
+    """
     fingerprint = hashlib.sha256(
         msgspec.json.encode([action, conversation, actor.seen, actor.epoch, details])
     ).digest()
     async with pool.transaction() as connection:
-        if await connection.fetchval(_sql.lock, conversation) is None:
+        wanted = {conversation, *also}
+        if len(await connection.fetch(_sql.lock_all, list(wanted))) < len(wanted):
             raise NotFound("There is no such conversation.")
         earlier: Any = await connection.fetchrow(_sql.done_before, actor.id, key)
         if earlier is not None:
@@ -263,6 +289,11 @@ async def act(
             return msgspec.convert(earlier["result"], ActionDone)
         # A statement of its own: one that had to wait for the lock would still see what was before.
         row: Any = await connection.fetchrow(_sql.facts, conversation, actor.epoch)
+        if row["merged_into"] is not None and action not in _IN_A_MERGED_ONE:
+            raise Conflict(
+                f"This conversation is part of #{row['merged_into']}.",
+                remedy="Go on there, or undo the merge.",
+            )
         case = Case(connection, conversation, row["ticket_id"], row["channel"], control_of(row), actor)
         done = await apply(case)
         if done.result.epoch != case.control.epoch:
@@ -286,15 +317,23 @@ async def _take_over(case: Case) -> Done:
         return case.done("conversation.taken_over")
     epoch = case.control.epoch + 1
     status = "open" if case.control.status == "resolved" else case.control.status
-    await case.connection.execute(_sql.lock_turn, case.conversation)
-    rows = await case.connection.fetch(
-        _sql.take_over, case.conversation, case.ticket, case.actor.id, epoch, status
-    )
-    await case.connection.execute(_sql.unsaid, case.conversation)
-    in_flight = [row["message_id"] for row in rows]
+    in_flight = await hand_to(case, case.actor.id, epoch, status)
     return case.done(
-        "conversation.taken_over", in_flight=in_flight, owner="human", epoch=epoch, status=status
+        "conversation.taken_over",
+        in_flight=in_flight,
+        owner="human",
+        holder=case.actor.id,
+        epoch=epoch,
+        status=status,
     )
+
+
+async def hand_to(case: Case, holder: UUID | None, epoch: int, status: str) -> list[UUID]:
+    """A person, or for now nobody, has the conversation; the AI's unfinished work is void. Returns what had left."""
+    await case.connection.execute(_sql.lock_turn, case.conversation)
+    rows = await case.connection.fetch(_sql.take_over, case.conversation, case.ticket, holder, epoch, status)
+    await case.connection.execute(_sql.unsaid, case.conversation)
+    return [row["message_id"] for row in rows]
 
 
 async def _reply(case: Case, text: str, undo: float) -> Done:
@@ -389,12 +428,25 @@ async def left_behind(
     return summed_up([Spoken(**row) for row in reversed(rows)], control.answered_seq, word)
 
 
-async def _resolve(case: Case, reason: str) -> Done:
+async def _resolve(case: Case, reason: str, resolution: Resolution) -> Done:
     check_resolve(case.control, case.actor)
     await case.connection.execute(_sql.lock_turn, case.conversation)
     epoch = case.control.epoch + 1
-    await case.connection.execute(_sql.resolve, case.conversation, case.ticket, epoch, reason or None)
-    return case.done("conversation.resolved", owner="ai", epoch=epoch, status="resolved")
+    await case.connection.execute(
+        _sql.resolve, case.conversation, case.ticket, epoch, reason or None, resolution
+    )
+    more = {"resolution": resolution}
+    return case.done("conversation.resolved", owner="ai", epoch=epoch, status="resolved", more=more)
+
+
+async def _mention(case: Case, message: UUID, text: str) -> list[UUID]:
+    """Remember whom a note names. Returns their ids."""
+    if "@" not in text:
+        return []
+    known = {row["name"]: row["id"] for row in await case.connection.fetch(_sql.colleagues)}
+    named = [known[name] for name in mentioned(text, known)]
+    await case.connection.execute(_sql.mention, message, case.conversation, named)
+    return named
 
 
 async def say(case: Case, direction: str, text: str, state: str | None) -> tuple[UUID, int]:

@@ -1,6 +1,12 @@
 -- name: lock
 select id from conversations where id = $1 for update
 
+-- name: lock_all
+select id from conversations where id = any ($1) order by id for update
+
+-- name: standing
+select standing($1)
+
 -- name: lock_turn
 -- The parts of one statement run in no fixed order, and a claim takes the turn before the ticket: so does this.
 select id from turns where conversation_id = $1 and state in ('due', 'running') for update
@@ -8,6 +14,7 @@ select id from turns where conversation_id = $1 and state in ('due', 'running') 
 -- name: facts
 select c.owner, c.epoch, c.status, c.operator_id, o.name as operator_name,
        c.last_seq, c.last_inbound_seq, c.answered_seq, k.id as ticket_id,
+       (select i.number from conversations i where i.id = c.merged_into) as merged_into,
        (select m.channel from messages m where m.conversation_id = c.id and m.direction = 'inbound'
          order by m.seq desc limit 1) as channel,
        (select jsonb_build_object('why', h.why, 'by', d.name, 'owner', h.owner, 'operator', p.name,
@@ -36,6 +43,9 @@ select seq, direction, role, content from messages where conversation_id = $1 or
 insert into releases (conversation_id, epoch, operator_id, brief) values ($1, $2, $3, $4)
 
 -- name: record
+with seen as (
+    update mentions set seen_at = now() where operator_id = $1 and conversation_id = $3 and seen_at is null
+)
 insert into audit (operator_id, action, conversation_id, idempotency_key, request_hash, details, result)
 values ($1, $2, $3, $4, $5, $6, $7)
 
@@ -81,6 +91,12 @@ with gone as (
 )
 update messages m set outcome = 'handed_over' from gone
  where m.conversation_id = $1 and m.direction = 'inbound' and m.seq > gone.seq and m.outcome = 'answered'
+
+-- name: colleagues
+select id, name from operators where revoked_at is null and (expires_at is null or expires_at > now())
+
+-- name: mention
+insert into mentions (message_id, operator_id, conversation_id) select $1, id, $2 from unnest($3::uuid[]) as named (id)
 
 -- name: say
 with said as (
@@ -132,7 +148,8 @@ with talk as (
     update messages set outcome = 'suppressed'
      where conversation_id = $1 and direction = 'inbound' and outcome is null
 )
-update tickets set status = 'resolved', resolved_at = now(), updated_at = now(), resolution_notes = $4 where id = $2
+update tickets set status = 'resolved', resolved_at = now(), updated_at = now(), resolution_notes = $4, resolution = $5
+ where id = $2
 
 -- name: from_elsewhere
 insert into inbound (channel, account, provider_id, ticket_id, disposition, sent_at)

@@ -11,9 +11,9 @@ from fte.domain.errors import NotFound
 from fte.domain.text import storable
 from fte.pg import log, queries
 from fte.pg.pool import Pool
-from fte.wire import Brief, ClockView, ConversationView, MessageView, QueueItem, QueuePage, RunView
+from fte.wire import Brief, ClockView, ConversationView, Merged, MessageView, QueueItem, QueuePage, RunView
 
-View = Literal["open", "needs_person", "mine", "snoozed", "resolved", "all"]
+View = Literal["open", "needs_person", "mine", "mentions", "snoozed", "resolved", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 QUEUE_MAX: Final = 500
 IDS_MAX: Final = 100
@@ -21,6 +21,9 @@ MESSAGES_MAX: Final = 50
 SEARCH_MAX: Final = 200
 
 _sql = queries.load(__file__)
+ITEMS: Final[str] = _sql.items
+MESSAGES: Final[str] = _sql.messages
+"""What the inspector reads, too."""
 
 
 async def queue(
@@ -41,9 +44,24 @@ async def queue(
     if ids is not None:
         chosen = ids
     else:
-        words = f"%{_escaped(search[:SEARCH_MAX])}%" if search else None
-        rows = await pool.fetch(_sql.pick, view, operator, words, min(limit, QUEUE_MAX))
+        words, tags = searched(search.removeprefix("#")[:SEARCH_MAX])
+        like = f"%{_escaped(words)}%" if words or tags else None
+        rows = await pool.fetch(_sql.pick, view, operator, like, min(limit, QUEUE_MAX), tags)
         chosen = [row["id"] for row in rows]
+    return await _page(pool, chosen, cursor)
+
+
+async def walk(pool: Pool, operator: UUID, view: View, before: int, limit: int = QUEUE_MAX) -> QueuePage:
+    """The conversations of a view whose numbers are below `before`, the highest first, at most QUEUE_MAX.
+
+    Asked again with the lowest number it answered, it comes to every row of the view, however many there are.
+    """
+    cursor = str(await log.end(pool))
+    rows = await pool.fetch(_sql.walk, view, operator, before, min(limit, QUEUE_MAX))
+    return await _page(pool, [row["id"] for row in rows], cursor)
+
+
+async def _page(pool: Pool, chosen: list[UUID], cursor: str) -> QueuePage:
     items = [msgspec.convert(dict(row), QueueItem) for row in await pool.fetch(_sql.items, chosen)]
     return QueuePage(
         items=items,
@@ -51,6 +69,14 @@ async def queue(
         cursor=cursor,
         drafts=await pool.fetchval(_sql.drafts),
     )
+
+
+def searched(text: str) -> tuple[str, list[str]]:
+    """What is searched for: words, and the tags that stand in it as `tag:name`."""
+    words = text.split()
+    tags = [word[4:].casefold() for word in words if word.casefold().startswith("tag:") and len(word) > 4]
+    rest = " ".join(word for word in words if not word.casefold().startswith("tag:"))
+    return (rest if tags else text), [storable(tag) for tag in tags]
 
 
 def _escaped(text: str) -> str:
@@ -66,7 +92,7 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
             raise NotFound("There is no such conversation.")
         facts: Any = await connection.fetchrow(_sql.facts, conversation)
         rows = await connection.fetch(_sql.messages, conversation, before, MESSAGES_MAX)
-        messages = [_message(row) for row in rows]
+        messages = [message_of(row) for row in rows]
         runs = await connection.fetch(
             _sql.runs, conversation, [m.run_id for m in messages if m.run_id], MESSAGES_MAX
         )
@@ -86,6 +112,8 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         clocks=_clocks(facts),
         refers_to=facts["refers_to"],
         referred_by=facts["referred_by"],
+        merged_into=facts["merged_id"],
+        merged=[msgspec.convert(one, Merged) for one in facts["merged"]],
     )
 
 
@@ -99,5 +127,6 @@ def _clocks(facts: Any) -> list[ClockView]:
     ]
 
 
-def _message(row: Any) -> MessageView:
+def message_of(row: Any) -> MessageView:
+    """A row of MESSAGES."""
     return msgspec.convert(dict(row) | {"attachments": row["attachments"] or []}, MessageView)

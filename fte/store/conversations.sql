@@ -2,14 +2,20 @@
 with matching as (
     select c.id
       from conversations c join customers u on u.id = c.customer_id join tickets k on k.conversation_id = c.id
-     where u.name ilike $3 or c.name ilike $3 or u.email ilike $3 or u.phone ilike $3 or k.subject ilike $3 or c.number::text = trim('%' from $3)
+     where (u.name ilike $3 or c.name ilike $3 or u.email ilike $3 or u.phone ilike $3 or k.subject ilike $3
+            or c.number::text = trim('%' from $3) or k.priority = lower(trim('%' from $3))
+            or k.category = replace(lower(trim('%' from $3)), ' ', '_'))
+       and k.tags @> $5::text[]
+), named as (
+    select conversation_id from mentions where operator_id = $2 and seen_at is null
 ), found as (
     -- Due: late, then soonest. What the AI answers is only there once it is nearly late.
     select id, 0 as part, row_number() over (order by due_at, id) as place
       from (select id, due_at
               from conversations
              where status <> 'resolved' and snoozed_until is null and due_at is not null and (owner = 'human' or due_kind = any (warned))
-               and ($1 in ('open', 'all') or ($1 = 'needs_person' and owner = 'human' and operator_id is null)
+               and ($1 in ('open', 'all') or ($1 = 'mentions' and id in (select conversation_id from named))
+                    or ($1 = 'needs_person' and owner = 'human' and operator_id is null)
                     or ($1 = 'mine' and owner = 'human' and operator_id = $2))
                and ($3::text is null or id in (select id from matching))
              order by due_at, id limit $4) due
@@ -24,7 +30,8 @@ with matching as (
                    * case when operator_id is null or last_inbound_seq > answered_seq then 1 else -1 end as at
               from conversations
              where owner = 'human' and status <> 'resolved' and snoozed_until is null and due_at is null
-               and ($1 in ('open', 'all') or ($1 = 'needs_person' and operator_id is null) or ($1 = 'mine' and operator_id = $2))
+               and ($1 in ('open', 'all') or ($1 = 'mentions' and id in (select conversation_id from named))
+                    or ($1 = 'needs_person' and operator_id is null) or ($1 = 'mine' and operator_id = $2))
                and ($3::text is null or id in (select id from matching))
              order by part, rank, at, id limit $4) held
     union all
@@ -32,7 +39,8 @@ with matching as (
     select id, 4, row_number() over (order by at, id)
       from (select d.conversation_id as id, d.created_at as at
               from drafts d join conversations c on c.id = d.conversation_id
-             where d.state = 'pending' and c.snoozed_until is null and $1 in ('open', 'all')
+             where d.state = 'pending' and c.snoozed_until is null
+               and ($1 in ('open', 'all') or ($1 = 'mentions' and c.id in (select conversation_id from named)))
                and not coalesce(c.due_kind = any (c.warned), false)
                and ($3::text is null or d.conversation_id in (select id from matching))
              order by d.created_at, d.conversation_id limit $4) drafted
@@ -40,7 +48,8 @@ with matching as (
     select id, 5, row_number() over (order by last_message_at desc, id)
       from (select id, last_message_at
               from conversations
-             where owner = 'ai' and status <> 'resolved' and snoozed_until is null and $1 in ('open', 'all')
+             where owner = 'ai' and status <> 'resolved' and snoozed_until is null
+               and ($1 in ('open', 'all') or ($1 = 'mentions' and id in (select conversation_id from named)))
                and not coalesce(due_kind = any (warned), false)
                and not exists (select from drafts d where d.conversation_id = conversations.id and d.state = 'pending')
                and ($3::text is null or id in (select id from matching))
@@ -49,18 +58,32 @@ with matching as (
     select id, 6, row_number() over (order by snoozed_until, id)
       from (select id, snoozed_until
               from conversations
-             where snoozed_until is not null and status <> 'resolved' and $1 in ('snoozed', 'all')
+             where snoozed_until is not null and status <> 'resolved'
+               and ($1 in ('snoozed', 'all') or ($1 = 'mentions' and id in (select conversation_id from named)))
                and ($3::text is null or id in (select id from matching))
              order by snoozed_until, id limit $4) aside
     union all
     select id, 7, row_number() over (order by last_message_at desc, id)
       from (select id, last_message_at
               from conversations
-             where status = 'resolved' and $1 in ('resolved', 'all')
+             where status = 'resolved' and ($1 in ('resolved', 'all') or ($1 = 'mentions' and id in (select conversation_id from named)))
                and ($3::text is null or id in (select id from matching))
              order by last_message_at desc, id limit $4) settled
 )
 select id from found order by part, place limit $4
+
+-- name: walk
+select id
+  from conversations
+ where number < $3
+   and case $1 when 'open' then status <> 'resolved' and snoozed_until is null
+               when 'needs_person' then owner = 'human' and status <> 'resolved' and snoozed_until is null and operator_id is null
+               when 'mine' then owner = 'human' and status <> 'resolved' and snoozed_until is null and operator_id = $2
+               when 'snoozed' then status <> 'resolved' and snoozed_until is not null
+               when 'mentions' then id in (select conversation_id from mentions where operator_id = $2 and seen_at is null)
+               when 'resolved' then status = 'resolved'
+               else true end
+ order by number desc limit $4
 
 -- name: items
 select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when c.verified then nullif(cu.name, '') end, cu.email, cu.phone, '?') as customer,
@@ -70,7 +93,10 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
        case when c.owner = 'human' and c.status <> 'resolved' then c.escalation_urgency end as urgency,
        c.sentiment_score::float8 as sentiment,
        c.last_seq, coalesce(m.role, 'customer') as last_role, c.last_inbound_seq > c.answered_seq as unanswered,
-       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview,
+       c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview, k.tags,
+       (select i.number from conversations i where i.id = c.merged_into) as merged_into,
+       array(select n.name from mentions mn join operators n on n.id = mn.operator_id
+              where mn.conversation_id = c.id and mn.seen_at is null group by n.name order by n.name) as mentions,
        (select d.created_at from drafts d where d.conversation_id = c.id and d.state = 'pending') as draft_since,
        c.due_at, c.due_kind, coalesce(c.due_kind = any (c.warned), false) as warned,
        coalesce(c.due_kind = any (c.breached), false) as breached, c.window_until, c.snoozed_until,
@@ -80,7 +106,7 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
   from unnest($1::uuid[]) with ordinality as wanted (id, place)
   join conversations c on c.id = wanted.id
   join customers cu on cu.id = c.customer_id
-  join lateral (select source_channel as channel, subject, category, priority, status from tickets
+  join lateral (select source_channel as channel, subject, category, priority, status, tags from tickets
                  where conversation_id = c.id order by created_at desc limit 1) k on true
   left join operators o on o.id = c.operator_id
   left join lateral (select role, content from messages
@@ -98,7 +124,10 @@ select c.epoch, c.verified, c.customer_id, cu.email, cu.phone,
        case when c.owner = 'human' then c.escalation_brief end as brief,
        c.window_until, c.clocks, c.warned, c.breached,
        (select number from conversations where id = c.linked_to) as refers_to,
-       array(select number from conversations where linked_to = c.id order by number desc limit 10) as referred_by
+       array(select number from conversations where linked_to = c.id order by number desc limit 10) as referred_by,
+       c.merged_into as merged_id,
+       coalesce((select jsonb_agg(jsonb_build_object('conversation_id', i.id, 'number', i.number) order by i.number)
+                   from (select id, number from conversations where merged_into = c.id order by number desc limit 20) i), '[]') as merged
   from conversations c join customers cu on cu.id = c.customer_id
  where c.id = $1
 

@@ -10,11 +10,14 @@ from fte.domain.identity import identity_key
 from fte.domain.text import storable
 from fte.pg import queries
 from fte.pg.pool import Pool
-from fte.wire import JSON, CustomerPage, CustomerView
+from fte.wire import JSON, CustomerHit, CustomerHits, CustomerPage, CustomerView
 
 CONVERSATIONS_MAX: Final = 50
 IDENTIFIER_MAX: Final = 254
 HINTS_MAX: Final = 10
+HITS_MAX: Final = 50
+SEARCH_MAX: Final = 100
+"""Characters of a search that count."""
 _sql = queries.load(__file__)
 
 
@@ -27,6 +30,22 @@ async def lookup(pool: Pool, *, email: str = "", phone: str = "") -> CustomerVie
     wanted = identity_key("email", storable(email)) if email else _number(storable(phone))
     found: UUID | None = await pool.fetchval(_sql.find, types, wanted[:IDENTIFIER_MAX])
     return msgspec.convert(await _one(pool, found), CustomerView)
+
+
+async def search(pool: Pool, text: str) -> CustomerHits:
+    """Customers with the text in their name, an address or a number, the last who wrote first, at most HITS_MAX.
+
+    Of a number only the digits count. A text without a letter or digit finds nobody.
+    """
+    wanted = storable(text)[:SEARCH_MAX].strip()
+    if not any(sign.isalnum() for sign in wanted):
+        return CustomerHits(customers=[], more=False)
+    escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    digits = "".join(sign for sign in wanted if sign.isascii() and sign.isdigit())
+    number = f"%{digits.lstrip('0')}%" if len(digits) >= 4 else None
+    rows = await pool.fetch(_sql.search, f"%{escaped}%", number, HITS_MAX + 1)
+    hits = [msgspec.convert(dict(row), CustomerHit) for row in rows[:HITS_MAX]]
+    return CustomerHits(customers=hits, more=len(rows) > HITS_MAX)
 
 
 async def one(pool: Pool, customer: UUID) -> CustomerPage:

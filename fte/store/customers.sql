@@ -65,3 +65,16 @@ select cu.id, coalesce(cu.name, cu.email, cu.phone, '') as name, best.why,
   from best join customers cu on cu.id = best.id
  where exists (select from conversations c where c.customer_id = cu.id)
  order by best.rank, cu.id limit $2
+
+-- name: search
+select cu.id, cu.name, cu.email, cu.phone, cu.proven, t.conversations, t.newest, t.last_message_at
+  from (select id from customers where name ilike $1 or email ilike $1 or phone like $2
+        union
+        select customer_id from customer_identifiers where identifier_value ilike $1 or identifier_value like $2
+        union
+        select customer_id from conversations where name ilike $1) found
+  join customers cu on cu.id = found.id
+  cross join lateral (select count(*) as conversations, max(last_message_at) as last_message_at,
+                             (array_agg(c.id order by c.last_message_at desc))[1] as newest
+                        from conversations c where c.customer_id = cu.id) t
+ order by t.last_message_at desc nulls last, cu.id limit $3

@@ -3,8 +3,10 @@
 import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
+
+import asyncpg
 
 from fte.domain.channels import STYLES, Channel
 from fte.domain.errors import Unavailable
@@ -20,6 +22,8 @@ from fte.pg.pool import Connection, Pool
 from fte.store import deadlines, identity
 from fte.wire import JSON
 
+MERGED_MAX: Final = 5
+"""Times a message starts anew because its conversation was merged into another one meanwhile."""
 _sql = queries.load(__file__)
 
 
@@ -102,13 +106,7 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
     When it returns, the message is durable. Raises Unavailable when the database is away; the caller cannot know
     then whether the message was stored, and delivering it again is safe.
     """
-    if message.attachments or message.references:
-        async with pool.transaction() as connection:
-            received, may_prove, late = await _take_in(connection, secret, message)
-            if not received.duplicate:
-                await _add(connection, message, received)
-    else:
-        received, may_prove, late = await _take_in(pool, secret, message)
+    received, may_prove, late = await _stored(pool, secret, message)
     if late:
         # Should this fail, the message is stored all the same, and the sweeper counts.
         with contextlib.suppress(Unavailable):
@@ -118,6 +116,22 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
         with contextlib.suppress(Unavailable):
             await identity.read_code(pool, received.conversation)
     return received
+
+
+async def _stored(pool: Pool, secret: bytes, message: InboundMessage) -> tuple[Received, bool, bool]:
+    for _ in range(MERGED_MAX):
+        try:
+            if not (message.attachments or message.references):
+                return await _take_in(pool, secret, message)
+            async with pool.transaction() as connection:
+                received, may_prove, late = await _take_in(connection, secret, message)
+                if not received.duplicate:
+                    await _add(connection, message, received)
+            return received, may_prove, late
+        except Unavailable as error:
+            if not isinstance(error.__cause__, asyncpg.SerializationError):
+                raise
+    raise Unavailable
 
 
 async def _take_in(
@@ -163,7 +177,8 @@ async def _take_in(
         not message.attachments and only_thanks(message.body, message.name),
     )
     if row["o_ticket"] != ticket:
-        ticket_id = public_ticket_id(secret, row["o_ticket"])
+        # Whoever writes on the page of a ticket that was merged stays on it.
+        ticket_id = public_ticket_id(secret, message.into_ticket or row["o_ticket"])
     received = Received(
         row["o_duplicate"], row["o_conversation"], row["o_ticket"], row["o_message"], ticket_id
     )

@@ -1,7 +1,7 @@
 -- name: intake
 select o_duplicate, o_conversation, o_ticket, o_message, o_code, o_clocks
-  from intake($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-              $25, $26::interval, $27::interval, $28, $29)
+  from intake($1, $2, $3, $4, $5, $6, $7, $8, standing_ticket($9), $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+              $21, $22, $23, $24, $25, $26::interval, $27::interval, $28, $29)
 
 -- name: attach
 insert into attachments (id, message_id, ordinal, name, media_type, size, state, reason, source, content)

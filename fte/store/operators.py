@@ -10,7 +10,7 @@ import asyncpg
 
 from fte.domain.errors import Conflict, NotFound, Rejected
 from fte.domain.ids import hashed, new_id
-from fte.domain.operators import ROLES, OperatorRole
+from fte.domain.operators import ASSIGNABLE, ROLES, OperatorRole
 from fte.domain.presence import DUTIES, LEASE, Duty
 from fte.domain.text import one_line
 from fte.pg import queries
@@ -81,6 +81,12 @@ async def add(pool: Pool, name: str, role: str, days: int | None = None) -> str:
 async def listed(pool: Pool) -> list[Operator]:
     """All operators, the revoked too, by name."""
     return [Operator(**row) for row in await pool.fetch(_sql.listed)]
+
+
+async def colleagues(pool: Pool) -> list[OperatorView]:
+    """Who may answer customers now, by name."""
+    rows = await pool.fetch(_sql.colleagues, list(ASSIGNABLE))
+    return [OperatorView(id=row["id"], name=row["name"], role=row["role"]) for row in rows]
 
 
 async def one(pool: Pool, name: str) -> Record:

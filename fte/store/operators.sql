@@ -28,6 +28,11 @@ update operators set duty = $2, duty_at = now() where name = $1 and revoked_at i
 -- name: record
 insert into audit (operator_id, action, details) values (null, $1, $2)
 
+-- name: colleagues
+select id, name, role from operators
+ where role = any ($1) and revoked_at is null and (expires_at is null or expires_at > now())
+ order by name limit 500
+
 -- name: revoke
 update operators set revoked_at = now() where name = $1 and revoked_at is null returning id
 

@@ -232,11 +232,11 @@ async def _set(
 ) -> None:
     kept = one_line(error)[:ERROR_MAX] if error else None
     await connection.execute(_sql.set_state, row["id"], state, kept, provider_id, wait)
+    fact = _fact(row) | {"state": state}
     if row["kind"] == "answer":
-        await connection.execute(_sql.show, row["message_id"])
+        fact["message_state"] = await connection.fetchval(_sql.show, row["message_id"])
         if state in _ACCEPTED:
             await deadlines.recompute(connection, row["conversation_id"])
-    fact = _fact(row) | {"state": state}
     events = [Event(CONVERSATIONS, str(row["conversation_id"]), "delivery.changed", fact)]
     if row["channel"] in OUTBOUND:
         events.append(Event(OUTBOUND[row["channel"]], str(row["conversation_id"]), "delivery.changed", fact))
@@ -272,6 +272,7 @@ async def _hand_over(connection: Connection, row: Any, reason: str, error: str) 
         "urgency": "high",
         "number": row["number"],
         "owner": "human",
+        "holder": None,
         "epoch": row["epoch"] + 1,
         "status": "escalated",
     }

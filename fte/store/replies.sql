@@ -186,6 +186,7 @@ update messages m
                            order by array_position(array['failed', 'unknown', 'superseded', 'cancelled', 'draft', 'queued',
                                                          'sending', 'sent', 'delivered', 'read'], r.state) limit 1)
  where m.id = $1
+returning m.delivery_status
 
 -- name: keep_draft
 update replies set draft_id = $3 where id = $1 and lease_holder = $2 and state = 'sending' returning id

@@ -364,6 +364,7 @@ def _events(
         "seq": seq,
         "channel": channel,
         "owner": "human" if escalation else "ai",
+        "holder": None,
         "epoch": epoch,
         "status": "escalated" if escalation else "open",
     }

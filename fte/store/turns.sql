@@ -80,7 +80,8 @@ with said as (
     update turns set state = 'done', finished_at = now(), lease_holder = null, lease_until = null where id = $11
 ), shown as (
     update tickets set status = 'waiting_customer', updated_at = now(),
-                       category = coalesce($15, category), priority = coalesce($16, priority)
+                       category = case when category_set then category else coalesce($15, category) end,
+                       priority = case when priority_set then priority else coalesce($16, priority) end
      where id = $13
 )
 update messages set outcome = $17

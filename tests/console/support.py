@@ -72,6 +72,14 @@ class Desk:
         self.deeds: list[tuple[str, str]] = []
         self.attended: list[str] = []
         self.team: list[wire.MemberView] = []
+        self.colleagues = [self.operator, wire.OperatorView(id=number(2), name="Sam", role="agent")]
+        self.canned: list[wire.CannedReply] = []
+        self.company = "Acme"
+        self.tickets: dict[UUID, wire.TicketView] = {}
+        self.metrics = some_metrics()
+        self.letters: list[wire.LetterView] = []
+        self.decisions: list[tuple[str, wire.LettersRequest]] = []
+        self.hits = wire.KnowledgeHits(floor=0.26, hits=[])
         self.token = TOKEN
         self.lose_answers = 0
         self.answer_with: Response | None = None
@@ -327,6 +335,15 @@ class Desk:
                 Route("/operator/team", self._team),
                 Route("/operator/duty", self._duty, methods=["POST"]),
                 Route("/operator/presence", self._attend, methods=["POST"]),
+                Route("/operator/colleagues", self._colleagues),
+                Route("/operator/canned", self._canned),
+                Route("/operator/tickets/{id:uuid}", self._ticket),
+                Route("/operator/metrics", self._metrics),
+                Route("/operator/channels", self._channels),
+                Route("/operator/dead_letters", self._letters),
+                Route("/operator/dead_letters/{what}", self._decide_letters, methods=["POST"]),
+                Route("/operator/customers", self._find),
+                Route("/operator/knowledge/search", self._knowledge),
                 Route(conversation, self._conversation),
                 Route(conversation + "/link", self._link, methods=["POST"]),
                 Route("/operator/customers/{id:uuid}", self._customer),
@@ -377,6 +394,9 @@ class Desk:
         else:
             items = [item for item in items if in_view(item, query.get("view", "open"), self.operator.name)]
             items = [item for item in items if self._found(item, query.get("q", ""))]
+            if "before" in query:
+                below = [item for item in items if item.number < int(query["before"])]
+                items = sorted(below, key=lambda item: -item.number)
         page = wire.QueuePage(
             items=items[: int(query.get("limit", 200))],
             needs_person=waiting,
@@ -449,7 +469,7 @@ class Desk:
 
     def _found(self, item: QueueItem, text: str) -> bool:
         words = [item.customer, item.subject, *(m.content for m in self.talks[item.conversation_id].messages)]
-        return text.casefold() in " ".join(words).casefold()
+        return text.removeprefix("#") == str(item.number) or text.casefold() in " ".join(words).casefold()
 
     async def _conversation(self, request: Request) -> Response:
         refused = self._refused(request)
@@ -473,12 +493,93 @@ class Desk:
             cursor=str(len(self.log)),
             clocks=talk.clocks,
             window_until=talk.item.window_until,
+            merged=[
+                wire.Merged(conversation_id=key, number=other.item.number)
+                for key, other in self.talks.items()
+                if other.item.merged_into == talk.item.number
+            ],
         )
         return answer(view)
+
+    async def _colleagues(self, request: Request) -> Response:
+        return self._refused(request) or answer(self.colleagues)
+
+    async def _canned(self, request: Request) -> Response:
+        return self._refused(request) or answer(wire.CannedPage(items=self.canned, company=self.company))
+
+    async def _ticket(self, request: Request) -> Response:
+        ticket = self.tickets.get(request.path_params["id"])
+        return self._refused(request) or (answer(ticket) if ticket else problem(404, "No such ticket."))
 
     async def _customer(self, request: Request) -> Response:
         page = self.customers.get(request.path_params["id"])
         return self._refused(request) or (answer(page) if page else problem(404, "No such customer."))
+
+    async def _metrics(self, request: Request) -> Response:
+        span: Any = request.query_params["span"]
+        view = msgspec.structs.replace(self.metrics, span=span, step=60 if span == "1h" else 1800)
+        return self._refused(request) or answer(view)
+
+    async def _channels(self, request: Request) -> Response:
+        channels = [
+            wire.ChannelState(
+                channel="email",
+                account="help@example.com",
+                state="unhealthy",
+                detail="Google refuses the token; run fte gmail auth.",
+                changed_at=self.now - timedelta(hours=1),
+                until=self.now + timedelta(hours=5),
+            ),
+            wire.ChannelState(channel="whatsapp", account="", state="inactive"),
+            wire.ChannelState(channel="web_form", account="", state="active"),
+        ]
+        view = wire.ChannelsView(channels=channels, backlog=self.metrics.backlog, relay_delay=None)
+        return self._refused(request) or answer(view)
+
+    async def _letters(self, request: Request) -> Response:
+        wanted = request.query_params["state"]
+        letters = [letter for letter in self.letters if wanted in ("all", letter.state)]
+        return self._refused(request) or answer(wire.LetterPage(letters=letters))
+
+    async def _decide_letters(self, request: Request) -> Any:
+        refused = self._refused(request)
+        if refused:
+            return refused
+        what, asked = request.path_params["what"], wire.decode(await request.body(), wire.LettersRequest)
+
+        def decide() -> wire.LettersDone:
+            self.decisions.append((what, asked))
+            state: Any = "replayed" if what == "retry" else "dropped"
+            self.letters = [
+                msgspec.structs.replace(letter, state=state, reason=asked.reason or None)
+                if letter.id in asked.letters
+                else letter
+                for letter in self.letters
+            ]
+            return wire.LettersDone(done=asked.letters, refused={})
+
+        return self._once(request, decide)
+
+    async def _find(self, request: Request) -> Response:
+        text = request.query_params["q"].casefold()
+        hits = [
+            wire.CustomerHit(
+                id=page.id,
+                name=page.name,
+                email=page.email,
+                phone=page.phone,
+                proven=page.proven,
+                conversations=len(page.conversations),
+                newest=page.conversations[0].conversation_id if page.conversations else None,
+                last_message_at=self.now,
+            )
+            for page in self.customers.values()
+            if text in f"{page.name} {page.email}".casefold()
+        ]
+        return self._refused(request) or answer(wire.CustomerHits(customers=hits, more=False))
+
+    async def _knowledge(self, request: Request) -> Response:
+        return self._refused(request) or answer(self.hits)
 
     async def _attachment(self, request: Request) -> Any:
         refused = self._refused(request)
@@ -589,6 +690,29 @@ class Desk:
         elif action == "snooze":
             self.change(key, snoozed_until=body.until)
             kind = "conversation.snoozed" if body.until else "conversation.woken"
+        elif action == "set_priority":
+            self.change(key, priority=body.priority)
+            kind = "ticket.changed"
+        elif action == "set_category":
+            self.change(key, category=body.category)
+            kind = "ticket.changed"
+        elif action == "tag":
+            self.change(key, tags=sorted((set(item.tags) - set(body.remove)) | set(body.add)))
+            kind = "ticket.changed"
+        elif action == "assign":
+            talk.epoch += 1
+            self.change(key, owner="human", operator=body.to, status="open" if body.to else "escalated")
+            kind = "conversation.assigned"
+        elif action == "merge_in":
+            assert body.other is not None
+            self.talks[body.other].epoch += 1
+            self.change(body.other, status="resolved", merged_into=item.number)
+            self.announce(body.other, "conversation.merged")
+            kind = "conversation.merged"
+        elif action == "part":
+            talk.epoch += 1
+            self.change(key, status="open", merged_into=None)
+            kind = "conversation.parted"
         elif item.operator != me and not (
             action == "release" and self.operator.role in ("lead", "admin") and item.operator
         ):
@@ -635,6 +759,8 @@ class Desk:
             kind = "reset" if position < self.floor else "ready"
             position = max(position, self.floor)
             yield sse("notice", "", wire.encode({"kind": kind, "cursor": str(position)}))
+            if kind == "reset":
+                return
             while not cut.is_set():
                 while position < len(self.log):
                     event = self.log[position]
@@ -687,6 +813,7 @@ def in_view(item: QueueItem, view: str, me: str) -> bool:
         "open": here,
         "needs_person": here and waits(item),
         "mine": here and item.operator == me,
+        "mentions": me in item.mentions,
         "snoozed": item.status != "resolved" and item.snoozed_until is not None,
         "resolved": item.status == "resolved",
         "all": True,
@@ -729,6 +856,82 @@ def a_run(seq: int) -> RunView:
     )
 
 
+def some_metrics() -> wire.MetricsView:
+    """An hour with something of everything."""
+
+    def series(channel: str, scale: int) -> wire.Series:
+        received = [(minute * 7 % 5) * scale for minute in range(60)]
+        turns = [max(0, one - minute % 2) for minute, one in enumerate(received)]
+        over = [min(one, int(minute % 11 == 0)) for minute, one in enumerate(turns)]
+        quiet = scale == 0
+        waits = [None if not one else 1.0 + minute % 4 for minute, one in enumerate(turns)]
+        return wire.Series(
+            channel=channel,
+            received=received,
+            turns=turns,
+            escalations=over,
+            p50=waits,
+            p95=[None if one is None else one * 4 for one in waits],
+            sentiment=[None if not one else 0.3 + minute % 5 / 10 for minute, one in enumerate(received)],
+            reasons={} if quiet else {"refund_request": 4 * scale, "asked_for_a_person": scale, "anger": 1},
+            p50_all=None if quiet else 2.5,
+            p95_all=None if quiet else 14.0,
+            sentiment_all=None if quiet else 0.52,
+        )
+
+    return wire.MetricsView(
+        span="1h",
+        start=START - timedelta(hours=1),
+        step=60,
+        series=[series("all", 3), series("email", 2), series("whatsapp", 1), series("web_form", 0)],
+        backlog=wire.Backlog(
+            owed=2,
+            owed_since=START - timedelta(minutes=3),
+            replies=[
+                wire.ReplyCount(channel="email", state="queued", count=3),
+                wire.ReplyCount(channel="whatsapp", state="unknown", count=1),
+            ],
+            dead_letters=1,
+        ),
+    )
+
+
+def a_letter(serial: int, **facts: Any) -> wire.LetterView:
+    base: dict[str, Any] = {
+        "id": serial,
+        "event_id": number(8_000_000 + serial),
+        "group": "fte-metrics-collector",
+        "topic": "fte.metrics",
+        "key": str(number(1)),
+        "type": "turn.finished",
+        "at": START,
+        "payload": {"channel": "email"},
+        "error": "Malformed",
+        "attempts": 5,
+        "state": "waiting",
+        "replays": 0,
+        "reason": None,
+        "created_at": START,
+        "changed_at": START,
+    }
+    return wire.LetterView(**(base | facts))
+
+
+def some_hits() -> wire.KnowledgeHits:
+    scores = (0.71, 0.44, 0.21, 0.08)
+    hits = [
+        wire.KnowledgeHit(
+            title=f"Exporting data, part {place}",
+            source=f"export-{place}.md",
+            category="reporting",
+            score=score,
+            excerpt="Open Settings, choose Data, and press Export. A mail with the file follows within minutes.",
+        )
+        for place, score in enumerate(scores, 1)
+    ]
+    return wire.KnowledgeHits(floor=0.26, hits=hits)
+
+
 def busy(desk: Desk) -> None:
     """A night with something of everything."""
 
@@ -768,6 +971,108 @@ def busy(desk: Desk) -> None:
         if serial % 3:
             desk.say(key, "You find the export under Settings, Data.", "agent", quietly=True)
     desk.now = START
+
+
+def a_life(desk: Desk, key: UUID) -> wire.TicketView:
+    """The ticket of an escalated conversation, from the first message to a person's hold."""
+    talk = desk.talks[key]
+    first, second, third = talk.messages[:3]
+    base = {"conversation_id": str(key), "channel": talk.item.channel}
+    steps: list[tuple[str, int, dict[str, Any]]] = [
+        ("message.received", 42, {"seq": 1, "message_id": str(first.id), "owner": "ai"}),
+        ("turn.started", 41, {"turn_id": str(number(77))}),
+        (
+            "reply.queued",
+            40,
+            {"seq": 2, "message_id": str(second.id), "role": "agent", "owner": "ai", "epoch": 0},
+        ),
+        (
+            "delivery.changed",
+            40,
+            {"seq": 2, "message_id": str(second.id), "kind": "answer", "state": "sending"},
+        ),
+        (
+            "delivery.changed",
+            39,
+            {
+                "seq": 2,
+                "message_id": str(second.id),
+                "kind": "answer",
+                "state": "read",
+                "message_state": "read",
+            },
+        ),
+        ("message.received", 30, {"seq": 3, "message_id": str(third.id), "owner": "ai"}),
+        (
+            "conversation.taken_over",
+            20,
+            {
+                "seq": 3,
+                "owner": "human",
+                "holder": str(number(1)),
+                "operator": "Dana",
+                "epoch": 1,
+                "status": "open",
+            },
+        ),
+        (
+            "ticket.changed",
+            19,
+            {
+                "priority": "high",
+                "category": "billing",
+                "tags": ["vip"],
+                "was": {"priority": "medium", "category": "billing", "tags": []},
+            },
+        ),
+    ]
+    desk.change(key, owner="human", operator="Dana", status="open", priority="high", tags=["vip"])
+    ticket = wire.TicketView(
+        item=desk.talks[key].item,
+        ticket_id=number(88),
+        ticket_number=talk.item.number,
+        epoch=1,
+        holder=number(1),
+        created_at=START - timedelta(minutes=42),
+        updated_at=START - timedelta(minutes=19),
+        resolved_at=None,
+        resolution=None,
+        resolution_notes=None,
+        complete=True,
+        operators={number(1): "Dana"},
+        messages=talk.messages[:3],
+        deliveries=[
+            wire.DeliveryView(
+                id=number(99),
+                message_id=second.id,
+                kind="answer",
+                part=0,
+                channel=talk.item.channel,
+                state="read",
+                attempts=1,
+                error=None,
+                queued_at=START,
+                updated_at=START - timedelta(minutes=39),
+            )
+        ],
+        events=[
+            wire.HistoryEvent(
+                position=index,
+                id=number(index),
+                type=type_,
+                at=START - timedelta(minutes=ago),
+                payload=base | facts,
+            )
+            for index, (type_, ago, facts) in enumerate(steps, 1)
+        ],
+        audit=[
+            wire.AuditView(action="take_over", operator="Dana", details={}, at=START - timedelta(minutes=20)),
+            wire.AuditView(action="tag", operator="Dana", details={"add": ["vip"], "remove": []}, at=START),
+        ],
+        runs=talk.runs,
+    )
+    desk.tickets[key] = ticket
+    return ticket
 
 
 def known(desk: Desk, *talks: UUID) -> wire.CustomerPage:

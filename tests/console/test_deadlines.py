@@ -56,6 +56,22 @@ async def test_the_queue_and_the_headline_show_the_clocks(
             await here.shows("WhatsApp window: 20 h 0 min left")
 
 
+async def test_late_rows_above_the_screen_are_counted_while_time_goes_on(desk: Desk, state_dir: Path) -> None:
+    for serial in range(1, 4):
+        desk.clock(desk.escalated(serial), "first_response", -5 if serial == 1 else serial * 10)
+    for serial in range(4, 60):
+        desk.add(serial)
+    async with session(desk, state_dir) as here:
+        await here.shows("late 5m")
+        await here.press("G")
+        await here.shows("↑ 1 late, 3 need a person")
+        here.app.now = lambda: soon(minutes=25)
+        here.queue.paint(at_once=True)
+        await here.shows("↑ 2 late, 3 need a person")
+        await here.press("g")
+        await here.shows("late 30m")
+
+
 async def test_the_clock_goes_on_by_itself(desk: Desk, state_dir: Path) -> None:
     key = desk.escalated(1)
     desk.clock(key, "first_response", 30)
@@ -101,7 +117,7 @@ async def test_z_puts_aside_and_says_until_when(desk: Desk, state_dir: Path) -> 
         await here.shows("z Put aside until")
         await here.press("escape")
         await here.shows("Nothing is open.")
-        for _ in range(3):
+        for _ in range(4):
             await here.press("v")
         await here.shows("put aside: 1")
         await here.shows("back 2h")

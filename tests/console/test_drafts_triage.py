@@ -2,16 +2,19 @@
 
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import AsyncMock
 from uuid import UUID
 
 import msgspec
 import pytest
 
 from fte import wire
+from fte.console.drafts import Draft, Drafts
 from fte.console.screens.conversation import ConversationScreen
 from fte.console.screens.drafts import DraftsScreen
 from fte.console.triage import Triage
 from fte.domain.drafts import fingerprint
+from fte.domain.errors import Unavailable
 from tests.console.session import Session, session
 from tests.console.support import START, Desk, some_drafts
 
@@ -189,6 +192,40 @@ async def test_an_edit_is_kept_when_the_draft_becomes_void_meanwhile(desk: Desk,
         await here.press("ctrl+j")
         assert desk.decided == []
         assert "My words." in screen.composer.text
+
+
+async def test_an_edit_is_written_outside_or_stays_as_it_was(
+    desk: Desk, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_drafts(desk)
+    async with session(desk, state_dir) as here:
+        screen = await triage(here)
+        await here.press("e")
+        monkeypatch.setattr(here.app, "write_outside", AsyncMock(return_value="Written outside."))
+        await here.press("f4")
+        await here.shows("Written outside.")
+        fails = AsyncMock(side_effect=Unavailable("The editor failed."))
+        monkeypatch.setattr(here.app, "write_outside", fails)
+        await here.press("f4")
+        await here.shows("Nothing has changed: The editor failed.")
+        await here.press("f3")
+        await here.says("Canned replies are for replies")
+        assert screen.composer.text == "Written outside."
+        await here.press("escape")
+        await here.says("Your words are kept.")
+
+
+async def test_two_consoles_of_one_person_keep_their_edits_apart(desk: Desk, state_dir: Path) -> None:
+    some_drafts(desk)
+    first = next(iter(desk.drafts))
+    other = Drafts(state_dir / "drafts")
+    assert other.hold(first, "edit")
+    other.save(first, Draft("edit", "Theirs."))
+    async with session(desk, state_dir) as here:
+        await triage(here)
+        await here.press("e")
+        await here.write("Mine. ")
+        assert other.load(first, "edit") == Draft("edit", "Theirs.")
 
 
 async def test_an_unknown_outcome_is_asked_for_with_the_same_key(desk: Desk, state_dir: Path) -> None:

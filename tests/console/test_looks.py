@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from fte.console.app import Console
 from fte.console.model import Link, Phase
 from tests.console.session import Session, make
-from tests.console.support import Desk, busy, number, serving, some_drafts
+from tests.console.support import Desk, a_letter, a_life, busy, number, serving, some_drafts, some_hits
 
 pytestmark = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="snapshots are of Python 3.11")
 
@@ -24,6 +24,7 @@ Before = Callable[[Pilot[str]], Awaitable[None]]
 def url(desk: Desk) -> Iterator[str]:
     """A busy desk, served from a thread of its own: snapshots run in their own loop."""
     busy(desk)
+    desk.letters, desk.hits = [a_letter(7), a_letter(5)], some_hits()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     found: list[str] = []
     started = threading.Event()
@@ -91,38 +92,101 @@ def drafts(desk: Desk) -> Before:
     return before
 
 
-def no_drafts(desk: Desk) -> Before:
+def inspected(desk: Desk) -> Before:
     async def before(pilot: Pilot[str]) -> None:
         await queue(desk)(pilot)
         here = Session(pilot.app, pilot, desk)  # type: ignore[arg-type]
-        await here.press("d")
-        await here.shows("No draft waits for approval.")
+        await here.open(number(1000 + 1042))
+        await here.press("I")
+        await here.shows("it was sorted anew")
+        await here.press("home", "right", "right")
+        await here.shows("What the AI knew")
 
     return before
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "light"),
-    [
-        ("queue", (80, 24), False),
-        ("queue", (140, 40), True),
-        ("escalated", (80, 24), False),
-        ("escalated", (140, 40), True),
-        ("disconnected", (80, 24), False),
-        ("drafts", (80, 24), False),
-        ("drafts", (140, 40), True),
-        ("no_drafts", (80, 24), False),
-    ],
-)
-def test_looks(
-    desk: Desk, url: str, state_dir: Path, snap_compare: Any, name: str, size: tuple[int, int], light: bool
-) -> None:
-    app = still(make(desk, url, state_dir, light=light))
-    befores = {
+def opened(desk: Desk, key: str, text: str) -> Before:
+    async def before(pilot: Pilot[str]) -> None:
+        await queue(desk)(pilot)
+        here = Session(pilot.app, pilot, desk)  # type: ignore[arg-type]
+        await here.press(key)
+        await here.shows(text)
+
+    return before
+
+
+def marked(desk: Desk) -> Before:
+    async def before(pilot: Pilot[str]) -> None:
+        await queue(desk)(pilot)
+        here = Session(pilot.app, pilot, desk)  # type: ignore[arg-type]
+        await here.press("space", "space", "e")
+        await here.shows("Resolve 2 conversations")
+
+    return before
+
+
+def asked(desk: Desk) -> Before:
+    async def before(pilot: Pilot[str]) -> None:
+        await queue(desk)(pilot)
+        here = Session(pilot.app, pilot, desk)  # type: ignore[arg-type]
+        await here.press("K", *"export?", "enter")
+        await here.shows("does not see what follows")
+
+    return before
+
+
+def nobody(desk: Desk) -> Before:
+    async def before(pilot: Pilot[str]) -> None:
+        await queue(desk)(pilot)
+        here = Session(pilot.app, pilot, desk)  # type: ignore[arg-type]
+        await here.press("V", "V")
+        await here.shows("Nothing has been resolved yet.")
+
+    return before
+
+
+def look(desk: Desk, name: str) -> Before:
+    return {
         "queue": queue,
         "escalated": escalated,
         "disconnected": disconnected,
+        "marked": marked,
+        "knowledge": asked,
+        "inspected": inspected,
+        "empty": nobody,
+        "metrics": lambda desk: opened(desk, "M", "Why a person"),
+        "health": lambda desk: opened(desk, "H", "Malformed"),
         "drafts": drafts,
-        "no_drafts": no_drafts,
-    }
-    assert snap_compare(app, terminal_size=size, run_before=befores[name](desk))
+        "no_drafts": lambda desk: opened(desk, "d", "No draft waits for approval."),
+    }[name](desk)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "theme"),
+    [
+        ("queue", (80, 24), "dark"),
+        ("queue", (140, 40), "light"),
+        ("queue", (80, 24), "plain"),
+        ("escalated", (80, 24), "dark"),
+        ("escalated", (140, 40), "light"),
+        ("escalated", (80, 24), "plain"),
+        ("disconnected", (80, 24), "dark"),
+        ("empty", (80, 24), "dark"),
+        ("marked", (80, 24), "dark"),
+        ("metrics", (80, 24), "plain"),
+        ("metrics", (140, 40), "light"),
+        ("health", (80, 24), "dark"),
+        ("knowledge", (80, 24), "light"),
+        ("inspected", (80, 24), "dark"),
+        ("drafts", (80, 24), "dark"),
+        ("drafts", (140, 40), "light"),
+        ("no_drafts", (80, 24), "dark"),
+    ],
+)
+def test_looks(
+    desk: Desk, url: str, state_dir: Path, snap_compare: Any, name: str, size: tuple[int, int], theme: str
+) -> None:
+    app = still(make(desk, url, state_dir, theme_name=theme))
+    if name == "inspected":
+        a_life(desk, number(1000 + 1042))
+    assert snap_compare(app, terminal_size=size, run_before=look(desk, name))

@@ -20,6 +20,7 @@ from fte.console.model import (
     Queue,
     View,
     belongs,
+    held_by,
     needs_person,
     order,
 )
@@ -59,6 +60,10 @@ def test_a_row_belongs_to_a_view_exactly_when_the_daemon_says_so(view: str) -> N
     desk.add(4, owner="human", operator="Sam")
     desk.escalated(5)
     desk.escalated(6, operator=ME)
+    desk.escalated(7, snoozed_until=START + timedelta(hours=1))
+    desk.add(8, owner="human", operator=ME, snoozed_until=START + timedelta(hours=1), mentions=[ME])
+    desk.add(9, status="resolved", snoozed_until=START + timedelta(hours=1))
+    desk.add(10, mentions=["Sam"])
     for talk in desk.talks.values():
         assert belongs(talk.item, view, ME) == in_view(talk.item, view, ME), talk.item.number  # type: ignore[arg-type]
 
@@ -101,14 +106,82 @@ def test_rows_fetched_for_another_view_are_not_shown() -> None:
     assert queue.next_fetch() is not None
 
 
+def test_no_more_rows_are_kept_than_the_limit_says_and_the_last_ones_go() -> None:
+    desk, queue = Desk(), Queue(page=3, walk=2, most=5)
+    for serial in range(1, 10):
+        desk.now = START + timedelta(minutes=serial)
+        desk.add(serial)
+    while (fetch := queue.next_fetch()) is not None:
+        items = [item for item in page(desk).items if fetch.before is None or item.number < fetch.before]
+        first = sorted(items, key=lambda item: -item.number)[: 3 if fetch.before is None else 2]
+        queue.fetched(wire.QueuePage(items=first, needs_person=0, cursor="0"))
+    assert [item.number for item in queue.rows()] == [9, 8, 7, 6, 5]
+    assert queue.counts().more
+    queue.touch(desk.escalated(10))
+    assert queue.next_fetch() is not None
+    queue.fetched(wire.QueuePage(items=[page(desk).items[-1]], needs_person=1, cursor="0"))
+    assert [item.number for item in queue.rows()] == [10, 9, 8, 7, 6]
+
+
+def test_a_list_that_is_loaded_anew_holds_still_meanwhile() -> None:
+    desk, queue = Desk(), Queue(page=2, walk=2)
+    for serial in range(1, 7):
+        desk.add(serial)
+    lengths = set()
+    for _ in range(2):
+        queue.invalidate()
+        while (fetch := queue.next_fetch()) is not None:
+            below = [i for i in page(desk).items if fetch.before is None or i.number < fetch.before]
+            found = sorted(below, key=lambda item: -item.number)[:2]
+            queue.fetched(wire.QueuePage(items=found, needs_person=0, cursor="0"))
+            lengths.add(len(queue.rows()))
+        if lengths != {6}:
+            assert lengths == {2, 4, 6}, "the first time it grows"
+            lengths.clear()
+    assert lengths == {6}
+
+
+def test_events_are_followed_while_the_rest_of_the_rows_is_loaded() -> None:
+    desk, queue = Desk(), Queue(page=2, walk=1)
+    keys = [desk.add(serial) for serial in range(1, 20)]
+    kinds = []
+    for _ in range(8):
+        fetch = queue.next_fetch()
+        assert fetch is not None
+        kinds.append("ids" if fetch.ids else "walk" if fetch.before else "page")
+        items = [i for i in page(desk).items if fetch.before is None or i.number < fetch.before]
+        found = sorted(items, key=lambda item: -item.number)[: 1 if fetch.before else 2]
+        queue.fetched(wire.QueuePage(items=[] if fetch.ids else found, needs_person=0, cursor="0"))
+        queue.touch(keys[0])
+    assert kinds == ["page", "walk", "ids", "walk", "ids", "walk", "ids", "walk"]
+
+
+def test_rows_that_left_the_view_unnoticed_are_gone_after_the_walk() -> None:
+    desk, queue = Desk(), Queue(page=2, walk=2)
+    keys = [desk.add(serial) for serial in range(1, 7)]
+    for gone in ((), (keys[0], keys[3], keys[5])):
+        for key in gone:
+            desk.change(key, status="resolved")
+        queue.invalidate()
+        while (fetch := queue.next_fetch()) is not None:
+            below = [i for i in page(desk, "open").items if fetch.before is None or i.number < fetch.before]
+            found = sorted(below, key=lambda item: -item.number)[:2]
+            queue.fetched(wire.QueuePage(items=found, needs_person=0, cursor="0"))
+    assert {item.number for item in queue.rows()} == {2, 3, 5}
+
+
 class Convergence(RuleBasedStateMachine):
     """Events doubled and late, fetches that fail or are late, reloads, other views: in the end, equal."""
 
-    @initialize()
-    def start(self) -> None:
-        self.desk, self.queue = Desk(), Queue()
+    @initialize(
+        sizes=st.sampled_from([(200, 500), (3, 2), (2, 1)]),
+        view=st.sampled_from(["all", "open", "mine", "snoozed"]),
+    )
+    def start(self, sizes: tuple[int, int], view: View) -> None:
+        self.sizes = sizes
+        self.desk, self.queue = Desk(), Queue(*sizes)
         self.queue.me = ME
-        self.queue.look_at("all")
+        self.queue.look_at(view)
         self.delivered = 0
         self.answer: wire.QueuePage | None = None
         self.fetching = False
@@ -121,7 +194,7 @@ class Convergence(RuleBasedStateMachine):
         self.desk.announce(add(self.serial), "message.received")
 
     @precondition(lambda self: self.desk.talks)
-    @rule(data=st.data(), change=st.sampled_from(["say", "escalate", "claim", "resolve"]))
+    @rule(data=st.data(), change=st.sampled_from(["say", "escalate", "claim", "resolve", "due", "aside"]))
     def something_changes(self, data: st.DataObject, change: str) -> None:
         key = data.draw(st.sampled_from(sorted(self.desk.talks)))
         if change == "say":
@@ -131,6 +204,15 @@ class Convergence(RuleBasedStateMachine):
         elif change == "claim":
             self.desk.change(key, owner="human", operator=ME, status="open")
             self.desk.announce(key, "conversation.taken_over")
+        elif change == "due":
+            warned = data.draw(st.booleans())
+            at = START + timedelta(minutes=data.draw(st.integers(-9, 9)))
+            self.desk.change(key, due_at=at, warned=warned)
+            self.desk.announce(key, "deadline.warning")
+        elif change == "aside":
+            back = data.draw(st.sampled_from([None, START + timedelta(hours=1)]))
+            self.desk.change(key, snoozed_until=back)
+            self.desk.announce(key, "conversation.snoozed")
         else:
             self.desk.change(key, status="resolved")
             self.desk.announce(key, "conversation.resolved")
@@ -167,6 +249,12 @@ class Convergence(RuleBasedStateMachine):
         self.queue.failed()
         self.answer, self.fetching = None, False
 
+    @rule()
+    def the_stream_loses_what_was_not_delivered(self) -> None:
+        """It says so, and the list is loaded anew."""
+        self.delivered = len(self.desk.log)
+        self.queue.invalidate()
+
     @rule(view=st.sampled_from([None] * 15 + list(VIEWS)))
     def now_and_then_everything_is_loaded_anew(self, view: View | None) -> None:
         """Seldom, for it heals whatever was missed before."""
@@ -185,12 +273,27 @@ class Convergence(RuleBasedStateMachine):
             self.queue.fetched(self.read(fetch))
         wanted = {item.conversation_id: item for item in page(self.desk, self.queue.view).items}
         assert self.queue.items == wanted
+        ranked = sorted(wanted.values(), key=lambda item: order(item, ME))
+        assert self.queue.rows() == [item for item in ranked if self.queue.filter.keeps(item)]
+        assert self.queue.counts().mine == sum(
+            held_by(item, ME) and item.status != "resolved" for item in wanted.values()
+        )
+        assert not self.queue.counts().more
+
+    @rule(typed=st.sampled_from(["", "refund", "!refund"]))
+    def somebody_filters(self, typed: str) -> None:
+        self.queue.filter = Filter.parse(typed)
 
     def read(self, fetch: Fetch) -> wire.QueuePage:
         whole = page(self.desk, fetch.view)
-        if fetch.ids is None:
-            return whole
-        found = [item for item in page(self.desk).items if item.conversation_id in fetch.ids]
+        page_size, walk_size = self.sizes
+        if fetch.before is not None:
+            below = [item for item in whole.items if item.number < fetch.before]
+            found = sorted(below, key=lambda item: -item.number)[:walk_size]
+        elif fetch.ids is None:
+            found = sorted(whole.items, key=lambda item: order(item, ME))[:page_size]
+        else:
+            found = [item for item in page(self.desk).items if item.conversation_id in fetch.ids]
         return msgspec.structs.replace(whole, items=found)
 
 

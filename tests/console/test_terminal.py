@@ -1,6 +1,7 @@
 """The real program in a real terminal: what it writes there, and what it leaves behind."""
 
 import asyncio
+import base64
 import contextlib
 import fcntl
 import os
@@ -16,7 +17,7 @@ import msgspec
 import pytest
 
 from fte import wire
-from tests.console.support import TOKEN, Desk, busy, problem, serving
+from tests.console.support import TOKEN, Desk, a_letter, busy, problem, serving, some_hits
 
 RUN = "import typer; from fte.cli.console import console; typer.run(console)"
 DEADLINE = 20.0
@@ -182,6 +183,82 @@ async def test_start_to_quit_leaves_the_terminal_as_it_was(desk: Desk, tmp_path:
 
 
 @pytest.mark.process
+async def test_the_operators_editor_gets_the_terminal_and_gives_it_back(desk: Desk, tmp_path: Path) -> None:
+    key = desk.add(1, owner="human", operator="Dana")
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import sys, pathlib, termios\n"
+        "assert termios.tcgetattr(0)[3] & termios.ICANON, 'the terminal is not as an editor expects it'\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "print('EDITOR HAS', file.read_text(), flush=True)\n"
+        "sys.stdin.readline()\n"
+        "file.write_text(file.read_text() + ' and more from outside\\n')\n"
+    )
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    extra = {"EDITOR": f"{sys.executable} {script}", "VISUAL": "", "TMPDIR": str(outside)}
+    async with serving(desk) as url, terminal(url, tmp_path, extra=extra) as here:
+        await here.shows("LIVE")
+        here.press("\r")
+        await here.shows("YOU hold it")
+        here.press("r")
+        await here.shows("of 10,000")
+        here.press("Dear Ada")
+        await here.shows("8 of 10,000")
+        here.press("\x1bOS")
+        await here.shows("EDITOR HAS Dear Ada")
+        quiet, asked = len(here.output), len(desk.requests)
+        desk.escalate(desk.add(2))
+        async with asyncio.timeout(DEADLINE):
+            # It goes on following meanwhile; each answer would be painted, and the library holds some 30 paints back.
+            while len(desk.requests) < asked + 30:
+                desk.say(key, f"are you there? {len(desk.requests)}")
+                await asyncio.sleep(0.05)
+        assert bytes(here.output[quiet:]).strip() == b"", "nothing is painted over the editor"
+        here.press("\n")
+        await here.shows("and more from outside")
+        here.press("\x11")
+        assert await here.ended() == 0
+        assert here.restored()
+    assert _held(outside) == []
+
+
+@pytest.mark.process
+async def test_what_is_copied_reaches_the_terminal_as_osc_52(desk: Desk, tmp_path: Path) -> None:
+    desk.add(1042)
+    async with serving(desk) as url, terminal(url, tmp_path) as here:
+        await here.shows("LIVE")
+        await here.shows("#1042")
+        here.press("y")
+        await here.shows("\x1b]52;c;" + base64.b64encode(b"#1042").decode() + "\x07")
+        here.press("q")
+        assert await here.ended() == 0
+        assert here.restored()
+
+
+@pytest.mark.process
+async def test_every_screen_opens_and_the_terminal_is_restored(desk: Desk, tmp_path: Path) -> None:
+    busy(desk)
+    desk.letters, desk.hits = [a_letter(1)], some_hits()
+    async with serving(desk) as url, terminal(url, tmp_path, "--theme", "light", "--silent") as here:
+        await here.shows("LIVE")
+        for key, text in (
+            ("M", "channels, the last"),
+            ("H", "Malformed"),
+            ("C", "part of a name"),
+            ("K", "a question"),
+        ):
+            here.press(key)
+            await here.shows(text)
+            await here.shows("back")
+            here.press("\x1b")
+            await here.shows("STATE")
+        here.press("q")
+        assert await here.ended() == 0
+        assert here.restored()
+
+
+@pytest.mark.process
 async def test_a_wrong_token_ends_with_a_sentence_on_the_restored_terminal(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -203,6 +280,8 @@ async def test_a_wrong_token_ends_with_a_sentence_on_the_restored_terminal(
         ({}, ["--url", "nonsense"], "is not a URL"),
         ({}, ["--token-file", "/nowhere"], "cannot be read"),
         ({"TERM": "dumb"}, [], "TERM=dumb"),
+        ({}, ["--theme", "pink"], "There is no theme 'pink'"),
+        ({}, ["--keys", "/nowhere.toml"], "cannot be read"),
     ],
 )
 async def test_what_is_wrong_at_the_start_is_said_before_the_screen_changes(
@@ -216,6 +295,10 @@ async def test_what_is_wrong_at_the_start_is_said_before_the_screen_changes(
         assert says.encode() in text
         assert b"Traceback" not in text
         assert b"\x1b[?1049h" not in text
+
+
+def _held(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 def _drain(here: Terminal) -> bytes:

@@ -11,6 +11,7 @@ from fte.bus.log import LogBus
 from fte.daemon.health import Health
 from fte.daemon.http import application, bind, serve
 from fte.daemon.operator_api import OperatorApi
+from fte.daemon.overview import Overview
 from fte.daemon.stream import Stream
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
@@ -38,7 +39,8 @@ async def backend(
     listening = bind("127.0.0.1", 0)
     api = OperatorApi(pool, hints.ring, undo)
     stream = Stream(api, bus or LogBus(pool, hints), stop)
-    app = application([*api.routes(), *stream.routes(), *Health(pool).routes()])
+    overview = Overview(api, hints)
+    app = application([*api.routes(), *stream.routes(), *overview.routes(), *Health(pool).routes()])
     serving = asyncio.create_task(serve(app, listening, stop))
     try:
         yield Backend(f"http://127.0.0.1:{listening.getsockname()[1]}", pool, hints)

@@ -20,6 +20,19 @@ from fte.wire import ActionDone, ConversationView, CustomerView, OperatorView, Q
 from tests.daemon.support import Backend, backend
 from tests.support import receive, until
 
+ELSEWHERE = {
+    "read",
+    "approve",
+    "reject",
+    "regenerate",
+    "duty",
+    "canned",
+    "configure",
+    "dead_letters",
+    "merge",
+}
+IN_A_CONVERSATION = [action for action in ACTIONS if action not in ELSEWHERE]
+
 
 @pytest.fixture
 async def daemon(pool: Pool, hints: Hints) -> AsyncIterator[Backend]:
@@ -62,11 +75,14 @@ async def test_every_operator_route_is_closed_without_a_token(
             "/operator/stream",
             f"/conversations/{id_}",
             "/customers/lookup?email=ada@example.com",
+            "/operator/tickets/1",
+            "/operator/canned",
+            "/operator/colleagues",
         ):
             response = await nobody.get(path)
             assert response.status_code == 401, path
             assert response.headers["www-authenticate"] == "Bearer"
-        for action in ("take_over", "reply", "note", "release", "resolve", "snooze"):
+        for action in IN_A_CONVERSATION:
             assert (await act(nobody, id_, action)).status_code == 401, action
 
 
@@ -75,10 +91,51 @@ async def test_roles_and_actions(daemon: Backend, role: str) -> None:
     conversation = (await receive(daemon.pool)).conversation
     async with await daemon.client("X", role) as client:
         assert (await client.get("/operator/queue")).status_code == 200
-        elsewhere = {"read", "approve", "reject", "regenerate", "merge", "configure", "duty"}
-        for action in (one for one in ACTIONS if one not in elsewhere):
-            response = await act(client, conversation, action, text="hello")
+        for action in IN_A_CONVERSATION:
+            response = await act(client, conversation, action, text="hello", epoch=99)
             assert (response.status_code == 403) is not allowed(role, action), (role, action)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_who_keeps_canned_replies(daemon: Backend, role: str) -> None:
+    async with await daemon.client("X", role) as client:
+        body = {"key": "hi", "title": "Hi", "body": "Hello {first_name}"}
+        saved = await client.put("/operator/canned/hi", json=body)
+        assert saved.status_code == (200 if allowed(role, "canned") else 403)
+        assert (await client.get("/operator/canned")).status_code == 200
+        removed = await client.delete("/operator/canned/hi")
+        assert removed.status_code == (204 if allowed(role, "canned") else 403)
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "field"),
+    [
+        ("set_priority", {}, "priority"),
+        ("set_priority", {"priority": "urgent"}, "priority"),
+        ("set_category", {}, "category"),
+        ("tag", {}, "add"),
+        ("tag", {"add": ["a/b"]}, "tags"),
+        ("tag", {"add": ["a"] * 11}, "add"),
+        ("merge_in", {}, "other"),
+        ("merge_in", {"other": "x"}, "other"),
+        ("resolve", {"resolution": "magic"}, "resolution"),
+    ],
+)
+async def test_a_bad_action_names_the_field(
+    daemon: Backend, sam: httpx.AsyncClient, action: str, body: dict[str, Any], field: str
+) -> None:
+    conversation = (await receive(daemon.pool)).conversation
+    response = await act(sam, conversation, action, **body)
+    assert response.status_code == 422, response.text
+    assert field in response.json()["fields"], response.text
+
+
+async def test_a_canned_reply_that_cannot_be_used_is_refused(daemon: Backend) -> None:
+    async with await daemon.client("Lea", "lead") as lea:
+        body = {"key": "hi", "title": "Hi", "body": "Hello {nme}"}
+        assert "{nme}" in (await lea.put("/operator/canned/hi", json=body)).json()["fields"]["body"]
+        assert (await lea.put("/operator/canned/ho", json=body)).status_code == 422
+        assert (await lea.delete("/operator/canned/hi")).status_code == 404
 
 
 async def test_the_way_of_a_conversation(daemon: Backend, sam: httpx.AsyncClient) -> None:
@@ -100,6 +157,36 @@ async def test_the_way_of_a_conversation(daemon: Backend, sam: httpx.AsyncClient
     assert (
         await act(sam, received.conversation, "resolve", seen=2, epoch=1, reason="done")
     ).status_code == 200
+
+
+async def test_a_walk_comes_to_every_row_of_a_view(daemon: Backend, sam: httpx.AsyncClient) -> None:
+    talks = [
+        (await receive(daemon.pool, identifier=f"c{serial}@example.com")).conversation for serial in range(7)
+    ]
+    await act(sam, talks[2], "take_over")
+    await act(sam, talks[4], "take_over")
+    await act(sam, talks[4], "resolve", reason="done", seen=1, epoch=1)
+    async with await daemon.client("Dana") as dana:
+        for talk in (talks[1], talks[4]):
+            await act(dana, talk, "note", text="@Sam, please look")
+    for view, wanted in (
+        ("open", {0, 1, 2, 3, 5, 6}),
+        ("mine", {2}),
+        ("needs_person", set()),
+        ("mentions", {1, 4}),
+        ("resolved", {4}),
+        ("all", set(range(7))),
+    ):
+        found, before = [], 10**11 - 1
+        while True:
+            query = {"view": view, "before": str(before), "limit": "2"}
+            page = decode((await sam.get("/operator/queue", params=query)).content, QueuePage)
+            found += [item.conversation_id for item in page.items]
+            if len(page.items) < 2:
+                break
+            before = page.items[-1].number
+        assert found == [talks[serial] for serial in sorted(wanted, reverse=True)], view
+    assert (await sam.get("/operator/queue", params={"before": "x"})).status_code == 422
 
 
 async def test_a_customer_is_found_by_address_or_number(daemon: Backend, sam: httpx.AsyncClient) -> None:

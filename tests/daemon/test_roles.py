@@ -35,13 +35,21 @@ MATRIX: Final[dict[Action, str]] = {
     "send_again": "agent lead admin",
     "undo_send": "agent lead admin",
     "snooze": "agent lead admin",
+    "set_priority": "agent lead admin",
+    "set_category": "agent lead admin",
+    "tag": "agent lead admin",
+    "assign": "agent lead admin",
+    "merge_in": "agent lead admin",
+    "part": "agent lead admin",
     "approve": "agent lead admin",
     "reject": "agent lead admin",
     "regenerate": "agent lead admin",
     "link": "agent lead admin",
     "duty": "agent lead admin",
     "merge": "lead admin",
+    "canned": "lead admin",
     "configure": "lead admin",
+    "dead_letters": "lead admin",
 }
 """Who may do what."""
 
@@ -55,6 +63,12 @@ _IN_A_CONVERSATION: Final = (
     "send_again",
     "undo_send",
     "snooze",
+    "set_priority",
+    "set_category",
+    "tag",
+    "assign",
+    "merge_in",
+    "part",
 )
 _TALK: Final = "/operator/conversations/{id}"
 ROUTES: Final[dict[tuple[str, str], str]] = {
@@ -69,6 +83,19 @@ ROUTES: Final[dict[tuple[str, str], str]] = {
         ("POST", f"/operator/drafts/{{id}}/{action}"): action
         for action in ("approve", "reject", "regenerate")
     },
+    ("GET", "/operator/colleagues"): "read",
+    ("GET", "/operator/tickets/{id}"): "read",
+    ("GET", "/operator/canned"): "read",
+    ("PUT", "/operator/canned/{id}"): "canned",
+    ("DELETE", "/operator/canned/{id}"): "canned",
+    ("GET", "/operator/metrics"): "read",
+    ("GET", "/operator/channels"): "read",
+    ("GET", "/operator/dead_letters"): "read",
+    ("GET", "/operator/dead_letters/{id}"): "read",
+    ("POST", "/operator/dead_letters/retry"): "dead_letters",
+    ("POST", "/operator/dead_letters/drop"): "dead_letters",
+    ("GET", "/operator/customers"): "read",
+    ("GET", "/operator/knowledge/search"): "read",
     ("GET", "/operator/modes"): "read",
     ("POST", "/operator/modes"): "configure",
     ("GET", "/operator/stream"): "read",
@@ -154,7 +181,9 @@ async def ask(client: httpx.AsyncClient, method: str, path: str) -> int:
     elif path.endswith("/lookup"):
         path += "?email=nobody@example.com"
     headers = {"Idempotency-Key": str(new_id())}
-    json = body if method == "POST" else None
+    if "/canned/" in path and method == "PUT":
+        body = {"key": "hello", "title": "Hello", "body": "Hello."}
+    json = body if method in ("POST", "PUT") else None
     async with client.stream(method, path, json=json, headers=headers) as response:
         return response.status_code
 
@@ -205,18 +234,19 @@ async def test_every_action_is_written_down(daemon: House) -> None:
 
         async def do(action: Action, path: str, **body: Any) -> None:
             before = await daemon.pool.fetchval("select count(*) from audit")
-            epoch = await daemon.pool.fetchval(
-                "select epoch from conversations where id = $1", first.conversation
-            )
-            asked = body or {"seen": 99, "epoch": epoch, "text": "words"}
+            if action in _IN_A_CONVERSATION:
+                select = "select epoch from conversations where id = $1::uuid"
+                epoch = await daemon.pool.fetchval(select, path.split("/")[3])
+                body = {"seen": 99, "epoch": epoch, **(body or {"text": "words"})}
             headers = {"Idempotency-Key": str(new_id())}
-            response = await lee.post(path, json=asked, headers=headers)
+            method = "PUT" if action == "canned" else "POST"
+            response = await lee.request(method, path, json=body, headers=headers)
             assert response.status_code == 200, (action, response.text)
             row = await daemon.pool.fetchrow(
                 "select a.action, o.name from audit a join operators o on o.id = a.operator_id order by a.id desc limit 1"
             )
             assert row is not None
-            assert (row["action"], row["name"]) == (action, "Lee")
+            assert (row["action"].removeprefix("drop_"), row["name"]) == (action, "Lee")
             assert await daemon.pool.fetchval("select count(*) from audit") == before + 1
             done.add(action)
 
@@ -231,11 +261,25 @@ async def test_every_action_is_written_down(daemon: House) -> None:
         await do("send_again", f"{talk}/send_again")
         await do("undo_send", f"{talk}/undo_send")
         tomorrow = datetime.now(UTC) + timedelta(days=1)
-        await do("snooze", f"{talk}/snooze", seen=99, epoch=1, until=tomorrow.isoformat())
+        await do("snooze", f"{talk}/snooze", until=tomorrow.isoformat())
+        await do("set_priority", f"{talk}/set_priority", priority="high")
+        await do("set_category", f"{talk}/set_category", category="billing")
+        await do("tag", f"{talk}/tag", add=["vip"])
+        await do("assign", f"{talk}/assign", to=None)
+        await do("take_over", f"{talk}/take_over")
         await do("release", f"{talk}/release")
         await do("resolve", f"{talk}/resolve")
         await do("link", f"{talk}/link", channel="email", address="new@example.com")
         await do("merge", f"/operator/customers/{customers[0]}/merge", other=str(customers[1]))
+        await do("take_over", f"{talk}/take_over")
+        await do("merge_in", f"{talk}/merge_in", other=str(other.conversation))
+        await do("part", f"/operator/conversations/{other.conversation}/part")
+        await do("canned", "/operator/canned/hello", key="hello", title="Hello", body="Hello.")
+        letter = await daemon.pool.fetchval(
+            """insert into dead_letters (event_id, group_name, topic, key, event, error, attempts)
+               values (gen_random_uuid(), 'g', 't', 'k', '{}', 'broke', 3) returning id"""
+        )
+        await do("dead_letters", "/operator/dead_letters/drop", letters=[letter], reason="broken for good")
         await do("configure", "/operator/modes", channel="email", mode="draft")
         for action, field in (("approve", "hash"), ("reject", "reason"), ("regenerate", "hint")):
             await daemon.pool.execute("update turns set state = 'cancelled' where state = 'due'")

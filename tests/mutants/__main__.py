@@ -15,8 +15,10 @@ from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.chaos import CHAOS
 from tests.mutants.deadlines import DEADLINES
+from tests.mutants.desk import DESK
 from tests.mutants.drafts import DRAFTS
 from tests.mutants.gmail import GMAIL
+from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
 from tests.mutants.presence import PRESENCE
@@ -35,6 +37,8 @@ MUTANTS = (
     *DRAFTS,
     *DEADLINES,
     *PRESENCE,
+    *DESK,
+    *HABITS,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")

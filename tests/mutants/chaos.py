@@ -34,8 +34,8 @@ CHAOS = (
         name="takeovers-do-not-wait-for-each-other",
         invariant="I8 one owner",
         path="fte/store/control.sql",
-        healthy="select id from conversations where id = $1 for update",
-        sick="select id from conversations where id = $1",
+        healthy="select id from conversations where id = any ($1) order by id for update",
+        sick="select id from conversations where id = any ($1) order by id",
         tests=(_CONTROL, "-k", "racing_takeovers"),
     ),
     Mutant(

@@ -13,7 +13,17 @@ from fte.domain.ids import new_id
 from fte.domain.turns import HISTORY_MAX, Outcome, Trace
 from fte.pg import log
 from fte.pg.pool import Pool
-from fte.store import attachments, claims, control, conversations, deadlines, operators, tickets, turns
+from fte.store import (
+    attachments,
+    claims,
+    control,
+    conversations,
+    deadlines,
+    inspection,
+    operators,
+    tickets,
+    turns,
+)
 from tests.support import receive
 
 MESSAGES = 20_000
@@ -155,17 +165,19 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
             (A_CONVERSATION, new_id(), AN_OPERATOR, 1, "escalated"),
             {"conversations_pkey", "turns_open", MESSAGE_INDEX, "replies_part"},
         ),
-        "pick open": (pick, ("open", AN_OPERATOR, None, 200), {due, people, recent}),
-        "pick resolved": (pick, ("resolved", AN_OPERATOR, None, 200), {resolved}),
-        "pick mine": (pick, ("mine", AN_OPERATOR, None, 200), {due, held}),
-        "pick who needs a person": (pick, ("needs_person", AN_OPERATOR, None, 200), {due, people}),
-        "pick all": (pick, ("all", AN_OPERATOR, None, 200), {due, people, recent, resolved}),
+        "pick open": (pick, ("open", AN_OPERATOR, None, 200, []), {due, people, recent}),
+        "pick resolved": (pick, ("resolved", AN_OPERATOR, None, 200, []), {resolved}),
+        "pick mine": (pick, ("mine", AN_OPERATOR, None, 200, []), {due, held}),
+        "pick who needs a person": (pick, ("needs_person", AN_OPERATOR, None, 200, []), {due, people}),
+        "pick all": (pick, ("all", AN_OPERATOR, None, 200, []), {due, people, recent, resolved}),
+        "pick mentions": (pick, ("mentions", AN_OPERATOR, None, 200, []), {"conversations_pkey"}),
+        "events of a ticket": (inspection._sql.events, (str(A_CONVERSATION), 2_000), {"log_conversation"}),
         "items": (
             conversations._sql.items,
             (some_talks[:50],),
             {"conversations_pkey", "customers_pkey", "tickets_conversation", MESSAGE_INDEX},
         ),
-        "pick snoozed": (pick, ("snoozed", AN_OPERATOR, None, 200), {"conversations_snoozed"}),
+        "pick snoozed": (pick, ("snoozed", AN_OPERATOR, None, 200, []), {"conversations_snoozed"}),
         "ring": (deadlines._sql.ring, (100, 2.0), {"conversations_alarms", "conversations_stale"}),
         "wake": (deadlines._sql.wake, (100,), {"conversations_snoozed"}),
         "count": (
@@ -258,7 +270,7 @@ async def test_a_page_of_ten_thousand_due_reads_a_page(filled: Pool) -> None:
             )
             await connection.execute("analyze conversations")
             statement = f"explain (analyze, format json) {conversations._sql.pick}"
-            [root] = await connection.fetchval(statement, "open", AN_OPERATOR, None, 200)
+            [root] = await connection.fetchval(statement, "open", AN_OPERATOR, None, 200, [])
         finally:
             await transaction.rollback()
     walked = [node for node in nodes(root["Plan"]) if node.get("Index Name") == "conversations_due"]

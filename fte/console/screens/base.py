@@ -44,11 +44,11 @@ class ConsoleScreen(Screen[None]):
     def active_context(self) -> Context:
         return self.context
 
-    def action_perform(self, id: str) -> None:
-        """Do the action, or say why it cannot be done."""
+    def action_perform(self, id: str, *number: int) -> None:
+        """Do the action, or say why it cannot be done. `number` is the key of a numbered one."""
         refusal = keys.action(id).why_not(self.situation())
         if refusal is None:
-            getattr(self, f"do_{id}")()
+            getattr(self, f"do_{id}")(*number)
         else:
             self.console.say(refusal, "warning")
 
@@ -61,11 +61,28 @@ class ConsoleScreen(Screen[None]):
 
         self.console.push_screen(HelpScreen(self.active_context, self.situation()))
 
+    def do_jump(self) -> None:
+        from fte.console.screens.choices import NumberScreen
+
+        def chosen(number: int | None) -> None:
+            if number is not None:
+                self.console.jump(number)
+
+        self.console.push_screen(NumberScreen(), chosen)
+
+    @property
+    def crumb(self) -> str:
+        """What this screen is called in the line that says where one is; empty on the first one."""
+        return ""
+
     def do_palette(self) -> None:
         self.console.action_command_palette()
 
     def do_retry(self) -> None:
         self.console.reconnect()
+
+    def heard(self) -> None:
+        """Something happened, anywhere."""
 
     def paint_frame(self) -> None:
         """Bring the status line and the key bar up to date."""
@@ -74,10 +91,11 @@ class ConsoleScreen(Screen[None]):
         console = self.console
         queue, link = console.queue, console.link
         left = (
-            present.counts_line(queue.counts(), queue.view, queue.filter, queue.search)
+            present.counts_line(queue.counts(), queue.view, queue.filter, queue.search, len(queue.marked))
             if queue.loaded
             else ["…"]
         )
+        left += present.crumbs([s.crumb for s in console.screen_stack if isinstance(s, ConsoleScreen)])
         words = present.link_words(link, console.paused, console.held_back)
         name = present.who_am_i(console.operator, console.read_only)
         self.query_one(StatusBar).show(left, [words, (f"  {name}", "$foreground 60%") if name else ""])

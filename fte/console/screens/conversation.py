@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
 
 from textual import on
@@ -16,35 +17,57 @@ from textual.events import Click
 from textual.widgets import TextArea
 
 from fte.console import keys, present
+from fte.console.clipboard import Piece, address_of, number_of, words_of
 from fte.console.drafts import Draft, Kind, Sending
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Context, Situation
 from fte.console.model import Conversation, holder_of
 from fte.console.safe import Part, content, line
 from fte.console.screens.base import ConsoleScreen
+from fte.console.screens.choices import CopyScreen
 from fte.console.screens.customer import CustomerScreen
-from fte.console.screens.dialogs import ReasonScreen, ReleaseScreen, SnoozeScreen, TraceScreen
+from fte.console.screens.dialogs import (
+    ChoiceScreen,
+    ConfirmScreen,
+    ReleaseScreen,
+    ResolveScreen,
+    SnoozeScreen,
+    TagsScreen,
+    TraceScreen,
+)
 from fte.console.screens.files import FilesScreen, Listed
 from fte.console.widgets.composer import Composer
 from fte.console.widgets.key_bar import KeyBar
-from fte.console.widgets.plain import Plain
+from fte.console.widgets.plain import Plain, Row
 from fte.console.widgets.status_bar import StatusBar
 from fte.console.widgets.transcript import Entry, Transcript
+from fte.domain import canned
 from fte.domain.errors import Conflict, FteError, NotFound, Rejected
 from fte.domain.handover import Spoken, summed_up
 from fte.domain.ids import new_id
 from fte.domain.operators import Action
 from fte.domain.presence import HEARTBEAT, Doing
-from fte.wire import ActionDone, ActionRequest, ConversationView, MessageView, RunView
+from fte.domain.tickets import CATEGORIES, PRIORITIES, Resolution
+from fte.wire import (
+    ActionDone,
+    ActionRequest,
+    CannedPage,
+    CannedReply,
+    ConversationSummary,
+    ConversationView,
+    MessageView,
+    QueueItem,
+    RunView,
+)
 
 ATTEND_PAUSE: Final = 1.0
 """Seconds between two words to colleagues about what is done here."""
 WRITING: Final = timedelta(seconds=20)
 """How long after a key press somebody counts as writing."""
 REFRESH_PAUSE: Final = 0.25
+"""Seconds between two fetches of the conversation that events caused."""
 TICK: Final = 15.0
 """Seconds between two looks at the clock."""
-"""Seconds between two fetches of the conversation that events caused."""
 _WORDS: Final[dict[Action, str]] = {
     "take_over": "the takeover",
     "reply": "your reply",
@@ -54,17 +77,29 @@ _WORDS: Final[dict[Action, str]] = {
     "send_again": "sending it again",
     "undo_send": "taking it back",
     "snooze": "putting it aside",
+    "set_priority": "setting the priority",
+    "set_category": "setting the category",
+    "tag": "setting the tags",
+    "assign": "assigning it",
+    "merge_in": "the merge",
+    "part": "parting it",
     "link": "asking for a code",
 }
 _DONE: Final[dict[Action, str]] = {
     "take_over": "You hold it now. The AI is silent.",
-    "reply": f"Reply handed over; {keys.key_of('undo_send')} takes it back while it waits.",
+    "reply": "Reply handed over.",
     "note": "Note added.",
     "release": "Handed back to the AI.",
     "resolve": "Resolved.",
     "send_again": "Handed over for delivery once more.",
     "undo_send": "Taken back, the customer does not get it.",
     "snooze": "Put aside; it comes back by itself.",
+    "set_priority": "The priority is set.",
+    "set_category": "The category is set.",
+    "tag": "The tags are set.",
+    "assign": "Assigned.",
+    "merge_in": "Merged. What the customer writes there comes here.",
+    "part": "It is on its own again.",
 }
 
 
@@ -91,6 +126,8 @@ class ConversationScreen(ConsoleScreen):
         self._busy: Attempt | None = None
         self._unknown: Attempt | None = None
         self._discard_armed = False
+        self._canned: CannedPage | None = None
+        self._unfilled = ""
         self._listing: FilesScreen | None = None
         self._painting = asyncio.Lock()
         self._fetching = asyncio.Lock()
@@ -195,6 +232,8 @@ class ConversationScreen(ConsoleScreen):
             self._does_else.set()
 
     def on_unmount(self) -> None:
+        self.console.drafts.let_go(self.conversation, "reply")
+        self.console.drafts.let_go(self.conversation, "note")
         self.console.run_worker(self._leave(), group="attention", exit_on_error=False)
 
     async def _leave(self) -> None:
@@ -376,8 +415,145 @@ class ConversationScreen(ConsoleScreen):
         if self._listing is not None and self._listing.is_attached:
             self._listing.refreshed(self._files())
 
+    def do_inspect(self) -> None:
+        from fte.console.screens.ticket import TicketScreen
+
+        self.console.push_screen(TicketScreen(self.conversation))
+
+    @property
+    def crumb(self) -> str:
+        return f"#{self.talk.view.item.number}" if self.talk.view else "…"
+
+    def do_copy(self) -> None:
+        view = self.talk.view
+        if view is None:
+            return
+        visible, now = set(self.transcript.visible_seqs()), self.console.now()
+        seen = [message for message in self.talk.shown() if message.seq in visible][-1:]
+        pieces = [words_of(message, present.clock_time(message.created_at, now)) for message in seen]
+        pieces += [number_of(view.item), address_of(self.console.url, view.item)]
+
+        def chosen(piece: Piece | None) -> None:
+            if piece is not None:
+                self.console.copy(piece)
+
+        self.console.push_screen(CopyScreen(pieces), chosen)
+
     def do_back(self) -> None:
         self.dismiss()
+
+    # -- sorting
+
+    def do_set_priority(self) -> None:
+        self._choose("Which priority?", PRIORITIES, self._item.priority, self._set_priority)
+
+    def _set_priority(self, chosen: str | None) -> None:
+        if chosen is not None:
+            self._begin("set_priority", priority=chosen)
+
+    def do_set_category(self) -> None:
+        self._choose("Which category?", CATEGORIES, self._item.category, self._set_category)
+
+    def _set_category(self, chosen: str | None) -> None:
+        if chosen is not None:
+            self._begin("set_category", category=chosen)
+
+    @property
+    def _item(self) -> QueueItem:
+        assert self.talk.view is not None, "the table of keys asks for it"
+        return self.talk.view.item
+
+    def _choose(
+        self, question: str, names: Sequence[str], now: str, chosen: Callable[[str | None], None]
+    ) -> None:
+        rows = [Row(name, ("  ", present.reason_words(name))) for name in names]
+        self.console.push_screen(ChoiceScreen(question, rows, chosen=names.index(now)), chosen)
+
+    def do_tag(self) -> None:
+        tags = self._item.tags
+        self.console.push_screen(TagsScreen(tags), partial(self._tag, tags))
+
+    def _tag(self, before: list[str], wanted: tuple[str, ...] | None) -> None:
+        if wanted is None:
+            return
+        add, remove = sorted(set(wanted) - set(before)), sorted(set(before) - set(wanted))
+        if add or remove:
+            self._begin("tag", add=add, remove=remove)
+
+    def do_assign(self) -> None:
+        self.run_worker(self._ask_whom(), group="assign", exclusive=True, exit_on_error=False)
+
+    async def _ask_whom(self) -> None:
+        try:
+            people = await (await self.console.connected()).colleagues()
+        except FteError as error:
+            self.console.say(f"Colleagues could not be loaded: {error.message}", "warning")
+            return
+        rows = [
+            Row(f"={one.name}", (f"  {line(one.name, 60)}", (f"  {one.role}", "$foreground 60%")))
+            for one in people
+        ]
+        rows.append(Row("nobody", ("  nobody: it needs a person",)))
+        self.console.push_screen(ChoiceScreen("Who is to have it?", rows, filtered=True), self._assign)
+
+    def _assign(self, chosen: str | None) -> None:
+        if chosen is not None:
+            self._begin("assign", to=None if chosen == "nobody" else chosen.removeprefix("="))
+
+    def do_merge_in(self) -> None:
+        if self._item.merged_into is not None:
+            facts = (
+                f"It goes on in #{self._item.merged_into} now. On its own again it is as it was before; what came since "
+                "stays there. Where the customer was waiting, you will hold it."
+            )
+            screen = ConfirmScreen("Part this conversation from the other one?", facts, "Part")
+            self.console.push_screen(screen, self._part)
+        else:
+            self.run_worker(self._ask_which(), group="merge", exclusive=True, exit_on_error=False)
+
+    def _part(self, yes: bool | None) -> None:
+        if yes:
+            self._begin("part")
+
+    async def _ask_which(self) -> None:
+        view = self.talk.view
+        try:
+            if view is None or view.customer_id is None:
+                raise NotFound("the daemon does not say who the customer is.")
+            page = await (await self.console.connected()).customer(view.customer_id)
+        except FteError as error:
+            self.console.say(f"The customer could not be loaded: {error.message}", "warning")
+            return
+        now, merged = self.console.now(), {one.conversation_id for one in view.merged}
+        others = [
+            one for one in page.conversations if one.conversation_id not in (self.conversation, *merged)
+        ]
+        if not others:
+            self.console.say("The customer has no other conversation to merge.")
+            return
+        rows = [
+            Row(f"={one.conversation_id}", ("  ", *present.earlier_conversation(one, False, now)))
+            for one in others
+        ]
+        question = f"Which conversation is to go on in #{view.item.number}?"
+        self.console.push_screen(ChoiceScreen(question, rows), partial(self._confirm_merge, others))
+
+    def _confirm_merge(self, others: list[ConversationSummary], chosen: str | None) -> None:
+        if chosen is None:
+            return
+        other = next(one for one in others if str(one.conversation_id) == chosen.removeprefix("="))
+        facts = (
+            f"#{other.number} ({line(other.subject, 80)}) is closed as a duplicate: the AI is silent there, and what the "
+            f"customer writes to it comes to #{self._item.number}. Its messages stay in it. It can be undone."
+        )
+        question = f"Have #{other.number} go on in #{self._item.number}?"
+        self.console.push_screen(
+            ConfirmScreen(question, facts, "Merge"), partial(self._merge, other.conversation_id)
+        )
+
+    def _merge(self, other: UUID, yes: bool | None) -> None:
+        if yes:
+            self._begin("merge_in", other=other)
 
     # -- acting
 
@@ -410,12 +586,11 @@ class ConversationScreen(ConsoleScreen):
             self._begin("release", reason=reason or None, text=word or None)
 
     def do_resolve(self) -> None:
-        question = "Resolve the conversation? A new message of the customer opens it again."
-        self.console.push_screen(ReasonScreen(question, "Resolve", required=True), self._resolve)
+        self.console.push_screen(ResolveScreen(), self._resolve)
 
-    def _resolve(self, reason: str | None) -> None:
-        if reason is not None:
-            self._begin("resolve", reason=reason)
+    def _resolve(self, ended: tuple[Resolution, str] | None) -> None:
+        if ended is not None:
+            self._begin("resolve", reason=ended[1], resolution=ended[0])
 
     def do_snooze(self) -> None:
         view = self.talk.view
@@ -437,21 +612,13 @@ class ConversationScreen(ConsoleScreen):
     def do_undo_send(self) -> None:
         self._begin("undo_send")
 
-    def _begin(
-        self,
-        action: Action,
-        *,
-        text: str | None = None,
-        reason: str | None = None,
-        until: datetime | None = None,
-    ) -> None:
-        refusal = keys.action(action).why_not(self.situation())
+    def _begin(self, action: Action, **asked: Any) -> None:
+        refusal = keys.action("merge_in" if action == "part" else action).why_not(self.situation())
         if refusal is not None or self.talk.view is None:
             self.console.say(refusal or "The conversation is still being loaded.", "warning")
             return
         seen = self.talk.seen(self.console.now())
-        epoch = self.talk.view.epoch
-        request = ActionRequest(seen=seen, epoch=epoch, text=text, reason=reason, until=until)
+        request = ActionRequest(seen=seen, epoch=self.talk.view.epoch, **asked)
         self._start(Attempt(action, request, new_id()))
 
     def _start(self, attempt: Attempt) -> None:
@@ -493,7 +660,10 @@ class ConversationScreen(ConsoleScreen):
 
     def _succeeded(self, attempt: Attempt, done: ActionDone) -> None:
         back = attempt.action == "snooze" and attempt.request.until is None
-        self.console.say("It is back in the queue." if back else _DONE[attempt.action])
+        words = "It is back in the queue." if back else _DONE[attempt.action]
+        if attempt.action == "reply":
+            words = f"Reply handed over; {keys.key_of('undo_send')} takes it back while it waits."
+        self.console.say(words)
         if done.in_flight:
             already = present.plural(len(done.in_flight), "answer")
             words = f"{already} of the AI had left before you took over and may still reach the customer."
@@ -518,7 +688,7 @@ class ConversationScreen(ConsoleScreen):
             self._write("reply")
 
     async def _refused(self, attempt: Attempt, error: FteError) -> None:
-        words = _sentence(error)
+        words = present.sentence(error)
         if attempt.action not in ("reply", "note"):
             self.console.say(words, "warning")
             return
@@ -561,6 +731,7 @@ class ConversationScreen(ConsoleScreen):
         self._write("note")
 
     def _write(self, kind: Kind) -> None:
+        alone = self.console.drafts.hold(self.conversation, kind)
         draft = self.console.drafts.load(self.conversation, kind)
         item = self.talk.view.item if self.talk.view else None
         heard_on = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
@@ -571,9 +742,65 @@ class ConversationScreen(ConsoleScreen):
         )
         heading = to if kind == "reply" else "Note for colleagues, never sent to the customer"
         self.composer.open(kind, heading, draft.text if draft else "")
-        if draft and draft.sending is None:
+        if not alone:
+            self.composer.tell(("▲ Others of your consoles write here: this text may not be kept.", "bold"))
+        elif draft and draft.sending is None:
             self.composer.tell("Your draft, as you left it.")
+        self._unfilled = ""
+        if kind == "reply":
+            self.composer.canned = self._expand
+            self.run_worker(self._load_canned(), group="canned", exclusive=True, exit_on_error=False)
         self.call_after_refresh(self.paint)
+
+    # -- canned replies
+
+    async def _load_canned(self) -> None:
+        try:
+            self._canned = await (await self.console.connected()).canned()
+        except FteError:
+            self._canned = self._canned or None
+
+    def _fitting(self) -> list[CannedReply]:
+        """The canned replies for the channel an answer goes to."""
+        heard = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
+        channel = next(heard, self._item.channel)
+        replies = self._canned.items if self._canned else []
+        return [one for one in replies if one.channel in (None, channel)]
+
+    def _expand(self, key: str) -> str | None:
+        found = next((one for one in self._fitting() if one.key == key), None)
+        return None if found is None else self._filled(found)
+
+    def _filled(self, reply: CannedReply) -> str | None:
+        """The reply with its variables filled in; says what is missing. None when it cannot be used."""
+        company, me = self._canned.company if self._canned else "", self.console.queue.me or ""
+        item = self._item
+        values = canned.values(customer=item.customer, ticket=item.number, operator=me, company=company)
+        try:
+            rendered = canned.render(reply.body, values)
+        except Rejected as error:
+            self.composer.tell(("✗ Not put in. ", "bold"), present.sentence(error))
+            return None
+        if rendered.missing:
+            self.composer.tell(("? Fill in yourself: ", "bold"), _braced(rendered.missing))
+        return rendered.text
+
+    def do_canned(self) -> None:
+        if self.composer.kind != "reply" or self.composer.area.read_only:
+            self.console.say("Canned replies are for replies that are being written.", "warning")
+        elif self._canned is None:
+            self.console.say("Canned replies are still being loaded, or could not be; try again.", "warning")
+            self.run_worker(self._load_canned(), group="canned", exclusive=True, exit_on_error=False)
+        elif not self._fitting():
+            self.console.say("There is none yet. A lead or an admin adds one: fte canned add.")
+        else:
+            rows = [Row(one.key, tuple(present.canned_parts(one))) for one in self._fitting()]
+            self.console.push_screen(ChoiceScreen("Which canned reply?", rows, filtered=True), self._put_in)
+
+    def _put_in(self, key: str | None) -> None:
+        text = self._expand(key) if key is not None else None
+        if text is not None and self.composer.is_open:
+            self.composer.put_in(text)
 
     def _offer_unsent(self) -> None:
         """Bring back what was being sent when the console ended: with its key, so it is sent once."""
@@ -599,9 +826,33 @@ class ConversationScreen(ConsoleScreen):
         try:
             text = ActionRequest(seen=0, epoch=0, text=composer.text).required_text()
         except Rejected as error:
-            composer.tell(("✗ ", "bold"), _sentence(error))
+            composer.tell(("✗ ", "bold"), present.sentence(error))
+            return
+        missing = canned.unfilled(text) if composer.kind == "reply" else []
+        if missing and self._unfilled != text:
+            self._unfilled = text
+            advice = f" stands in it: fill it in, or {keys.key_of('send')} again sends it so."
+            composer.tell(("✗ Not sent. ", "bold"), _braced(missing), advice)
             return
         self._begin("note" if composer.kind == "note" else "reply", text=text)
+
+    def do_editor(self) -> None:
+        if self._busy or self._unknown:
+            self.console.say("It is being sent; the text cannot change now.", "warning")
+        else:
+            self.run_worker(self._edit(), group="editor", exclusive=True, exit_on_error=False)
+
+    async def _edit(self) -> None:
+        """Have the text written outside; whatever goes wrong there, what is here stays."""
+        self._store()
+        try:
+            text = await self.console.write_outside(self.composer.text)
+        except FteError as error:
+            self.composer.tell(("✗ Nothing has changed: ", "bold"), present.sentence(error))
+            return
+        self.composer.area.load_text(text)
+        self.composer.area.move_cursor(self.composer.area.document.end)
+        self._store()
 
     def do_leave(self) -> None:
         self._store()
@@ -629,6 +880,7 @@ class ConversationScreen(ConsoleScreen):
     def _close_composer(self) -> None:
         self._discard_armed = False
         self._typed_at = None
+        self.console.drafts.let_go(self.conversation, self.composer.kind)
         self.composer.close()
         self.transcript.focus()
         self._does()
@@ -671,14 +923,9 @@ def _kind(attempt: Attempt) -> Kind:
     return "note" if attempt.action == "note" else "reply"
 
 
+def _braced(names: Sequence[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
+
+
 def _quotes(messages: list[MessageView]) -> list[Part]:
     return [f"{line(message.author, 40)}: “{line(message.content, 200)}” " for message in messages[-3:]]
-
-
-def _sentence(error: FteError) -> str:
-    parts = [error.message]
-    if isinstance(error, Rejected) and error.fields:
-        parts = list(error.fields.values())
-    if error.remedy:
-        parts.append(error.remedy)
-    return " ".join(parts)

@@ -8,17 +8,20 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Key
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input
+from textual.widgets import Button, Input, OptionList
 
 from fte.console import present
 from fte.console.safe import content, line
-from fte.console.widgets.plain import Plain
+from fte.console.widgets.plain import Plain, PlainList, Row
 from fte.domain.conversations import REASON_MAX
 from fte.domain.errors import Rejected
 from fte.domain.handover import WORD_MAX
 from fte.domain.snooze import EXAMPLES
 from fte.domain.snooze import parse as parse_snooze
+from fte.domain.tags import changed
+from fte.domain.tickets import RESOLUTIONS, Resolution
 from fte.wire import RunView
 
 
@@ -202,6 +205,155 @@ class ConfirmScreen(ModalScreen[bool]):
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
+
+
+class ChoiceScreen(ModalScreen[str | None]):
+    """One of several things. With `filtered`, what is typed narrows them down; otherwise a row's first letter chooses."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("down", "move(1)", show=False, priority=True),
+        Binding("up", "move(-1)", show=False, priority=True),
+    ]
+
+    def __init__(
+        self, question: str, rows: Sequence[Row], *, filtered: bool = False, chosen: int | None = None
+    ) -> None:
+        super().__init__()
+        self._question, self._all, self._filtered, self._chosen = question, list(rows), filtered, chosen
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Plain((self._question, "bold"))
+            if self._filtered:
+                yield Input(placeholder="type to filter")
+            yield PlainList(id="files")
+            yield Plain(("↑ ↓ move   enter choose   esc cancel", "$foreground 60%"))
+
+    def on_mount(self) -> None:
+        self.query_one(PlainList).show(self._all, self._chosen)
+        (self.query_one(Input) if self._filtered else self.query_one(PlainList)).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        words = event.value.casefold().split()
+        self.query_one(PlainList).show(row for row in self._all if all(word in _text(row) for word in words))
+
+    def on_input_submitted(self) -> None:
+        self.query_one(PlainList).action_select()
+
+    def on_key(self, event: Key) -> None:
+        if self._filtered or event.character is None:
+            return
+        if event.character in "jk":
+            self.action_move(1 if event.character == "j" else -1)
+            return
+        begins = [
+            row.id for row in self._all if row.id and row.id.casefold().startswith(event.character.casefold())
+        ]
+        if len(begins) == 1:
+            event.stop()
+            event.prevent_default()
+            self.dismiss(begins[0])
+
+    def action_move(self, by: int) -> None:
+        self.query_one(PlainList).move(by)
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option.id)
+
+
+def _text(row: Row) -> str:
+    return "".join(part if isinstance(part, str) else part[0] for part in row.parts).casefold()
+
+
+class TagsScreen(ModalScreen[tuple[str, ...] | None]):
+    """The tags of a ticket, all in one line. Gives those that are wanted, each in its one spelling."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("ctrl+j,f5,ctrl+enter", "confirm", "set", priority=True),
+    ]
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        super().__init__()
+        self._tags = tags
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Plain(("Which tags has this ticket?", "bold"))
+            known = "".join(f"{tag} " for tag in self._tags)
+            yield Input(
+                known, placeholder="vip late, with blanks between them", max_length=400, select_on_focus=False
+            )
+            yield Plain(classes="problem")
+            yield Plain(("enter set   esc cancel", "$foreground 60%"))
+
+    @on(Input.Submitted)
+    def action_confirm(self) -> None:
+        try:
+            wanted = changed((), self.query_one(Input).value.split(), ())
+        except Rejected as error:
+            self.query_one(".problem", Plain).show(" ".join(error.fields.values()))
+            return
+        self.dismiss(wanted)
+
+
+class ResolveScreen(ModalScreen[tuple[Resolution, str] | None]):
+    """Asks how the matter ended, and why."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("f2,ctrl+t", "turn", "how it ended", priority=True),
+        Binding("ctrl+j,f5,ctrl+enter", "confirm", "resolve", priority=True),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._how = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Plain(("Resolve the conversation? A new message of the customer opens it again.", "bold"))
+            yield Plain(id="how")
+            yield Input(placeholder="Why? Colleagues read it.", max_length=REASON_MAX)
+            yield Plain(classes="problem")
+            with Horizontal(classes="buttons"):
+                yield Button(content("Cancel (esc)"), id="no")
+                yield Button(content("Resolve (ctrl+j)"), id="yes", variant="primary")
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def action_turn(self) -> None:
+        self._how = (self._how + 1) % len(RESOLUTIONS)
+        self._show()
+
+    def _show(self) -> None:
+        how = present.reason_words(RESOLUTIONS[self._how])
+        self.query_one("#how", Plain).show(
+            "How it ended: ", (how, "bold $text-primary"), ("   f2 turns", "$foreground 60%")
+        )
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one("#yes", Button).focus()
+
+    @on(Button.Pressed, "#no")
+    def _no(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#yes")
+    def action_confirm(self) -> None:
+        reason = self.query_one(Input).value.strip()
+        if not reason:
+            self.query_one(".problem", Plain).show("A word on why, please: colleagues read it later.")
+            self.query_one(Input).focus()
+            return
+        self.dismiss((RESOLUTIONS[self._how], reason))
 
 
 class AddressScreen(ModalScreen[str | None]):

@@ -96,6 +96,14 @@ class DraftsScreen(ConsoleScreen):
         self.watch(self.query_one("#draft-body"), "scroll_y", self._paint_more, init=False)
         self.run_worker(self._keep_fresh(), group="drafts", exit_on_error=False)
 
+    def on_unmount(self) -> None:
+        if self._editing is not None:
+            self.console.drafts.let_go(self._editing.id, "edit")
+
+    @property
+    def crumb(self) -> str:
+        return "drafts"
+
     @property
     def composer(self) -> Composer:
         return self.query_one(Composer)
@@ -305,7 +313,7 @@ class DraftsScreen(ConsoleScreen):
             )
         except FteError as error:
             self.triage.undecided(draft.id)
-            self.console.say(f"{attempt.name} not decided: {_sentence(error)}", "warning")
+            self.console.say(f"{attempt.name} not decided: {present.sentence(error)}", "warning")
         else:
             self._succeeded(attempt)
         self._on_their_way.pop(draft.id, None)
@@ -338,7 +346,7 @@ class DraftsScreen(ConsoleScreen):
                 f"It is not known whether {attempt.name} was taken back: {error.message}", "error"
             )
         except FteError as error:
-            self.console.say(f"{attempt.name} not taken back: {_sentence(error)}", "warning")
+            self.console.say(f"{attempt.name} not taken back: {present.sentence(error)}", "warning")
         else:
             text = attempt.request.text
             if text is not None:
@@ -364,10 +372,13 @@ class DraftsScreen(ConsoleScreen):
         if draft is None:
             return
         self._editing, self._discard_armed = draft, False
+        alone = self.console.drafts.hold(draft.id, "edit")
         kept = self.console.drafts.load(draft.id, "edit")
         heading = f"Answer to #{draft.number} {line(draft.customer, 40)}: sent in place of the draft"
         self.composer.open("edit", heading, kept.text if kept else draft.body)
-        if kept:
+        if not alone:
+            self.composer.tell(("▲ Others of your consoles write here: this text may not be kept.", "bold"))
+        elif kept:
             self.composer.tell("Your words, as you left them.")
         self.paint()
 
@@ -378,7 +389,7 @@ class DraftsScreen(ConsoleScreen):
         try:
             DraftDecision(text=text).checked_text()
         except Rejected as error:
-            self.composer.tell(("✗ ", "bold"), _sentence(error))
+            self.composer.tell(("✗ ", "bold"), present.sentence(error))
             return
         current = self.triage.current
         if current is not None and current.id == draft.id and current.state != "pending":
@@ -406,7 +417,25 @@ class DraftsScreen(ConsoleScreen):
         self._close_composer()
         self.paint()
 
+    def do_editor(self) -> None:
+        self.run_worker(self._edit_outside(), group="editor", exclusive=True, exit_on_error=False)
+
+    async def _edit_outside(self) -> None:
+        """Have the text written outside; whatever goes wrong there, what is here stays."""
+        try:
+            text = await self.console.write_outside(self.composer.text)
+        except FteError as error:
+            self.composer.tell(("✗ Nothing has changed: ", "bold"), present.sentence(error))
+            return
+        self.composer.area.load_text(text)
+        self.composer.area.move_cursor(self.composer.area.document.end)
+
+    def do_canned(self) -> None:
+        self.console.say("Canned replies are for replies that are being written.", "warning")
+
     def _close_composer(self) -> None:
+        if self._editing is not None:
+            self.console.drafts.let_go(self._editing.id, "edit")
         self._editing = None
         self.composer.close()
         self.query_one("#draft-body").focus()
@@ -425,12 +454,3 @@ class DraftsScreen(ConsoleScreen):
             self.composer.tell(
                 ("✗ Your words cannot be stored: ", "bold"), line(error.strerror or "disk error")
             )
-
-
-def _sentence(error: FteError) -> str:
-    parts = [error.message]
-    if isinstance(error, Rejected) and error.fields:
-        parts = list(error.fields.values())
-    if error.remedy:
-        parts.append(error.remedy)
-    return " ".join(parts)

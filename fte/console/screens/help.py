@@ -58,7 +58,7 @@ def help_lines(context: Context, situation: Situation) -> list[Part]:
 
 
 def _action_lines(action: Action, refusal: str | None) -> list[Part]:
-    names = " ".join(keys.shown_key(key) for key in action.keys)
+    names = " ".join(action.names)
     parts: list[Part] = [(f"  {names:<{_KEYS_WIDTH}}", "bold $text-primary"), _beside(action.help)]
     if refusal is not None:
         parts.append((f"  {'':<{_KEYS_WIDTH}}" + _beside(f"not now: {refusal}"), "$text-warning"))

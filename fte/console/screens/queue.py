@@ -1,7 +1,7 @@
 """The queue: what is due first, live."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, cast
-from uuid import UUID
 
 from textual import on
 from textual.app import ComposeResult
@@ -10,13 +10,19 @@ from textual.events import Click
 from textual.timer import Timer
 
 from fte.console import keys, present
+from fte.console.clipboard import number_of
 from fte.console.keys import Situation
-from fte.console.model import VIEWS, Filter, needs_person
+from fte.console.model import VIEWS, Filter
+from fte.console.rows import Rows
+from fte.console.saved import SavedView
 from fte.console.screens.base import ConsoleScreen
 from fte.console.widgets.key_bar import KeyBar
 from fte.console.widgets.plain import Plain
 from fte.console.widgets.queue_table import QueueTable, titles
 from fte.console.widgets.status_bar import StatusBar
+from fte.domain.errors import FteError
+from fte.domain.operators import Action
+from fte.wire import QueueItem
 
 if TYPE_CHECKING:
     from textual.widgets import Input
@@ -29,6 +35,7 @@ _EMPTY: Final = {
     "open": "Nothing is open. New conversations appear here by themselves.",
     "needs_person": "Nobody waits for a person.",
     "mine": "You hold no conversation.",
+    "mentions": "No note names you where you have done nothing since.",
     "snoozed": "Nothing is put aside.",
     "resolved": "Nothing has been resolved yet.",
     "all": "There is no conversation yet.",
@@ -82,7 +89,7 @@ class QueueScreen(ConsoleScreen):
         """The names of the columns, and what must not be missed above the rows on the screen."""
         if not self.is_whole:
             return
-        names, above = titles(self.size.width), present.above(self.table.above)
+        names, above = titles(self.size.width), present.above(self.table.waiting_above, self.table.late_above)
         room = max(0, self.size.width - len(above) - 1)
         self.query_one("#titles", Plain).show(
             *([f"{names[:room]:<{room}}", (above, "$text-error")] if above else [names])
@@ -98,7 +105,7 @@ class QueueScreen(ConsoleScreen):
 
     def situation(self) -> Situation:
         console = self.console
-        return console.situation(rows=len(self.table.rows))
+        return console.situation(rows=len(self.table.rows), marked=len(console.queue.marked))
 
     # -- painting
 
@@ -125,8 +132,9 @@ class QueueScreen(ConsoleScreen):
         console, queue = self.console, self.console.queue
         if queue.loaded and (at_once or not console.paused):
             now = console.now()
-            rows = [present.row(item, queue.me, now) for item in queue.rows()]
+            rows = Rows(queue.rows(), lambda item: present.row(item, queue.me, now), now)
             self.table.show(rows, self._why_empty())
+            self.table.mark(queue.marked)
             self._paint_titles()
             console.held_back = 0
         self.paint_frame()
@@ -176,6 +184,7 @@ class QueueScreen(ConsoleScreen):
         if queue.search:
             queue.look_at(queue.view)
             self.console.refresh_queue()
+        queue.unmark()
         self.action_leave_filter()
         self.paint(at_once=True)
 
@@ -198,11 +207,175 @@ class QueueScreen(ConsoleScreen):
         self.paint()
 
     def do_next_waiting(self) -> None:
-        waiting = [item.conversation_id for item in self.console.queue.rows() if needs_person(item)]
-        if not waiting:
+        if self.table.next_waiting() is None:
             self.console.say("Nobody in this list waits for a person.")
+
+    # -- marks
+
+    def do_mark(self) -> None:
+        key = self.table.cursor_key
+        if key is not None:
+            self.console.queue.mark(key)
+            self._marks_changed()
+            self.table.action_move(1)
+
+    def do_mark_all(self) -> None:
+        self.console.queue.mark_all()
+        self._marks_changed()
+
+    def _marks_changed(self) -> None:
+        self.table.mark(self.console.queue.marked)
+        self.paint_frame()
+
+    def _marked(self) -> list[QueueItem]:
+        """The marked rows as the screen shows them."""
+        marked = self.console.queue.marked
+        return [item for item in self.table.rows.items if item.conversation_id in marked]
+
+    def _numbers(self, items: Sequence[QueueItem]) -> str:
+        named = ", ".join(f"#{item.number}" for item in items[:8])
+        hidden = len(self.console.queue.marked) - len(items)
+        more = f" and {len(items) - 8} more" if len(items) > 8 else ""
+        aside = f" {hidden} marked ones are not in the list now and stay as they are." if hidden else ""
+        return f"{present.plural(len(items), 'conversation')}: {named}{more}.{aside}"
+
+    def _bulk(self, action: Action, what: str, text: str | None = None, reason: str | None = None) -> None:
+        from fte.console.screens.bulk import BulkScreen, Task
+
+        tasks = [Task(item, action, text, reason) for item in self._marked()]
+        self.console.queue.unmark()
+        self._marks_changed()
+        self.console.push_screen(BulkScreen(what, tasks))
+
+    def _few_enough(self) -> bool:
+        from fte.console.screens.bulk import BULK_MAX
+
+        count = len(self._marked())
+        if 1 <= count <= BULK_MAX:
+            return True
+        self.console.say(
+            f"{count:,} are marked; at most {BULK_MAX} at once."
+            if count
+            else "No marked row is in the list now.",
+            "warning",
+        )
+        return False
+
+    def do_bulk_take_over(self) -> None:
+        from fte.console.screens.dialogs import ConfirmScreen
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._bulk("take_over", "Taking over")
+
+        if self._few_enough():
+            question = f"Take over {len(self._marked())} conversations?"
+            facts = f"{self._numbers(self._marked())} From then on you answer in all of them, and the AI is silent."
+            self.console.push_screen(ConfirmScreen(question, facts, "Take over"), answered)
+
+    def do_bulk_release(self) -> None:
+        self._ask("release", "Hand back to the AI", "Handing back", required=False)
+
+    def do_bulk_resolve(self) -> None:
+        self._ask("resolve", "Resolve", "Resolving", required=True)
+
+    def do_bulk_note(self) -> None:
+        from fte.console.screens.dialogs import ReasonScreen
+
+        def written(text: str | None) -> None:
+            if text:
+                self._bulk("note", "Noting", text=text)
+
+        if self._few_enough():
+            question = f"Write one note into {self._numbers(self._marked())}"
+            self.console.push_screen(ReasonScreen(question, "Write", required=True), written)
+
+    def _ask(self, action: Action, verb: str, what: str, *, required: bool) -> None:
+        from fte.console.screens.dialogs import ReasonScreen
+
+        def answered(reason: str | None) -> None:
+            if reason is not None:
+                self._bulk(action, what, reason=reason or None)
+
+        if self._few_enough():
+            question = f"{verb} {self._numbers(self._marked())}"
+            self.console.push_screen(ReasonScreen(question, verb, required=required), answered)
+
+    # -- kept views, copying, other screens
+
+    def do_save_view(self) -> None:
+        from fte.console.screens.choices import KeepScreen
+
+        queue = self.console.queue
+        here = SavedView(queue.view, self.field.value.strip()[:200], queue.search[:200])
+        try:
+            kept = {number: present.view_words(one) for number, one in self.console.saved.load().items()}
+        except FteError as error:
+            self.console.say(present.sentence(error), "error")
             return
-        self.table.select(_after(waiting, self.table.cursor_key))
+
+        def chosen(number: int | None) -> None:
+            if number is not None:
+                self._keep_view(number, here)
+
+        self.console.push_screen(KeepScreen(present.view_words(here), kept), chosen)
+
+    def _keep_view(self, number: int, view: SavedView) -> None:
+        try:
+            self.console.saved.save(number, view)
+        except FteError as error:
+            self.console.say(present.sentence(error), "error")
+        else:
+            self.console.say(f"Kept: {number} goes to “{present.view_words(view)}”.")
+
+    def do_saved(self, number: int) -> None:
+        try:
+            view = self.console.saved.load().get(number)
+        except FteError as error:
+            self.console.say(present.sentence(error), "error")
+            return
+        if view is None:
+            self.console.say(
+                f"No view is kept under {number}; {keys.key_of('save_view')} keeps this one.", "warning"
+            )
+            return
+        from textual.widgets import Input
+
+        queue = self.console.queue
+        with self.prevent(Input.Changed):
+            self.field.value = view.filter
+        self.field.set_class(bool(view.filter), "-open")
+        queue.filter = Filter.parse(view.filter)
+        queue.look_at(view.view, view.search)
+        self.console.paused = False
+        self.table.begin()
+        self.console.refresh_queue()
+        self.paint(at_once=True)
+
+    def do_copy_row(self) -> None:
+        key = self.table.cursor_key
+        if key is not None:
+            self.console.copy(number_of(self.table.rows.items[self.table.rows.places[key]]))
+
+    def do_metrics(self) -> None:
+        from fte.console.screens.metrics import MetricsScreen
+
+        self.console.push_screen(MetricsScreen())
+
+    def do_channels(self) -> None:
+        from fte.console.screens.channels import ChannelsScreen
+
+        self.console.push_screen(ChannelsScreen())
+
+    def do_customers(self) -> None:
+        from fte.console.screens.search import CustomersScreen
+
+        self.console.push_screen(CustomersScreen())
+
+    def do_knowledge(self) -> None:
+        from fte.console.screens.search import KnowledgeScreen
+
+        self.console.push_screen(KnowledgeScreen())
 
     def do_drafts(self) -> None:
         self.console.open_drafts()
@@ -221,10 +394,3 @@ class QueueScreen(ConsoleScreen):
 
     def do_quit(self) -> None:
         self.console.exit()
-
-
-def _after(keys_: list[UUID], current: UUID | None) -> UUID:
-    """The key that follows the current one, around the end."""
-    if current not in keys_:
-        return keys_[0]
-    return keys_[(keys_.index(current) + 1) % len(keys_)]

@@ -37,5 +37,5 @@ def _entry(action: Action, possible: bool) -> Content:
     if possible:
         text = content((action.key, "bold $text-primary"), f" {action.label}")
     else:
-        text = content((f"{action.key} {action.label}", "strike $foreground 40%"))
+        text = content((f"{action.key} {action.label}", "strike $foreground 60%"))
     return text.stylize(click)

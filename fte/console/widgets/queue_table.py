@@ -5,6 +5,7 @@ has chosen a row yet it stays on the first one, whatever that is. One row takes 
 a narrow one.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -21,6 +22,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from fte.console.present import Row
+from fte.console.rows import Rows
 from fte.console.safe import SafeText, line
 
 WIDE: Final = 110
@@ -95,48 +97,63 @@ class QueueTable(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._chosen = False
-        self._rows: Sequence[Row] = ()
-        self._places: dict[UUID, int] = {}
+        self._rows = Rows()
+        self._marked: frozenset[UUID] = frozenset()
         self._cursor: int = 0
         self._empty: SafeText = line("Loading the queue…")
 
     # -- what it shows
 
     @property
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Rows:
         return self._rows
 
     @property
     def cursor_key(self) -> UUID | None:
         """The conversation under the cursor; None in an empty list."""
-        return self._rows[self._cursor].key if self._rows else None
+        return self._rows.keys[self._cursor] if self._rows else None
 
     @property
-    def above(self) -> Sequence[Row]:
-        """The rows scrolled out of view at the top."""
-        return self._rows[: self.scroll_offset.y // self._height]
+    def waiting_above(self) -> int:
+        """How many of those scrolled out of view at the top need a person."""
+        return self._rows.waiting_above(self.scroll_offset.y // self._height)
+
+    @property
+    def late_above(self) -> int:
+        """How many of those scrolled out of view at the top are late."""
+        return self._rows.late_above(self.scroll_offset.y // self._height)
 
     def begin(self) -> None:
         """Go to the top and stay there, until a row is chosen."""
         self._move_to(0)
         self._chosen = False
 
-    def show(self, rows: Sequence[Row], empty: str) -> int:
+    def show(self, rows: Rows, empty: str) -> int:
         """Show these rows, or `empty` when there are none. Returns how many lines were repainted at most."""
         before, self._rows, self._empty = self._rows, rows, line(empty)
-        if [row.key for row in before] == [row.key for row in rows] and rows:
-            changed = [index for index, (old, new) in enumerate(zip(before, rows, strict=True)) if old != new]
+        if rows and before.keys == rows.keys:
+            changed = [index for index in self._visible() if before[index] != rows[index]]
             for index in changed:
                 self._refresh_row(index)
             return len(changed) * self._height
         self._rearrange(before)
         return self.size.height
 
-    def _rearrange(self, before: Sequence[Row]) -> None:
-        self._places = {row.key: index for index, row in enumerate(self._rows)}
+    def mark(self, marked: frozenset[UUID]) -> None:
+        """Show which rows are marked."""
+        if marked != self._marked:
+            self._marked = marked
+            self.refresh()
+
+    def _visible(self) -> range:
+        """The places of the rows of which something is on the screen."""
+        top, height = self.scroll_offset.y, self._height
+        return range(top // height, min(len(self._rows), -(-(top + self.size.height) // height)))
+
+    def _rearrange(self, before: Rows) -> None:
         old = self._cursor
-        key = before[old].key if before else None
-        kept = self._places.get(key) if key is not None else None
+        key = before.keys[old] if before else None
+        kept = self._rows.places.get(key) if key is not None else None
         if not self._chosen:
             kept = 0 if self._rows else None
         self._cursor = kept if kept is not None else min(old, max(0, len(self._rows) - 1))
@@ -149,11 +166,20 @@ class QueueTable(ScrollView, can_focus=True):
 
     def select(self, key: UUID) -> bool:
         """Put the cursor on a conversation. False when it is not in the list."""
-        index = self._places.get(key)
+        index = self._rows.places.get(key)
         if index is None:
             return False
         self._move_to(index)
         return True
+
+    def next_waiting(self) -> int | None:
+        """Go to the next row that needs a person, around the end. None when no row does."""
+        waiting = self._rows.waiting
+        if not waiting:
+            return None
+        place = waiting[bisect_right(waiting, self._cursor) % len(waiting)]
+        self._move_to(place)
+        return place
 
     # -- keys and mouse
 
@@ -169,7 +195,7 @@ class QueueTable(ScrollView, can_focus=True):
         if index >= len(self._rows):
             return
         if index == self._cursor:
-            self.post_message(self.Opened(self._rows[index].key))
+            self.post_message(self.Opened(self._rows.keys[index]))
         else:
             self._move_to(index)
 
@@ -215,7 +241,9 @@ class QueueTable(ScrollView, can_focus=True):
         row = self._rows[index]
         cells = _wide(row, width) if self._height == 1 else _narrow(row, width)[part]
         here = index == self._cursor
-        return self._strip(cells, "queue--cursor" if here else "", "▶ " if here and not part else "  ", width)
+        pointer = "▶" if here and not part else " "
+        mark = "*" if row.key in self._marked and not part else " "
+        return self._strip(cells, "queue--cursor" if here else "", pointer + mark, width)
 
     def _strip(self, cells: Sequence[Cell], ground: str, marker: str, width: int) -> Strip:
         base = self._look(ground)

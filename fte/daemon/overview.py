@@ -1,0 +1,194 @@
+"""How things are, for operators: metrics, channels, dead letters, customers, knowledge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, get_args
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fte import wire
+from fte.bus import cursors, dead_letters
+from fte.bus.dead_letters import Asked, Letter, Report
+from fte.daemon.bodies import read_body
+from fte.daemon.operator_api import OperatorApi, required_key, whole
+from fte.daemon.responses import json_response
+from fte.domain.channels import CHANNELS, Channel
+from fte.domain.dead_letters import STATES
+from fte.domain.errors import NotFound, Rejected
+from fte.pg import log
+from fte.pg.hints import Hints
+from fte.ports import Embedder
+from fte.store import channel_health, customers, mailboxes, overview
+from fte.wire import (
+    ChannelState,
+    ChannelsView,
+    KnowledgeHit,
+    KnowledgeHits,
+    LetterPage,
+    LettersDone,
+    LettersRequest,
+    LetterView,
+    MetricsSpan,
+)
+
+LETTERS_PAGE: Final = 200
+HITS: Final = 10
+EXCERPT_MAX: Final = 600
+"""Characters of a passage that are shown."""
+
+
+@dataclass(slots=True)
+class Overview:
+    """`configured`, `problems` and `relay` are those of `Health`."""
+
+    api: OperatorApi
+    hints: Hints | None = None
+    configured: frozenset[Channel] = frozenset()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    relay: str | None = None
+    embedder: Embedder | None = None
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/operator/metrics", self._metrics),
+            Route("/operator/channels", self._channels),
+            Route("/operator/dead_letters", self._letters),
+            Route("/operator/dead_letters/retry", self._retry, methods=["POST"]),
+            Route("/operator/dead_letters/drop", self._drop, methods=["POST"]),
+            Route("/operator/dead_letters/{id}", self._letter),
+            Route("/operator/customers", self._customers),
+            Route("/operator/knowledge/search", self._knowledge),
+        ]
+
+    async def _metrics(self, request: Request) -> Response:
+        await self.api.operator(request, "read")
+        span: Any = request.query_params.get("span", "1h")
+        if span not in get_args(MetricsSpan):
+            raise Rejected(f"There is no span {span!r}.", fields={"span": "1h or 24h"})
+        return json_response(await overview.metrics(self.api.pool, span, datetime.now(UTC)))
+
+    # -- channels
+
+    async def _channels(self, request: Request) -> Response:
+        await self.api.operator(request, "read")
+        pool = self.api.pool
+        known = {line.channel: line for line in await channel_health.current(pool)}
+        ends = await mailboxes.watch_ends(pool)
+        delay: float | None = None
+        if self.relay is not None:
+            since = await log.waiting_since(pool, await cursors.current(pool, self.relay))
+            delay = (datetime.now(UTC) - since).total_seconds() if since else 0.0
+        view = ChannelsView(
+            channels=[
+                self._channel(channel, known.get(channel), ends if channel == "email" else None)
+                for channel in CHANNELS
+            ],
+            backlog=await overview.backlog(pool),
+            relay_delay=delay,
+            problems=dict(self.problems),
+        )
+        return json_response(view)
+
+    def _channel(
+        self, channel: Channel, line: channel_health.ChannelHealth | None, until: datetime | None
+    ) -> ChannelState:
+        if channel != "web_form" and channel not in self.configured:
+            return ChannelState(channel=channel, account="", state="inactive")
+        if line is None:
+            return ChannelState(channel=channel, account="", state="active", until=until)
+        return ChannelState(
+            channel=channel,
+            account=line.account,
+            state="active" if line.healthy else "unhealthy",
+            detail=line.detail,
+            changed_at=line.changed_at,
+            checked_at=line.checked_at,
+            until=until,
+        )
+
+    # -- dead letters
+
+    async def _letters(self, request: Request) -> Response:
+        await self.api.operator(request, "read")
+        query = request.query_params
+        state = query.get("state", "waiting")
+        if state not in (*STATES, "all"):
+            raise Rejected(f"There is no state {state!r}.", fields={"state": f"{', '.join(STATES)} or all"})
+        found = await dead_letters.listed(
+            self.api.pool,
+            None if state == "all" else state,  # type: ignore[arg-type]
+            limit=whole(query.get("limit", str(LETTERS_PAGE)), "limit", dead_letters.LIST_MAX),
+            before=whole(query["before"], "before", 10**11) if "before" in query else None,
+        )
+        return json_response(LetterPage(letters=[_view(letter) for letter in found]))
+
+    async def _letter(self, request: Request) -> Response:
+        await self.api.operator(request, "read")
+        try:
+            letter = whole(request.path_params["id"], "id", 10**11)
+        except Rejected:
+            raise NotFound("There is no such dead letter.") from None
+        return json_response(_view(await dead_letters.shown(self.api.pool, letter)))
+
+    async def _retry(self, request: Request) -> Response:
+        asked, body = await self._decision(request)
+        report = await dead_letters.retry(
+            self.api.pool, body.letters, dropped_too=body.dropped_too, hints=self.hints, asked=asked
+        )
+        return json_response(_done(report))
+
+    async def _drop(self, request: Request) -> Response:
+        asked, body = await self._decision(request)
+        report = await dead_letters.drop(self.api.pool, body.letters, body.reason, asked=asked)
+        return json_response(_done(report))
+
+    async def _decision(self, request: Request) -> tuple[Asked, LettersRequest]:
+        operator = await self.api.operator(request, "dead_letters")
+        key = required_key(request)
+        body = wire.decode(await read_body(request.scope, request.receive), LettersRequest)
+        if not body.letters or not all(0 < letter < 2**63 for letter in body.letters):
+            raise Rejected(fields={"letters": "ids of dead letters, one at least"})
+        return Asked(operator.id, key), body
+
+    # -- searching
+
+    async def _customers(self, request: Request) -> Response:
+        await self.api.operator(request, "read")
+        return json_response(await customers.search(self.api.pool, request.query_params.get("q", "")))
+
+    async def _knowledge(self, request: Request) -> Response:
+        await self.api.operator(request, "read")
+        from fte.knowledge.search import SCORE_FLOOR, ranked
+
+        if self.embedder is None:
+            from fte.knowledge.embed import WordLlamaEmbedder
+
+            # It loads its model at the first use, in a thread: most processes never need it.
+            self.embedder = WordLlamaEmbedder()
+        query = request.query_params
+        found = await ranked(
+            self.api.pool, self.embedder, query.get("q", ""), HITS, query.get("category") or None
+        )
+        hits = [
+            KnowledgeHit(
+                title=passage.title,
+                source=passage.source,
+                category=passage.category,
+                score=passage.score,
+                excerpt=passage.content[:EXCERPT_MAX],
+            )
+            for passage in found
+        ]
+        return json_response(KnowledgeHits(floor=SCORE_FLOOR, hits=hits))
+
+
+def _view(letter: Letter) -> LetterView:
+    return LetterView(**{name: getattr(letter, name) for name in LetterView.__struct_fields__})
+
+
+def _done(report: Report) -> LettersDone:
+    refused = {str(letter): why for letter, why in report.refused.items()}
+    return LettersDone(done=list(report.done), refused=refused)

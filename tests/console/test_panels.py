@@ -1,0 +1,194 @@
+"""The screens beside the queue: metrics, channels and dead letters, customers, knowledge."""
+
+from pathlib import Path
+
+import pytest
+
+from fte.console import keys, overview_words, plots
+from fte.console.screens import panel
+from fte.console.screens.channels import ChannelsScreen
+from fte.console.screens.queue import QueueScreen
+from fte.console.screens.search import CustomersScreen, KnowledgeScreen
+from fte.domain.events import METRICS
+from fte.domain.ids import new_id
+from fte.wire import Envelope
+from tests.console.session import session
+from tests.console.support import START, Desk, a_letter, known, number, problem, some_hits, some_metrics
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panel, "REFRESH_PAUSE", 0.02)
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def test_a_curve_shows_the_most_the_least_and_where_nothing_was() -> None:
+    assert plots.spark([0, 1, 50, 100, None]) == "▁▂▅█·"
+    assert plots.spark([]) == ""
+    assert plots.spark([0, 0]) == "▁▁"
+    assert plots.spark([0.5], top=1.0) == "▅"
+
+
+def test_a_bar_is_never_wider_than_asked_and_never_nothing_for_something() -> None:
+    assert [len(plots.bar(value, 100, 10)) for value in (0, 0.01, 50, 100)] == [0, 1, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "–"), (0.04, "0.0 s"), (9.94, "9.9 s"), (59.6, "60 s"), (100, "2 min"), (7200, "2 h")],
+)
+def test_lengths_of_time_are_short(value: float | None, words: str) -> None:
+    assert plots.seconds(value) == words
+    assert len(words) <= 6
+
+
+def test_the_metrics_fit_80_by_24() -> None:
+    view = some_metrics()
+    for series in view.series:
+        text = "".join(
+            part if isinstance(part, str) else part[0] for part in overview_words.metrics(view, series, START)
+        )
+        lines = text.splitlines()
+        assert len(lines) <= 20
+        assert max(map(len, lines[:-1])) <= 77, max(lines[:-1], key=len)
+
+
+# ---------------------------------------------------------------- metrics
+
+
+async def test_metrics_are_a_key_away_and_live(desk: Desk, state_dir: Path) -> None:
+    desk.add(1)
+    async with session(desk, state_dir) as here:
+        await here.press("M")
+        await here.shows("All channels, the last hour")
+        await here.shows("› metrics")
+        await here.shows("refund request")
+        await here.shows("1 UNKNOWN, for a person to check")
+        asked = sum(path == "/operator/metrics" for _, path in desk.requests)
+        desk.publish(
+            Envelope(id=new_id(), topic=METRICS, key="x", type="turn.finished", at=START, payload={})
+        )
+        await here.until(
+            lambda: sum(path == "/operator/metrics" for _, path in desk.requests) > asked, "asked again"
+        )
+        await here.press("c")
+        await here.shows("Email, the last hour")
+        await here.press("s")
+        await here.shows("Email, the last 24 hours")
+        await here.press("escape")
+        await here.until(lambda: isinstance(here.app.screen, QueueScreen))
+
+
+async def test_a_screen_that_cannot_be_loaded_says_why_and_comes_back(desk: Desk, state_dir: Path) -> None:
+    async with session(desk, state_dir) as here:
+        desk.answer_with = problem(503, "The database is away.")
+        await here.press("M")
+        await here.shows("✗ Not loaded: The database is away.")
+        desk.answer_with = None
+        await here.shows("All channels, the last hour")
+        await here.hides("Not loaded")
+
+
+# ---------------------------------------------------------------- channels and dead letters
+
+
+async def test_channels_say_what_is_ill_and_dead_letters_are_decided_on(desk: Desk, state_dir: Path) -> None:
+    desk.operator = type(desk.operator)(id=number(1), name="Dana", role="lead")
+    desk.letters = [a_letter(8), a_letter(7)]
+    async with session(desk, state_dir) as here:
+        await here.press("H")
+        await here.shows("Google refuses the token")
+        await here.shows("watch ends")
+        await here.shows("Dead letters that wait for a person (2)")
+        await here.press("enter")
+        await here.shows('"channel": "email"')
+        await here.press("escape")
+        await here.press("r")
+        await here.shows("Announce the event of dead letter 8 again?")
+        await here.press("escape")
+        assert desk.decisions == []
+        await here.press("r", "ctrl+j")
+        await here.says("Announced again: 8.")
+        await here.shows("wait for a person (1)")
+        await here.press("d")
+        await here.shows("Give dead letter 7 up?")
+        await here.write("a test")
+        await here.press("ctrl+j")
+        await here.says("Given up: 7.")
+        await here.shows("wait for a person: none")
+        assert [(what, asked.letters, asked.reason) for what, asked in desk.decisions] == [
+            ("retry", [8], ""),
+            ("drop", [7], "a test"),
+        ]
+        await here.press("r")
+        await here.says("There is no dead letter here.")
+        await here.press("v")
+        await here.shows("✗ dropped")
+
+
+async def test_an_agent_may_look_at_dead_letters_and_is_told_who_decides(desk: Desk, state_dir: Path) -> None:
+    desk.letters = [a_letter(8)]
+    async with session(desk, state_dir) as here:
+        await here.press("H")
+        await here.shows("(1)")
+        await here.press("r")
+        await here.says("for a lead or an admin")
+        assert isinstance(here.app.screen, ChannelsScreen)
+
+
+# ---------------------------------------------------------------- searching
+
+
+async def test_a_customer_is_found_and_their_conversation_opened(desk: Desk, state_dir: Path) -> None:
+    known(desk, desk.add(1), desk.add(2))
+    async with session(desk, state_dir) as here:
+        await here.press("C")
+        await here.write("love")
+        await here.press("enter")
+        await here.shows("Ada Lovelace  ada@example.org")
+        await here.press("enter")
+        await here.shows("Perhaps the same person")
+        await here.press("enter")
+        await here.shows("#1 Ada Lovelace")
+        await here.press("escape")
+        await here.until(lambda: isinstance(here.app.screen, CustomersScreen))
+        await here.press("slash")
+        await here.press("ctrl+u")
+        await here.write("nobody at all")
+        await here.press("enter")
+        await here.shows("Nobody was found.")
+        await here.press("escape")
+        await here.until(lambda: isinstance(here.app.screen, QueueScreen))
+
+
+async def test_a_question_shows_hits_scores_and_the_floor(desk: Desk, state_dir: Path) -> None:
+    desk.hits = some_hits()
+    async with session(desk, state_dir, size=(80, 30)) as here:
+        await here.press("K")
+        await here.write("how do I export?")
+        await here.press("enter")
+        await here.shows("0.71 ███████")
+        await here.shows("below 0.26: the AI does not see what follows")
+        assert isinstance(here.app.screen, KnowledgeScreen)
+        await here.press("escape")
+        await here.until(lambda: isinstance(here.app.screen, QueueScreen))
+
+
+@pytest.mark.parametrize(
+    ("key", "context"), [("M", "metrics"), ("H", "channels"), ("C", "customers"), ("K", "knowledge")]
+)
+async def test_every_screen_has_its_help_and_its_palette(
+    desk: Desk, state_dir: Path, key: str, context: keys.Context
+) -> None:
+    desk.letters = [a_letter(1)]
+    async with session(desk, state_dir, size=(120, 50)) as here:
+        await here.press(key)
+        await here.shows("esc back")
+        await here.press("f1")
+        await here.shows(f"Keys: {context}")
+        for action in keys.of(context):
+            await here.shows(action.help[:40])
+        await here.press("escape", "ctrl+p")
+        await here.shows(f"{keys.of(context)[0].label.capitalize()}  ({keys.of(context)[0].key})")
