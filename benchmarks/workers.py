@@ -43,7 +43,7 @@ _HOLDERS = (
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    workers: tuple[int, ...] = (1, 2, 4)
+    workers: tuple[int, ...] = (1, 2, 4, 8)
     turns: int = 100
     """For each worker."""
     concurrency: int = 8
