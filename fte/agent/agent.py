@@ -248,18 +248,15 @@ class SupportAgent:
         verdicts: tuple[str, ...] = (),
         error: str | None = None,
     ) -> Outcome:
+        brief = _brief(run, context, reason, verdicts)
+        # What is urgent is due as what is urgent, in the queue and in what the customer is told.
+        priority = "high" if brief.urgency == "high" else context.priority if context else None
         return Outcome(
-            reply=format.handover(
-                reason,
-                run.assignment,
-                self._company,
-                self._now(),
-                priority=context.priority if context else None,
-            ),
+            reply=format.handover(reason, run.assignment, self._company, self._now(), priority=priority),
             trace=self._trace(run, context, error, (*verdicts, f"escalated: {reason}")),
-            escalation=_brief(run, context, reason, verdicts),
+            escalation=brief,
             category=context.category if context else None,
-            priority=context.priority if context else None,
+            priority=priority,
             failed=reason == "agent_failure",
         )
 

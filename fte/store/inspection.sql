@@ -18,6 +18,7 @@ select k.id as ticket_id, k.number as ticket_number, c.epoch, c.operator_id as h
 select * from (
     select position, id, type, at, payload from log
      where topic = 'fte.conversations' and payload ->> 'conversation_id' = $1 and replay is null
+       and type <> 'presence.changed'
      order by position desc limit $2
 ) newest order by position
 

@@ -142,7 +142,7 @@ async def test_an_empty_message_gets_a_question(text: str) -> None:
 async def test_the_model_may_hand_over() -> None:
     outcome = await answer([ticket()], [call("escalate_to_human", reason="refund_request", urgency="low")])
     assert outcome.escalation is not None and outcome.escalation.reason == "refund_request"
-    assert outcome.escalation.urgency == "high"
+    assert (outcome.escalation.urgency, outcome.priority) == ("high", "high")
     assert outcome.escalation.asked == "Password" and not outcome.failed
 
 

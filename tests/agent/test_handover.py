@@ -32,7 +32,7 @@ async def told(text: str, here: bool | None, channel: Channel = "email") -> str:
             raise Unavailable
         return OnDuty(here)
 
-    agent = SupportAgent(OfflineModel(), Library(), COMPANY, on_duty=on_duty)
+    agent = SupportAgent(OfflineModel(), Library(), COMPANY, now=lambda: NOW, on_duty=on_duty)
     return (await agent.answer(assignment(text, channel=channel))).reply
 
 

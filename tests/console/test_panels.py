@@ -81,6 +81,16 @@ async def test_metrics_are_a_key_away_and_live(desk: Desk, state_dir: Path) -> N
         await here.until(lambda: isinstance(here.app.screen, QueueScreen))
 
 
+async def test_who_comes_back_to_the_queue_reads_where_they_are(desk: Desk, state_dir: Path) -> None:
+    async with session(desk, state_dir) as here:
+        await here.live()
+        await here.press("M")
+        await here.shows("› metrics")
+        here.app._paint_frames()  # as when something happens meanwhile: of the screens below, too
+        await here.press("escape")
+        await here.hides("› metrics")
+
+
 async def test_a_screen_that_cannot_be_loaded_says_why_and_comes_back(desk: Desk, state_dir: Path) -> None:
     async with session(desk, state_dir) as here:
         desk.answer_with = problem(503, "The database is away.")

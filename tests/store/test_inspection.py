@@ -14,7 +14,7 @@ from fte.domain.history import Happening, Labels, Said, State, knew, life, proje
 from fte.domain.ids import new_id
 from fte.domain.turns import Escalation, Outcome, Passage, Trace
 from fte.pg.pool import Pool
-from fte.store import control, conversation_merges, desk, inspection, replies, turns
+from fte.store import control, conversation_merges, desk, inspection, presence, replies, turns
 from fte.wire import TicketView
 from tests.identity.support import later, mail
 from tests.support import SECRET, hire, receive, seeing
@@ -229,6 +229,14 @@ async def test_without_its_beginning_the_end_is_still_right(pool: Pool) -> None:
     before, after = rebuilt(view, -1), rebuilt(view)
     assert (before.owner, before.last_seq) == (None, 1)
     assert (after.owner, after.holder, after.last_seq) == ("human", str(sam.id), 2)
+
+
+async def test_who_looks_at_it_is_not_part_of_its_life(pool: Pool) -> None:
+    talk = (await receive(pool)).conversation
+    before = [event.id for event in (await inspection.one(pool, talk)).events]
+    await presence.attend(pool, talk, await hire(pool, "Sam"), "viewing")
+    assert await pool.fetchval("select true from log where type = 'presence.changed'")
+    assert [event.id for event in (await inspection.one(pool, talk)).events] == before
 
 
 async def test_a_ticket_is_found_by_its_number_and_by_its_ids(pool: Pool) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.binding import BindingType
+from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -80,6 +81,10 @@ class ConsoleScreen(Screen[None]):
 
     def do_retry(self) -> None:
         self.console.reconnect()
+
+    @on(ScreenResume)
+    def _came_back(self) -> None:
+        self.paint_frame()
 
     def heard(self) -> None:
         """Something happened, anywhere."""
