@@ -96,4 +96,20 @@ DRAFTS = (
         sick="    if False:\n",
         tests=(_TESTS, "-k", "hint_makes"),
     ),
+    Mutant(
+        name="races-two-decide-one-draft",
+        invariant="I9 approved once",
+        path="fte/domain/drafts.py",
+        healthy='    if draft.state != "pending":\n',
+        sick="    if False:\n",
+        tests=("tests/races",),
+    ),
+    Mutant(
+        name="races-what-was-approved-is-not-what-is-sent",
+        invariant="I9 approved once",
+        path="fte/store/drafts.py",
+        healthy='row["body"] if text is None else storable(text), undo)',
+        sick='row["body"], undo)',
+        tests=("tests/races",),
+    ),
 )

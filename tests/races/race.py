@@ -15,10 +15,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from fte.domain.conversations import Actor
+from fte.domain.drafts import fingerprint
 from fte.domain.errors import Conflict, FteError, Refused
 from fte.domain.ids import new_id
+from fte.domain.modes import Rule
 from fte.pg.pool import Pool
-from fte.store import claims, control, turns
+from fte.store import claims, control, drafts, modes, turns
 from fte.store.intake import Received
 from fte.wire import ActionDone
 from tests.races import process
@@ -36,6 +38,12 @@ KILL_EVERY: Final = 4.0
 IDLE_TAKEOVERS: Final = 200
 """Takeovers that are measured, at most."""
 SETTLE: Final = 60.0
+DRAFTED: Final = 0.4
+"""Share of the races in which the answer waits for approval."""
+CALM: Final = 0.3
+"""What is left there of the shares in which others take part."""
+DRAFT_WITHIN: Final = 1.0
+"""Seconds deciders wait for a draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,15 @@ class Word:
     message: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision on a draft was acknowledged. `text` is what was approved, None when nothing was."""
+
+    draft: UUID
+    operator: UUID
+    text: str | None
+
+
 @dataclass
 class World:
     """What all races share, and what was told to whom."""
@@ -71,6 +88,9 @@ class World:
     ghosts: list[Actor] = field(default_factory=list)
     acks: list[Ack] = field(default_factory=list)
     words: dict[str, Word] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    """What those were told who decided on a draft that was not theirs to decide any more."""
     lost: list[str] = field(default_factory=list)
     """What losers of races were told."""
     twice: list[str] = field(default_factory=list)
@@ -173,6 +193,41 @@ async def a_colleague_elsewhere(world: World, talk: Received) -> None:
     world.elsewhere += new
 
 
+async def the_deciders(world: World, talk: Received) -> None:
+    """Two or three who have the same draft on their screens, where there is one, and all decide."""
+    pending = (
+        "select id, body, epoch, answers_seq from drafts where conversation_id = $1 and state = 'pending'"
+    )
+    try:
+        seen = await until(lambda: world.pool.fetchrow(pending, talk.conversation), deadline=DRAFT_WITHIN)
+    except AssertionError:
+        return
+    people = world.dice.sample(world.people, world.dice.choice((2, 3)))
+    await asyncio.gather(*(_decide(world, seen, person) for person in people))
+
+
+async def _decide(world: World, seen: Any, person: Actor) -> None:
+    pool, draft = world.pool, seen["id"]
+    actor, hash_ = seeing(person, seen["answers_seq"], seen["epoch"]), fingerprint(seen["body"])
+    decision = world.dice.choice(("approve", "approve", "edit", "reject", "regenerate"))
+    text = {"approve": seen["body"], "edit": f"As {person.name} puts it."}.get(decision)
+
+    def act(key: str) -> Awaitable[ActionDone]:
+        if decision == "reject":
+            return drafts.reject(pool, key, draft, actor, "not like this")
+        if decision == "regenerate":
+            return drafts.regenerate(pool, key, draft, actor, "shorter")
+        return drafts.approve(pool, key, draft, actor, hash_, text)
+
+    await asyncio.sleep(world.dice.random() * SPREAD)
+    try:
+        await world.once(act)
+    except Conflict as error:
+        world.late.append(error.message)
+    else:
+        world.decisions.append(Decision(draft, person.id, text))
+
+
 Part = Callable[[World, Received], Awaitable[None]]
 PARTS: Final[dict[str, tuple[Part, float]]] = {
     "a person": (a_person, 0.9),
@@ -180,6 +235,7 @@ PARTS: Final[dict[str, tuple[Part, float]]] = {
     "a ghost": (a_ghost, 0.25),
     "the customer": (the_customer, 0.5),
     "a colleague elsewhere": (a_colleague_elsewhere, 0.08),
+    "the deciders": (the_deciders, 0.8),
 }
 """Who may take part in a race, and in what share of them."""
 
@@ -207,6 +263,7 @@ async def _reached(world: World, talk: Received, point: str) -> None:
 async def race(world: World) -> None:
     """One conversation, at some point of its first answer, and everybody at once."""
     id_ = str(new_id())
+    drafted = world.dice.random() < DRAFTED
     world.delivered.add(id_)
     talk = await receive(
         world.pool,
@@ -215,15 +272,21 @@ async def race(world: World) -> None:
         verified=True,
         provider_id=id_,
         identifier=f"{id_}@example.com",
+        category="billing" if drafted else "general",
     )
     await _due(world, talk)
-    await _reached(world, talk, world.dice.choice(list(POINTS)))
+    await _reached(world, talk, "asked" if drafted else world.dice.choice(list(POINTS)))
 
     async def later(part: Part) -> None:
         await asyncio.sleep(world.dice.random() * SPREAD)
         await part(world, talk)
 
-    chosen = [part for part, share in PARTS.values() if world.dice.random() < share]
+    # Where an answer waits for approval fewer others join in, so that some are decided.
+    shares = [
+        (part, share * (CALM if drafted and part is not the_deciders else 1))
+        for part, share in PARTS.values()
+    ]
+    chosen = [part for part, share in shares if world.dice.random() < share]
     await asyncio.gather(*(later(part) for part in chosen))
     world.counts["races"] += 1
 
@@ -282,6 +345,8 @@ async def run(pool: Pool, url: str, races: int, seed: int, *, processes: int = 1
         world = World(pool, url, post, dice)
         world.people = [await hire(pool, f"Person {n}") for n in range(4)]
         world.ghosts = [await hire(pool, f"Ghost {n}") for n in range(2)]
+        lead = await hire(pool, "Lead", "lead")
+        await modes.configure(pool, str(new_id()), lead.id, "email", "billing", Rule("draft"))
         await pool.execute(
             "update operators set seen_at = now() + interval '1 day' where name like 'Person%'"
         )
@@ -351,6 +416,8 @@ async def judge(world: World, latencies: list[float]) -> Verdict:
             "named as in flight": sum(len(ack.in_flight) for ack in world.acks),
             "hand-overs accepted": len(world.post.accepted),
             "people's replies": len(world.words),
+            "drafts decided": len(world.decisions),
+            "decided too late": len(world.late),
         }
     )
     p99 = quantiles(latencies, n=100)[98] * 1000 if len(latencies) > 1 else 0.0
@@ -427,6 +494,39 @@ async def _decisions(world: World) -> list[str]:
     return broken
 
 
+async def _approvals(world: World) -> list[str]:
+    """A draft is decided once, by whoever was told so; what is sent is what was approved, and answers all there was."""
+    rows = await world.pool.fetch(
+        "select d.id, d.state, d.operator_id, d.approved_hash, d.epoch, m.content, r.epoch as sent_in,"
+        "       exists (select from messages i where i.conversation_id = d.conversation_id and i.direction = 'inbound'"
+        "                  and i.seq > d.answers_seq and i.seq < m.seq) as stale,"
+        "       (select h.owner from hands h where h.conversation_id = d.conversation_id and h.epoch = d.epoch) as owner"
+        "  from drafts d left join messages m on m.id = d.message_id left join replies r on r.message_id = m.id"
+    )
+    known = {row["id"]: row for row in rows}
+    broken = [
+        f"draft {id_} was decided {n} times"
+        for id_, n in Counter(one.draft for one in world.decisions).items()
+        if n > 1
+    ]
+    for one in world.decisions:
+        row = known[one.draft]
+        if row["operator_id"] != one.operator or (one.text is None) is (row["state"] == "approved"):
+            broken.append(
+                f"{one.operator} was told to have decided draft {one.draft}, which is {row['state']}"
+            )
+        elif one.text is not None and row["content"] != one.text:
+            broken.append(f"draft {one.draft} was sent with another text than was approved")
+    for row in rows:
+        if row["state"] != "approved":
+            continue
+        if fingerprint(row["content"]) != row["approved_hash"].hex():
+            broken.append(f"what was sent of draft {row['id']} is not what was approved")
+        if row["stale"] or row["sent_in"] != row["epoch"] or row["owner"] == "human":
+            broken.append(f"draft {row['id']} was approved although it was out of date")
+    return broken
+
+
 async def _answers(world: World) -> list[str]:
     """The AI never answers what a person has answered: a message of the customer lies between."""
     rows = await world.pool.fetch(
@@ -445,6 +545,7 @@ LOOKS: Final[tuple[Callable[[World], Awaitable[list[str]]], ...]] = (
     _after_takeovers,
     _owners,
     _decisions,
+    _approvals,
     _answers,
 )
 """What the judge looks at; each names what was broken."""
