@@ -71,7 +71,7 @@ DESK = (
         name="an-observer-acts",
         invariant="roles",
         path="fte/daemon/operator_api.py",
-        healthy="        if not allowed(found.role, action):\n",
+        healthy="        if not allowed(operator.role, action):\n",
         sick="        if False:\n",
         tests=("tests/daemon/test_operator_api.py", "-k", "roles"),
     ),

@@ -148,8 +148,8 @@ PRESENCE = (
         name="races-takeovers-do-not-wait-for-each-other",
         invariant="I8 one owner",
         path="fte/store/control.sql",
-        healthy="select id from conversations where id = $1 for update\n\n-- name: lock_turn",
-        sick="select id from conversations where id = $1\n\n-- name: lock_turn",
+        healthy="select id from conversations where id = any ($1) order by id for update",
+        sick="select id from conversations where id = any ($1) order by id",
         tests=_RACES,
     ),
     Mutant(
