@@ -4,6 +4,7 @@ A safety test that passes whatever the product does is worse than none. A mutant
 that survives, fails the run.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,8 @@ MUTANTS = (
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300
+PATIENCE = {"FTE_TEST_RACES": "800"}
+"""Chance has to show these bugs: more of it than the tests themselves need."""
 
 
 def main() -> int:
@@ -103,7 +106,9 @@ def _tests(copy: Path, mutant: Mutant) -> tuple[int, str]:
         *mutant.tests,
     ]
     try:
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=TIMEOUT)
+        done = subprocess.run(
+            command, cwd=copy, env=os.environ | PATIENCE, capture_output=True, text=True, timeout=TIMEOUT
+        )
     except subprocess.TimeoutExpired:
         return 1, "the tests did not end"
     return done.returncode, done.stdout

@@ -81,7 +81,7 @@ DESK = (
         path="fte/domain/operators.py",
         healthy='"observer": frozenset({"read"}),',
         sick='"observer": frozenset({"read", "assign"}),',
-        tests=("tests/daemon/test_operator_api.py", "-k", "matrix"),
+        tests=("tests/daemon/test_roles.py", "-k", "matrix"),
     ),
     Mutant(
         name="the-past-forgets-who-held-it",

@@ -38,7 +38,7 @@ KILL_EVERY: Final = 4.0
 IDLE_TAKEOVERS: Final = 200
 """Takeovers that are measured, at most."""
 SETTLE: Final = 60.0
-DRAFTED: Final = 0.4
+DRAFTED: Final = 0.2
 """Share of the races in which the answer waits for approval."""
 CALM: Final = 0.3
 """What is left there of the shares in which others take part."""

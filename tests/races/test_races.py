@@ -8,7 +8,7 @@ import pytest
 from fte.pg.pool import Pool
 from tests.races import process, race
 
-RACES = 200
+RACES = int(os.environ.get("FTE_TEST_RACES") or 200)
 SEED = int(os.environ.get("FTE_TEST_RACES_SEED") or 0) or random.randrange(2**31)
 
 
