@@ -51,7 +51,7 @@ async def test_every_benchmark_runs(name: str) -> None:
     await runs(name)
 
 
-@pytest.mark.process
+@pytest.mark.benchmarks
 @pytest.mark.usefixtures("kafka_program")
 @pytest.mark.parametrize("name", runner.OVER_KAFKA)
 async def test_every_benchmark_over_kafka_runs(name: str) -> None:
