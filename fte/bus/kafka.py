@@ -13,10 +13,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRangeError
 
-from fte.bus import dead_letters, offsets, record
+from fte.bus import dead_letters, offsets, record, topics_made
 from fte.bus.cluster import GONE, START_TIMEOUT, Cluster, unavailable
 from fte.bus.dispatch import Dispatcher
 from fte.bus.offsets import Offsets
+from fte.bus.topics_made import Made
 from fte.domain.errors import FteError, Rejected, Unavailable
 from fte.domain.recent import Recent
 from fte.domain.retry import pause
@@ -307,12 +308,14 @@ class _Follower:
         self._pool = pool
         self._consumer = consumer
         self._topics = topics
+        self._made = topics_made.NEVER
         self._passed = Cursor("3:3:")
         self._offsets: dict[str, dict[int, int]] = {}
         self._recent: Recent[UUID] = Recent(KNOWN_MAX)
 
     async def start(self, place: Cursor | Offsets) -> None:
         """Find the place. Raises NotFound when what comes after it is no longer kept, Rejected when it is unknown."""
+        self._made = await self._made_now()
         async with asyncio.timeout(START_TIMEOUT):
             await self._consumer.start()
             partitions = [part for topic in self._topics for part in await self._partitions(topic)]
@@ -338,6 +341,8 @@ class _Follower:
     ) -> dict[TopicPartition, int]:
         """Where the events after a place in the log begin, at the latest; some before it may come, too."""
         oldest = await log.oldest_after(self._pool, self._topics, place)
+        if oldest < self._made.gone_before:
+            raise offsets.no_longer_kept()
         since = int((oldest.timestamp() - REACH) * 1000)
         found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, since))
         return {part: found[part].offset if found[part] else ends[part] for part in partitions}
@@ -345,6 +350,8 @@ class _Follower:
     async def _checked(
         self, place: Offsets, partitions: Sequence[TopicPartition], ends: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
+        if place.get(offsets.MADE, [0]) != [self._made.times]:
+            raise offsets.no_longer_kept()
         if unknown := [topic for topic in self._topics if topic not in place]:
             raise Rejected("The cursor is for other topics.", fields={"cursor": f"not for {unknown[0]}"})
         beginnings = await self._consumer.beginning_offsets(partitions)
@@ -359,8 +366,12 @@ class _Follower:
 
     async def events(self) -> AsyncGenerator[tuple[str, Envelope], None]:
         """Raises Stuck when nothing can be heard any more."""
-        watch = _Watch(self._consumer, FOLLOWER_LOOK_EVERY)
+        watch, look_at = _Watch(self._consumer, FOLLOWER_LOOK_EVERY), 0.0
         while True:
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + FOLLOWER_LOOK_EVERY
+                if (await self._made_now()).times != self._made.times:
+                    raise offsets.no_longer_kept()
             taken = await self._consumer.getmany(timeout_ms=round(FETCH_WAIT * 1000), max_records=FETCH_MAX)
             for part, records in taken.items():
                 topic = self._cluster.ours(part.topic)
@@ -383,9 +394,11 @@ class _Follower:
         return event if self._recent.is_new(event.id) else None
 
     def _cursor(self) -> str:
-        return offsets.written(
-            {topic: [at for _, at in sorted(parts.items())] for topic, parts in self._offsets.items()}
-        )
+        places = {topic: [at for _, at in sorted(parts.items())] for topic, parts in self._offsets.items()}
+        return offsets.written(places | {offsets.MADE: [self._made.times]})
+
+    async def _made_now(self) -> Made:
+        return await topics_made.current(self._pool, self._cluster.prefix)
 
 
 def _first(errors: BaseExceptionGroup[Any]) -> BaseException:

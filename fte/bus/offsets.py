@@ -13,6 +13,8 @@ from fte.pg.log import CURSOR_MAX, Cursor
 Offsets: TypeAlias = dict[str, list[int]]
 """The next offset of each partition of each topic."""
 
+MADE: Final = "@"
+"""In place of a topic: how often topics had been made when these were offsets."""
 _MARK: Final = "k"
 _OFFSET_MAX: Final = 2**63
 

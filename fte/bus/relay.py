@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from fte.bus import cursors, topics
+from fte.bus import cursors, topics, topics_made
 from fte.bus.cluster import GONE, Cluster, unavailable
 from fte.bus.cursors import Displaced, Held
 from fte.bus.record import Record
@@ -87,7 +87,9 @@ class Relay:
     async def _carry(self, held: Held) -> None:
         """Raises Displaced, Unavailable, or what the library raises."""
         try:
-            await topics.create_missing(self._cluster, self._plan)
+            if await topics.create_missing(self._cluster, self._plan):
+                oldest = await log.oldest_after(self._pool, TOPICS, held.place)
+                await topics_made.note(self._pool, self._cluster.prefix, oldest)
         except Refused as error:  # somebody else makes the topics, then
             _log.warning("topics not made", error=error.message)
         async with self._cluster.producer() as producer:
