@@ -368,8 +368,11 @@ async def test_topics_deleted_in_the_middle_are_made_again(
     got = Collector()
     cluster = own_cluster(own_kafka.bootstrap)
     async with carried(cluster, pool, hints) as running, consuming(running.bus, got):
+        start = str(await log.end(pool))
+        staying = await running.bus.subscribe([TOPIC], start)
         await announce(pool, hints, "a", 1)
         await until(lambda: got.by_key["a"] == [1])
+        cursor, _ = await anext(staying)
         async with cluster.admin() as admin:
             await admin.delete_topics([cluster.named(TOPIC)])
         number = 1
@@ -384,6 +387,14 @@ async def test_topics_deleted_in_the_middle_are_made_again(
         await until(something_new_arrives, deadline=90)
         await announce(pool, hints, "a", number + 1)
         await until(lambda: got.by_key["a"][-1] == number + 1)
+        # Offsets begin again, so that a place from before may be one of the new topic's: whoever has one must be told.
+        for place in (cursor, start):
+            with pytest.raises(NotFound):
+                await running.bus.subscribe([TOPIC], place)
+        with pytest.raises(NotFound):
+            async for _ in staying:
+                pass
+        await staying.aclose()
 
 
 async def test_forgotten_offsets_only_mean_that_events_come_again(

@@ -104,4 +104,12 @@ KAFKA = (
         sick="True",
         tests=("tests/daemon/test_health.py",),
     ),
+    Mutant(
+        name="a-listener-goes-on-in-a-topic-made-anew",
+        invariant="I20 the console misses nothing",
+        path="fte/bus/kafka.py",
+        healthy="        if place.get(offsets.MADE, [0]) != [self._made.times]:\n",
+        sick="        if False:\n",
+        tests=("tests/bus/test_kafka_bus.py", "-k", "made_again"),
+    ),
 )
