@@ -256,7 +256,10 @@ class Stage:
         """What the broker holds: every topic read from its beginning to its end."""
         carried: dict[str, list[tuple[str, UUID]]] = {topic: [] for topic in TOPICS}
         async with self.reader() as reader:
-            parts = [part for topic in TOPICS for part in await self.partitions(reader, topic)]
+            # A topic that was deleted is made again when there is something to carry; until then it holds nothing.
+            there = await reader.topics()
+            wanted = [topic for topic in TOPICS if topic in there or topic not in self.notes.lost_topics]
+            parts = [part for topic in wanted for part in await self.partitions(reader, topic)]
             reader.assign(parts)
             ends = await reader.end_offsets(parts)
             left = {part for part, end in ends.items() if end > 0}
