@@ -33,9 +33,9 @@ KAFKA = (
         name="deleted-topics-stay-away",
         invariant="I12 Kafka is expendable",
         path="fte/bus/relay.py",
-        healthy="            await topics.create_missing(self._cluster, self._plan)\n",
-        sick="            if not held.place.position and not held.place.until and held.place.seen == '3:3:':\n"
-        "                await topics.create_missing(self._cluster, self._plan)\n",
+        healthy="            if await topics.create_missing(self._cluster, self._plan):\n",
+        sick="            fresh = not held.place.position and not held.place.until and held.place.seen == '3:3:'\n"
+        "            if fresh and await topics.create_missing(self._cluster, self._plan):\n",
         tests=(_BUS, "-k", "deleted_in_the_middle"),
     ),
     Mutant(
@@ -92,8 +92,8 @@ KAFKA = (
         name="a-subscription-listens-to-silence",
         invariant="L2 an outage is told",
         path="fte/bus/kafka.py",
-        healthy="watch = _Watch(self._consumer, FOLLOWER_LOOK_EVERY)",
-        sick="watch = _Watch(self._consumer, LOOK_EVERY)",
+        healthy="_Watch(self._consumer, FOLLOWER_LOOK_EVERY)",
+        sick="_Watch(self._consumer, LOOK_EVERY)",
         tests=(_BUS, "-k", "broker_is_frozen"),
     ),
     Mutant(
