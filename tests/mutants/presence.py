@@ -4,7 +4,7 @@ from typing import Final
 
 from tests.mutants.catalogue import Mutant
 
-_RACES: Final = ("tests/races/test_races.py",)
+_RACES: Final = ("tests/races/test_races.py", "-m", "races")
 
 PRESENCE = (
     Mutant(

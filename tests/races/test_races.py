@@ -12,7 +12,7 @@ RACES = int(os.environ.get("FTE_TEST_RACES") or 200)
 SEED = int(os.environ.get("FTE_TEST_RACES_SEED") or 0) or random.randrange(2**31)
 
 
-@pytest.mark.process
+@pytest.mark.races
 @pytest.mark.timeout(240)
 async def test_people_have_the_last_word_whoever_races(
     pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
