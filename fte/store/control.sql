@@ -1,6 +1,10 @@
 -- name: lock
 select id from conversations where id = $1 for update
 
+-- name: in_flight
+select r.message_id from replies r join messages m on m.id = r.message_id
+ where r.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state = 'sending'
+
 -- name: lock_all
 select id from conversations where id = any ($1) order by id for update
 
