@@ -12,7 +12,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from fte.domain.events import CONVERSATIONS, METRICS, TICKETS_INCOMING, TOPICS
+from fte.domain.events import CONVERSATIONS, METRICS, TICKETS_INCOMING
 from tests.chaos.fleet import Member
 from tests.chaos.stage import Stage
 from tests.support import until
@@ -302,7 +302,7 @@ async def _rewound(trouble: Trouble, where: str) -> str:
 async def _committed(stage: Stage, group: str, where: str) -> bool:
     """Set the group's offsets. False while the broker takes its killed members to be alive."""
     async with stage.reader(group) as reader:
-        parts = [part for topic in TOPICS for part in await stage.partitions(reader, topic)]
+        parts = await stage.partitions(reader)
         reader.assign(parts)
         places = await (reader.beginning_offsets if where == "earliest" else reader.end_offsets)(parts)
         try:

@@ -256,10 +256,7 @@ class Stage:
         """What the broker holds: every topic read from its beginning to its end."""
         carried: dict[str, list[tuple[str, UUID]]] = {topic: [] for topic in TOPICS}
         async with self.reader() as reader:
-            # A topic that was deleted is made again when there is something to carry; until then it holds nothing.
-            there = await reader.topics()
-            wanted = [topic for topic in TOPICS if topic in there or topic not in self.notes.lost_topics]
-            parts = [part for topic in wanted for part in await self.partitions(reader, topic)]
+            parts = await self.partitions(reader)
             reader.assign(parts)
             ends = await reader.end_offsets(parts)
             left = {part for part, end in ends.items() if end > 0}
@@ -286,8 +283,15 @@ class Stage:
         finally:
             await consumer.stop()
 
-    async def partitions(self, reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(topic, number) for number in await reader._client._wait_on_metadata(topic)]
+    async def partitions(self, reader: AIOKafkaConsumer) -> list[TopicPartition]:
+        """Every partition of our topics. One that was deleted has none until there is something to carry again."""
+        there = await reader.topics()
+        return [
+            TopicPartition(topic, number)
+            for topic in TOPICS
+            if topic in there or topic not in self.notes.lost_topics
+            for number in await reader._client._wait_on_metadata(topic)
+        ]
 
 
 _OPEN: Final = """
