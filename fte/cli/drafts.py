@@ -7,8 +7,8 @@ from uuid import UUID
 
 import typer
 
-from fte.cli._operator import DataDir, TokenFile, Url, asked, print_json
-from fte.cli._session import AsJson, plain_errors
+from fte.cli._remote import TokenFile, Url, ask, say_json
+from fte.cli._session import AsJson, DataDir, plain_errors
 from fte.domain.errors import NotFound, Rejected
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def list_(
     as_json: AsJson = False, url: Url = None, token_file: TokenFile = None, data_dir: DataDir = None
 ) -> None:
     """List the drafts that wait, the longest waiting first."""
-    found = asked(_all, url, token_file, data_dir)
+    found = ask(_all, url, token_file, data_dir)
     if as_json:
-        print_json(found)
+        say_json(found)
     elif not found:
         typer.echo("No draft waits for approval.")
     else:
@@ -58,9 +58,9 @@ def show(
     async def work(client: "Client") -> "DraftView":
         return await _find(client, id_)
 
-    draft = asked(work, url, token_file, data_dir)
+    draft = ask(work, url, token_file, data_dir)
     if as_json:
-        print_json(draft)
+        say_json(draft)
     else:
         _print(draft)
 
@@ -118,7 +118,7 @@ def reject(
     async def work(client: "Client") -> "ActionDone":
         return await _decide(client, await _find(client, id_), "reject", request)
 
-    _tell(asked(work, url, token_file, data_dir), as_json, "Rejected. The conversation needs a person now.")
+    _tell(ask(work, url, token_file, data_dir), as_json, "Rejected. The conversation needs a person now.")
 
 
 @app.command()
@@ -140,7 +140,7 @@ def regenerate(
     async def work(client: "Client") -> "ActionDone":
         return await _decide(client, await _find(client, id_), "regenerate", request)
 
-    _tell(asked(work, url, token_file, data_dir), as_json, "It is being written anew.")
+    _tell(ask(work, url, token_file, data_dir), as_json, "It is being written anew.")
 
 
 def _send(
@@ -159,7 +159,7 @@ def _send(
     async def read(client: "Client") -> "DraftView":
         return await _find(client, id_)
 
-    draft = asked(read, url, token_file, data_dir)
+    draft = ask(read, url, token_file, data_dir)
     if not (yes or seen):
         _print(draft)
         if text is not None:
@@ -173,7 +173,7 @@ def _send(
         return await _decide(client, draft, "approve", request)
 
     _tell(
-        asked(work, url, token_file, data_dir),
+        ask(work, url, token_file, data_dir),
         as_json,
         "Approved. It leaves when its time to be taken back is over.",
     )
@@ -218,7 +218,7 @@ async def _find(client: "Client", given: str) -> "DraftView":
 
 def _tell(done: "ActionDone", as_json: bool, words: str) -> None:
     if as_json:
-        print_json(done)
+        say_json(done)
     else:
         typer.echo(words)
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fte.cli._operator import DataDir, TokenFile, Url, asked, print_json
-from fte.cli._session import AsJson, plain_errors
+from fte.cli._remote import TokenFile, Url, ask, say_json
+from fte.cli._session import AsJson, DataDir, plain_errors
 
 if TYPE_CHECKING:
     from fte.console.client import Client
@@ -23,7 +23,7 @@ def show(
     async def work(client: "Client") -> "ModesView":
         return await client.modes()
 
-    _print(asked(work, url, token_file, data_dir), as_json)
+    _print(ask(work, url, token_file, data_dir), as_json)
 
 
 @app.command("set")
@@ -62,12 +62,12 @@ def set_(
     async def work(client: "Client") -> "ModesView":
         return await client.configure(request, new_id())
 
-    _print(asked(work, url, token_file, data_dir), as_json)
+    _print(ask(work, url, token_file, data_dir), as_json)
 
 
 def _print(modes: "ModesView", as_json: bool) -> None:
     if as_json:
-        print_json(modes)
+        say_json(modes)
         return
     for rule in modes.rules:
         held = f", held below {rule.below:.2f}" if rule.below else ""
