@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -24,15 +24,52 @@ from fte.domain.tags import changed
 from fte.domain.tickets import RESOLUTIONS, Resolution
 from fte.wire import RunView
 
+Answer = TypeVar("Answer")
 
-class ReasonScreen(ModalScreen[str | None]):
-    """Asks for a reason and a yes. Enter goes on to the button, so a stray enter confirms nothing."""
+
+def buttons(verb: str) -> ComposeResult:
+    """The last row of a question: no, and the verb for yes."""
+    with Horizontal(classes="buttons"):
+        yield Button(content("Cancel (esc)"), id="no")
+        yield Button(content(f"{verb} (ctrl+j)"), id="yes", variant="primary")
+
+
+class Question(ModalScreen[Answer | None]):
+    """Asks for something in a field and for a yes; None is a no.
+
+    Enter goes on to the button, so that a stray one confirms nothing.
+    """
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "cancel"),
         Binding("ctrl+j,f5,ctrl+enter", "confirm", "confirm", priority=True),
     ]
+
+    def action_confirm(self) -> None:
+        """End the dialog with the answer, or say what is wrong with it."""
+        raise NotImplementedError
+
+    def refuse(self, problem: str) -> None:
+        """Say what is wrong with what stands in the field, and go back to it."""
+        self.query_one(".problem", Plain).show(problem)
+        self.query_one(Input).focus()
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one("#yes", Button).focus()
+
+    @on(Button.Pressed, "#no")
+    def _no(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#yes")
+    def _yes(self) -> None:
+        self.action_confirm()
+
+
+class ReasonScreen(Question[str]):
+    """Asks for a reason."""
 
     def __init__(self, question: str, verb: str, *, required: bool, text: str = "") -> None:
         super().__init__()
@@ -44,39 +81,21 @@ class ReasonScreen(ModalScreen[str | None]):
             hint = "Why? Colleagues read it." if self._required else "Why? (may stay empty)"
             yield Input(self._text, placeholder=hint, max_length=REASON_MAX)
             yield Plain(classes="problem")
-            with Horizontal(classes="buttons"):
-                yield Button(content("Cancel (esc)"), id="no")
-                yield Button(content(f"{self._verb} (ctrl+j)"), id="yes", variant="primary")
+            yield from buttons(self._verb)
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.query_one("#yes", Button).focus()
-
-    @on(Button.Pressed, "#no")
-    def _no(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#yes")
     def action_confirm(self) -> None:
         reason = self.query_one(Input).value.strip()
         if self._required and not reason:
-            self.query_one(".problem", Plain).show("A word on why, please: colleagues read it later.")
-            self.query_one(Input).focus()
+            self.refuse("A word on why, please: colleagues read it later.")
             return
         self.dismiss(reason)
 
 
-class ReleaseScreen(ModalScreen[tuple[str, str] | None]):
+class ReleaseScreen(Question[tuple[str, str]]):
     """Asks before a conversation goes back to the AI: why, and what the AI should know. Shows what it is told anyway.
 
     Enter in the first field goes on to the button, as elsewhere; tab goes to the line for the AI.
     """
-
-    CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "cancel"),
-        Binding("ctrl+j,f5,ctrl+enter", "confirm", "confirm", priority=True),
-    ]
 
     def __init__(self, question: str, told: Sequence[str]) -> None:
         super().__init__()
@@ -95,32 +114,15 @@ class ReleaseScreen(ModalScreen[tuple[str, str] | None]):
                 yield Plain(("The AI is told; the customer is not:", "bold"))
                 with VerticalScroll(classes="told", can_focus=False):
                     yield Plain(*(f"  {line(fact, 200)}\n" for fact in self._told))
-            with Horizontal(classes="buttons"):
-                yield Button(content("Cancel (esc)"), id="no")
-                yield Button(content("Hand back (ctrl+j)"), id="yes", variant="primary")
+            yield from buttons("Hand back")
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.query_one("#yes", Button).focus()
-
-    @on(Button.Pressed, "#no")
-    def _no(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#yes")
     def action_confirm(self) -> None:
         reason, word = (self.query_one(f"#{id_}", Input).value.strip() for id_ in ("reason", "word"))
         self.dismiss((reason, word))
 
 
-class SnoozeScreen(ModalScreen[datetime | None]):
+class SnoozeScreen(Question[datetime]):
     """Asks until when a conversation is put aside, and says what was understood, in the operator's own time."""
-
-    CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "cancel"),
-        Binding("ctrl+j,f5,ctrl+enter", "confirm", "put aside", priority=True),
-    ]
 
     def __init__(self, now: Callable[[], datetime], until: datetime | None, due: datetime | None) -> None:
         """`until` is when it is back already, `due` when the customer is owed an answer."""
@@ -134,9 +136,7 @@ class SnoozeScreen(ModalScreen[datetime | None]):
             yield Input(placeholder=EXAMPLES, max_length=40)
             yield Plain(id="meant")
             yield Plain(classes="problem")
-            with Horizontal(classes="buttons"):
-                yield Button(content("Cancel (esc)"), id="no")
-                yield Button(content("Put aside (ctrl+j)"), id="yes", variant="primary")
+            yield from buttons("Put aside")
 
     def _facts(self) -> list[str]:
         now = self._now()
@@ -161,23 +161,11 @@ class SnoozeScreen(ModalScreen[datetime | None]):
         except Rejected:
             return None
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.query_one("#yes", Button).focus()
-
-    @on(Button.Pressed, "#no")
-    def _no(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#yes")
     def action_confirm(self) -> None:
-        field = self.query_one(Input)
         try:
-            self.dismiss(parse_snooze(field.value, self._now()))
+            self.dismiss(parse_snooze(self.query_one(Input).value, self._now()))
         except Rejected as error:
-            advice = error.fields.get("until", error.message)
-            self.query_one(".problem", Plain).show(f"When is that? Please {advice}.")
-            field.focus()
+            self.refuse(f"When is that? Please {error.fields.get('until', error.message)}.")
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -198,9 +186,7 @@ class ConfirmScreen(ModalScreen[bool]):
         with Vertical(classes="dialog"):
             yield Plain((self._question, "bold"))
             yield Plain(self._facts)
-            with Horizontal(classes="buttons"):
-                yield Button(content("Cancel (esc)"), id="no")
-                yield Button(content(f"{self._verb} (ctrl+j)"), id="yes", variant="primary")
+            yield from buttons(self._verb)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -301,14 +287,11 @@ class TagsScreen(ModalScreen[tuple[str, ...] | None]):
         self.dismiss(wanted)
 
 
-class ResolveScreen(ModalScreen[tuple[Resolution, str] | None]):
+class ResolveScreen(Question[tuple[Resolution, str]]):
     """Asks how the matter ended, and why."""
 
-    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "cancel"),
         Binding("f2,ctrl+t", "turn", "how it ended", priority=True),
-        Binding("ctrl+j,f5,ctrl+enter", "confirm", "resolve", priority=True),
     ]
 
     def __init__(self) -> None:
@@ -321,9 +304,7 @@ class ResolveScreen(ModalScreen[tuple[Resolution, str] | None]):
             yield Plain(id="how")
             yield Input(placeholder="Why? Colleagues read it.", max_length=REASON_MAX)
             yield Plain(classes="problem")
-            with Horizontal(classes="buttons"):
-                yield Button(content("Cancel (esc)"), id="no")
-                yield Button(content("Resolve (ctrl+j)"), id="yes", variant="primary")
+            yield from buttons("Resolve")
 
     def on_mount(self) -> None:
         self._show()
@@ -338,32 +319,16 @@ class ResolveScreen(ModalScreen[tuple[Resolution, str] | None]):
             "How it ended: ", (how, "bold $text-primary"), ("   f2 turns", "$foreground 60%")
         )
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.query_one("#yes", Button).focus()
-
-    @on(Button.Pressed, "#no")
-    def _no(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#yes")
     def action_confirm(self) -> None:
         reason = self.query_one(Input).value.strip()
         if not reason:
-            self.query_one(".problem", Plain).show("A word on why, please: colleagues read it later.")
-            self.query_one(Input).focus()
+            self.refuse("A word on why, please: colleagues read it later.")
             return
         self.dismiss((RESOLUTIONS[self._how], reason))
 
 
-class AddressScreen(ModalScreen[str | None]):
+class AddressScreen(Question[str]):
     """Asks which address or number a customer is to prove."""
-
-    CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "cancel"),
-        Binding("ctrl+j,f5,ctrl+enter", "confirm", "send the code", priority=True),
-    ]
 
     def __init__(self, text: str = "", problem: str = "") -> None:
         super().__init__()
@@ -380,19 +345,8 @@ class AddressScreen(ModalScreen[str | None]):
                 self._text, placeholder="name@example.com, or +447700900123 for WhatsApp", max_length=254
             )
             yield Plain((self._problem, ""), classes="problem")
-            with Horizontal(classes="buttons"):
-                yield Button(content("Cancel (esc)"), id="no")
-                yield Button(content("Send the code (ctrl+j)"), id="yes", variant="primary")
+            yield from buttons("Send the code")
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.query_one("#yes", Button).focus()
-
-    @on(Button.Pressed, "#no")
-    def _no(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#yes")
     def action_confirm(self) -> None:
         self.dismiss(self.query_one(Input).value.strip() or None)
 
