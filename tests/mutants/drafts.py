@@ -102,7 +102,7 @@ DRAFTS = (
         path="fte/domain/drafts.py",
         healthy='    if draft.state != "pending":\n',
         sick="    if False:\n",
-        tests=("tests/races", "-m", "races"),
+        tests=("tests/races",),
     ),
     Mutant(
         name="races-what-was-approved-is-not-what-is-sent",
@@ -110,6 +110,6 @@ DRAFTS = (
         path="fte/store/drafts.py",
         healthy='row["body"] if text is None else storable(text), undo)',
         sick='row["body"], undo)',
-        tests=("tests/races", "-m", "races"),
+        tests=("tests/races",),
     ),
 )

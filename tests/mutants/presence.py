@@ -4,7 +4,7 @@ from typing import Final
 
 from tests.mutants.catalogue import Mutant
 
-_RACES: Final = ("tests/races/test_races.py", "-m", "races")
+_RACES: Final = ("tests/races/test_races.py",)
 
 PRESENCE = (
     Mutant(
@@ -126,6 +126,14 @@ PRESENCE = (
         healthy="m.role = 'agent' and h.at < new.began_at",
         sick="m.role = 'agent'",
         tests=("tests/store/test_claims.py", "-k", "counted"),
+    ),
+    Mutant(
+        name="who-takes-over-again-is-told-nothing",
+        invariant="I7 the fence",
+        path="fte/store/control.py",
+        healthy='"conversation.taken_over", in_flight=[row["message_id"] for row in rows])',
+        sick='"conversation.taken_over")',
+        tests=("tests/store/test_control.py", "-k", "in_flight"),
     ),
     # The races catch these, too: whoever judges them must see what goes wrong.
     Mutant(

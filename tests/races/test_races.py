@@ -8,11 +8,10 @@ import pytest
 from fte.pg.pool import Pool
 from tests.races import process, race
 
-RACES = int(os.environ.get("FTE_TEST_RACES") or 200)
+RACES = int(os.environ.get("FTE_TEST_RACES") or 400)
 SEED = int(os.environ.get("FTE_TEST_RACES_SEED") or 0) or random.randrange(2**31)
 
 
-@pytest.mark.races
 @pytest.mark.timeout(240)
 async def test_people_have_the_last_word_whoever_races(
     pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -34,4 +33,5 @@ async def test_people_have_the_last_word_whoever_races(
         "drafts decided",
         "decided too late",
     )
-    assert min(verdict.counts[what] for what in happened) > 5
+    # The rarest, ended claims, come 20 times on average: fewer than three once in a million runs.
+    assert min(verdict.counts[what] for what in happened) >= 3

@@ -55,7 +55,10 @@ async def test_a_queued_reply_is_withdrawn_and_one_in_flight_is_named(pool: Pool
     sam = await hire(pool, "Sam")
     await pool.execute("update replies set state = 'sending'")
     done = await control.take_over(pool, key(), received.conversation, sam)
-    assert done.in_flight == [await pool.fetchval("select message_id from replies")]
+    leaving = [await pool.fetchval("select message_id from replies")]
+    assert done.in_flight == leaving
+    again = await control.take_over(pool, key(), received.conversation, sam)
+    assert (again.in_flight, again.epoch) == (leaving, done.epoch)
     await control.release(pool, key(), received.conversation, seeing(sam, 9), "")
     await pool.execute("update replies set state = 'queued'")
     done = await control.take_over(pool, key(), received.conversation, sam)
