@@ -15,9 +15,9 @@ demo: $(READY) ## the whole product on this machine: no Docker, no keys, no netw
 
 test: $(DEV_READY) ## every check and every test
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
-benchmarks: $(DEV_READY) ## the benchmarks over Kafka run once, tiny, without a judgement; a minute
+benchmarks: $(DEV_READY) ## every benchmark runs once, tiny, without a judgement; two minutes
 	$(BIN)/python -m pytest -m benchmarks $(ARGS)
 
 alerts: $(DEV_READY) ## a real Prometheus reads a running fte, something breaks, and the alert fires; a minute

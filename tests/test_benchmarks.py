@@ -45,6 +45,7 @@ def test_a_steady_rate_leaves_both_ends_out() -> None:
         steady_rate(steady, 4)
 
 
+@pytest.mark.benchmarks
 @pytest.mark.process
 @pytest.mark.parametrize("name", runner.NAMES)
 async def test_every_benchmark_runs(name: str) -> None:

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
@@ -44,6 +46,8 @@ MUTANTS = (
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
 TIMEOUT = 300
+LANES = 2
+"""Bugs planted at the same time, each in a copy of its own."""
 PATIENCE = {"FTE_TEST_RACES": "800"}
 """Chance has to show these bugs: more of it than the tests themselves need."""
 
@@ -54,20 +58,41 @@ def main() -> int:
     if unknown := set(wanted) - {mutant.name for mutant in chosen}:
         print(f"There is no mutant {', '.join(sorted(unknown))}.")
         return 2
-    with tempfile.TemporaryDirectory(prefix="fte-mutants-") as folder:
-        copy = Path(folder)
-        for name in COPIED:
-            source = ROOT / name
-            ignored = shutil.ignore_patterns("__pycache__", "snapshot_report*")
-            if source.is_dir():
-                shutil.copytree(source, copy / name, ignore=ignored)
-            else:
-                shutil.copy(source, copy / name)
-        (ROOT / ".kafka").mkdir(exist_ok=True)
-        (copy / ".kafka").symlink_to(ROOT / ".kafka")  # the broker, fetched once
-        survivors = [mutant.name for mutant in chosen if not _caught(copy, mutant)]
+    (ROOT / ".kafka").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fte-mutants-") as folder, ThreadPoolExecutor(LANES) as lanes:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for lane in range(LANES):
+            copies.put(_copied(Path(folder) / str(lane)))
+
+        def caught(mutant: Mutant) -> bool:
+            copy = copies.get()
+            try:
+                return _caught(copy, mutant)
+            finally:
+                copies.put(copy)
+
+        survivors = [
+            mutant.name for mutant, well in zip(chosen, lanes.map(caught, chosen), strict=True) if not well
+        ]
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants were caught.")
+    if survivors:
+        print(f"Not caught: {', '.join(survivors)}.")
     return 1 if survivors else 0
+
+
+def _copied(copy: Path) -> Path:
+    """A copy of the product to plant bugs in, with the broker that was fetched once."""
+    copy.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(
+                source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "snapshot_report*")
+            )
+        else:
+            shutil.copy(source, copy / name)
+    (copy / ".kafka").symlink_to(ROOT / ".kafka")
+    return copy
 
 
 def _caught(copy: Path, mutant: Mutant) -> bool:
@@ -85,11 +110,9 @@ def _caught(copy: Path, mutant: Mutant) -> bool:
     finally:
         path.write_text(healthy, encoding="utf-8")
     caught = code == 1  # 1: tests ran and some failed; anything else is not a verdict
-    print(
-        f"{'caught' if caught else 'SURVIVED':9} {mutant.name} ({mutant.invariant}, {time.monotonic() - begun:.0f} s)"
-    )
-    if not caught:
-        print(output[-2000:])
+    seconds = time.monotonic() - begun
+    verdict = f"{'caught' if caught else 'SURVIVED':9} {mutant.name} ({mutant.invariant}, {seconds:.0f} s)"
+    print(verdict if caught else f"{verdict}\n{output[-2000:]}", flush=True)
     return caught
 
 
