@@ -15,6 +15,7 @@ from fte.cli import (
     kb,
     mode,
     operator,
+    report,
     simulate,
     tickets,
     topics,
@@ -68,7 +69,7 @@ app.add_typer(
     help="Conversations in plain lines: list, show, take, release, reply, note, resolve, assign, merge.",
 )
 app.add_typer(canned.app, name="canned", help="Answers written once: list, add, edit, remove.")
-app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete.")
+app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete, gaps.")
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")
 app.add_typer(whatsapp.app, name="whatsapp", help="The WhatsApp number: status.")
 app.add_typer(
@@ -79,6 +80,7 @@ app.add_typer(
 app.add_typer(
     mode.app, name="mode", help="Whether answers are sent, held for approval, or not given: show, set."
 )
+app.add_typer(report.app, name="report", help="What happened in a day, for those who run the desk: daily.")
 app.add_typer(dlq.app, name="dlq", help="Dead letters, events that failed: list, show, retry, drop.")
 app.add_typer(topics.app, name="topics", help="The topics in Kafka: create, list, describe.")
 app.add_typer(operator.app, name="operator", help="People who work with the console: add, list, revoke.")

@@ -12,6 +12,7 @@ from fte.cli._session import AsJson, DataDir, database, load_settings, run
 from fte.domain.text import printable
 
 if TYPE_CHECKING:
+    from fte.domain.report import OpenQuestion
     from fte.domain.turns import Passage
     from fte.knowledge.documents import Document, ImportReport, Progress
 
@@ -107,6 +108,41 @@ def list_(json: AsJson = False, data_dir: DataDir = None) -> None:
         _say(f"{document.source}  {document.title}  [{document.category}]  {document.passages} passages")
     if not documents:
         _say("The knowledge base is empty. `fte kb import FOLDER` fills it.")
+
+
+@app.command()
+def gaps(
+    days: Annotated[int, typer.Option("--days", min=1, max=365, help="How many days to look back.")] = 7,
+    json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what customers asked and the agent found nothing about, gathered by subject, the most frequent first.
+
+    Each comes with the page that is nearest: perhaps the answer is there, in other words than customers use. Mail
+    addresses and long numbers are left out.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from fte.cli.report import open_questions
+    from fte.knowledge.embed import WordLlamaEmbedder
+
+    async def work() -> "list[OpenQuestion]":
+        now = datetime.now(UTC)
+        async with database(load_settings(data_dir=data_dir)) as pool:
+            return await open_questions(pool, WordLlamaEmbedder(), now - timedelta(days=days), now)
+
+    found = run(work())
+    if json:
+        _print_json(found)
+        return
+    for open_ in found:
+        gap, near = open_.gap, open_.nearest
+        numbers = " ".join(f"#{number}" for number in gap.conversations[:8])
+        _say(f"{gap.asked:>4}  {gap.example}  ({numbers})")
+        if near is not None:
+            _say(f"      nearest: {near.title}  {near.source}  {near.score:.2f}")
+    if not found:
+        _say(f"Nothing: every question of the last {days} days found a page, or went to a person before.")
 
 
 @app.command()

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import time
+from datetime import datetime, timedelta
 from uuid import UUID
 
 PUBLIC_ID_LENGTH = 32
@@ -16,6 +17,11 @@ def new_id() -> UUID:
     random = int.from_bytes(os.urandom(10), "big")
     value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (random >> 62 & 0xFFF) << 64
     return UUID(int=value | 0b10 << 62 | random & 0x3FFFFFFFFFFFFFFF)
+
+
+def first_id(at: datetime) -> UUID:
+    """No id made from then on is below this one; an hour is left for clocks that differ."""
+    return UUID(int=int((at - timedelta(hours=1)).timestamp() * 1000) << 80)
 
 
 def public_ticket_id(secret: bytes, ticket: UUID) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 from fte.domain.channels import CHANNELS
+from fte.domain.ids import first_id
 from fte.pg import queries
 from fte.pg.pool import Pool
 from fte.store import replies
@@ -44,7 +44,7 @@ async def metrics(pool: Pool, span: MetricsSpan, now: datetime) -> MetricsView:
     start = _floor(now, step) - step * (steps - 1)
     seconds = step.total_seconds()
     found = {name: _Builder(name, steps) for name in ("all", *CHANNELS)}
-    for row in await pool.fetch(_sql.messages, start, seconds, _first_id(start), SAMPLES_MAX):
+    for row in await pool.fetch(_sql.messages, start, seconds, first_id(start), SAMPLES_MAX):
         found[row["channel"]].messages(row)
     for row in await pool.fetch(_sql.turns, start, seconds, SAMPLES_MAX):
         found[row["channel"]].turns(row)
@@ -97,8 +97,3 @@ class _Builder:
 def _floor(at: datetime, step: timedelta) -> datetime:
     whole = int(at.timestamp() // step.total_seconds() * step.total_seconds())
     return datetime.fromtimestamp(whole, UTC)
-
-
-def _first_id(at: datetime) -> UUID:
-    """No id made from then on is below this one; an hour is left for clocks that differ."""
-    return UUID(int=int((at - timedelta(hours=1)).timestamp() * 1000) << 80)

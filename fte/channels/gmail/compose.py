@@ -77,6 +77,28 @@ def compose(reply: Outgoing, *, from_name: str, from_address: str, secret: bytes
     return mail.as_bytes()
 
 
+def internal(subject: str, text: str, *, to: str, from_name: str, from_address: str) -> bytes:
+    """A mail to a colleague, as plain text. Neither it nor an answer to it becomes a customer's message.
+
+    Raises Rejected when an address is none that mail can be sent to, or is our own.
+    """
+    if to.lower() == from_address.lower():
+        raise Rejected(
+            "That is the mailbox customers write to.",
+            fields={"address": "our own mailbox"},
+            remedy="Name a colleague's address.",
+        )
+    mail = EmailMessage(policy=_POLICY)
+    mail["From"] = _mailbox(from_name, from_address)
+    mail["To"] = mail["Reply-To"] = _mailbox("", to)  # an answer to us would become a customer's message
+    mail["Subject"] = _line(subject, SUBJECT_MAX)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail[_title(LOOP_HEADER)] = "1"
+    mail.set_content(storable(text), charset="utf-8")
+    return mail.as_bytes()
+
+
 def _mailbox(name: str, address: str) -> Address:
     if not _ADDRESS.fullmatch(address):
         raise Rejected(

@@ -1,0 +1,93 @@
+"""Questions the knowledge base had no answer to, gathered into the subjects somebody could write a page about."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from fte.domain.channels import Channel
+from fte.domain.text import one_line
+
+QUESTIONS_MAX: Final = 500
+"""Questions that are gathered at a time, the newest ones."""
+ALIKE: Final = 0.35
+"""Cosine from which on two questions are of one subject; no two of different subjects were as near when it was chosen."""
+EXCERPT: Final = 200
+"""Characters of a question that are shown."""
+
+_MAIL: Final = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{1,255}")
+_DIGITS: Final = re.compile(r"(?<!\w)\+?\(?\d(?:[\s().\-/]{0,2}\d){5,18}(?!\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a customer asked and the agent found nothing for."""
+
+    conversation_id: UUID
+    number: int
+    channel: Channel
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One subject: how often it was asked, by whom (conversations' numbers), and the question most like all others."""
+
+    example: str
+    asked: int
+    conversations: tuple[int, ...]
+    channels: tuple[Channel, ...]
+    last: datetime
+
+
+def anonymous(text: str) -> str:
+    """A customer's words on one line, cut to EXCERPT, without mail addresses and long numbers (telephones, cards)."""
+    shown = _DIGITS.sub("[number]", _MAIL.sub("[address]", one_line(text)))
+    return shown if len(shown) <= EXCERPT else f"{shown[: EXCERPT - 1].rstrip()}…"
+
+
+def gathered(questions: Sequence[Question], vectors: Sequence[Sequence[float]]) -> list[Gap]:
+    """The subjects asked for, the most frequent first.
+
+    `vectors` holds one for each question. The two subjects whose middles are nearest become one, again and again, as long
+    as they are as near as ALIKE.
+    """
+    if not questions:
+        return []
+    import numpy as np
+
+    given = np.asarray(vectors, dtype=np.float64)
+    subjects = [[place] for place in range(len(questions))]
+    totals = given.copy()
+    middles = totals / np.maximum(np.linalg.norm(totals, axis=1, keepdims=True), 1e-9)
+    near = middles @ middles.T
+    np.fill_diagonal(near, -1.0)
+    while near.flat[nearest := int(near.argmax())] >= ALIKE:
+        one, other = divmod(nearest, len(questions))
+        subjects[one] += subjects[other]
+        subjects[other] = []
+        totals[one] += totals[other]
+        middles[one] = totals[one] / max(float(np.linalg.norm(totals[one])), 1e-9)
+        near[one, :] = near[:, one] = middles @ middles[one]
+        gone = [place for place, members in enumerate(subjects) if not members]
+        near[one, [one, *gone]] = near[[one, *gone], one] = -1.0
+        near[other, :] = near[:, other] = -1.0
+    found = [
+        _gap([questions[place] for place in places], int((given[places] @ total).argmax()))
+        for places, total in zip(subjects, totals, strict=True)
+        if places
+    ]
+    return sorted(found, key=lambda gap: (-len(gap.conversations), -gap.asked, -gap.last.timestamp()))
+
+
+def _gap(questions: Sequence[Question], most_like_all: int) -> Gap:
+    return Gap(
+        example=anonymous(questions[most_like_all].text),
+        asked=len(questions),
+        conversations=tuple(sorted({question.number for question in questions})),
+        channels=tuple(sorted({question.channel for question in questions})),
+        last=max(question.at for question in questions),
+    )
