@@ -21,6 +21,7 @@ from fte.domain.handover import WORD_MAX
 from fte.domain.modes import HeldBecause, Mode, Rule
 from fte.domain.operators import OperatorRole
 from fte.domain.presence import Doing, Duty
+from fte.domain.suggestions import Kind as SuggestionKind
 from fte.domain.tags import TAGS_MAX
 from fte.domain.tickets import Category, Priority, Resolution, TicketStatus
 
@@ -774,6 +775,42 @@ class CannedPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[CannedReply]
     company: str
+
+
+class SuggestionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A page that an answer of a person could become. `draft` is what the AI had written, of an edited one."""
+
+    id: UUID
+    conversation_id: UUID
+    number: int
+    kind: SuggestionKind
+    operator: str
+    at: datetime
+    question: str
+    draft: str
+    answer: str
+    title: str
+    body: str
+
+
+class SuggestionsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits to be decided on, the newest first."""
+
+    items: list[SuggestionView]
+
+
+class TeachRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The page as it is to be found from now on."""
+
+    title: str
+    body: str
+    category: Category = "general"
+
+
+class TaughtPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The document a suggestion became; None: it was rejected."""
+
+    source: str | None
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

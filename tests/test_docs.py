@@ -29,6 +29,7 @@ CONTEXTS = {
     "Keys in channels and dead letters": "channels",
     "Keys in the customers": "customers",
     "Keys in the knowledge base": "knowledge",
+    "Keys in the suggestions": "suggestions",
     "Keys everywhere": "everywhere",
 }
 
@@ -186,6 +187,7 @@ def routes() -> list[BaseRoute]:
     from fte.daemon.operator_api import OperatorApi
     from fte.daemon.overview import Overview
     from fte.daemon.stream import Stream
+    from fte.daemon.suggestions import Suggestions
     from fte.daemon.support import Support
     from fte.daemon.support import routes as support_routes
     from fte.daemon.whatsapp_webhooks import Webhooks
@@ -201,6 +203,7 @@ def routes() -> list[BaseRoute]:
         *api.routes(),
         *stream.routes(),
         *Overview(api).routes(),
+        *Suggestions(api).routes(),
         *Health(nobody).routes(),
         *Metrics(nobody, frozenset(), "").routes(),
     ]

@@ -17,6 +17,7 @@ from fte.cli import (
     operator,
     report,
     simulate,
+    suggestions,
     tickets,
     topics,
     whatsapp,
@@ -70,6 +71,11 @@ app.add_typer(
 )
 app.add_typer(canned.app, name="canned", help="Answers written once: list, add, edit, remove.")
 app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete, gaps.")
+app.add_typer(
+    suggestions.app,
+    name="suggestions",
+    help="Pages people's answers could become: list, show, approve, reject.",
+)
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")
 app.add_typer(whatsapp.app, name="whatsapp", help="The WhatsApp number: status.")
 app.add_typer(

@@ -51,6 +51,9 @@ from fte.wire import (
     Problem,
     QueuePage,
     StreamNotice,
+    SuggestionsPage,
+    TaughtPage,
+    TeachRequest,
     TeamView,
     TicketView,
     decode,
@@ -177,7 +180,10 @@ class Client:
         return _answer(response, CannedReply)
 
     async def remove_canned(self, key: str) -> None:
-        response = await self._send("DELETE", f"/operator/canned/{quote(key, safe='')}", b"")
+        await self._remove(f"/operator/canned/{quote(key, safe='')}")
+
+    async def _remove(self, path: str) -> None:
+        response = await self._send("DELETE", path, b"")
         if response.status_code != 204:
             raise _problem(response)
 
@@ -224,6 +230,19 @@ class Client:
     async def knowledge(self, question: str) -> KnowledgeHits:
         """What the knowledge base has on a question. The first one takes seconds: the daemon loads a model."""
         return await self._get("/operator/knowledge/search", KnowledgeHits, {"q": question})
+
+    async def suggestions(self) -> SuggestionsPage:
+        """Pages that answers of people could become, the newest first."""
+        return await self._get("/operator/suggestions", SuggestionsPage)
+
+    async def approve_suggestion(self, suggestion: UUID, page: TeachRequest) -> TaughtPage:
+        """It becomes this page of the knowledge base. Raises Conflict when somebody has decided on it."""
+        path = f"/operator/suggestions/{suggestion}"
+        return _answer(await self._send("PUT", path, encode(page)), TaughtPage)
+
+    async def reject_suggestion(self, suggestion: UUID) -> None:
+        """It is not suggested again. Raises like `approve_suggestion`."""
+        await self._remove(f"/operator/suggestions/{suggestion}")
 
     async def attachment(self, attachment: UUID) -> bytes:
         """What a customer attached. Raises Conflict, with the reason, when it is not there."""

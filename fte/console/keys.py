@@ -29,6 +29,7 @@ Context = Literal[
     "channels",
     "customers",
     "knowledge",
+    "suggestions",
     "dialog",
     "everywhere",
 ]
@@ -48,6 +49,8 @@ class Situation:
     marked: int = 0
     letters: int = 0
     """Dead letters on the screen."""
+    suggestions: int = 0
+    """Pages suggested on the screen."""
     item: QueueItem | None = None
     busy: str = ""
     """The action under way, in words."""
@@ -289,6 +292,16 @@ def _marked(permission: Permission) -> Rule:
     return rule
 
 
+def _suggestion(situation: Situation) -> Refusal:
+    return None if situation.suggestions else "There is no suggestion here."
+
+
+def _suggestion_act(situation: Situation) -> Refusal:
+    if situation.role == "agent" and not situation.read_only:
+        return "What the AI learns is for a lead or an admin to decide on; ask one of them."
+    return _suggestion(situation) or _may("teach", situation)
+
+
 def _letter(situation: Situation) -> Refusal:
     return None if situation.letters else "There is no dead letter here."
 
@@ -512,6 +525,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         context="queue",
         label="knowledge",
         help="Ask the knowledge base a question, and see what the AI would find",
+    ),
+    Action(
+        id="suggestions",
+        defaults=("L",),
+        context="queue",
+        label="suggestions",
+        help="Pages that people's answers could become, for the AI to learn",
     ),
     Action(
         id="quit",
@@ -1011,6 +1031,58 @@ ACTIONS: Final[tuple[Action, ...]] = (
         id="knowledge_back",
         defaults=("escape", "q", "left", "h"),
         context="knowledge",
+        label="back",
+        help="Back to where you were",
+        bar=True,
+    ),
+    Action(
+        id="suggestion_approve",
+        defaults=("a",),
+        context="suggestions",
+        label="approve",
+        help="Make it a page of the knowledge base, as it stands here",
+        bar=True,
+        why_not=_suggestion_act,
+    ),
+    Action(
+        id="suggestion_edit",
+        defaults=("e", "ctrl+o"),
+        context="suggestions",
+        label="edit",
+        help="Mend the page in your editor: the title on the first line, then the text",
+        bar=True,
+        why_not=_suggestion_act,
+    ),
+    Action(
+        id="suggestion_reject",
+        defaults=("x",),
+        context="suggestions",
+        label="reject",
+        help="Do not suggest it again",
+        bar=True,
+        why_not=_suggestion_act,
+    ),
+    Action(
+        id="suggestion_next",
+        defaults=("n", "l", "right"),
+        context="suggestions",
+        label="next",
+        help="The next one",
+        bar=True,
+        why_not=_suggestion,
+    ),
+    Action(
+        id="suggestion_previous",
+        defaults=("N", "h", "left"),
+        context="suggestions",
+        label="previous",
+        help="The one before",
+        why_not=_suggestion,
+    ),
+    Action(
+        id="suggestions_back",
+        defaults=("escape", "q"),
+        context="suggestions",
         label="back",
         help="Back to where you were",
         bar=True,

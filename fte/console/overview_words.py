@@ -18,6 +18,7 @@ from fte.wire import (
     LetterView,
     MetricsView,
     Series,
+    SuggestionView,
 )
 
 _LABEL: Final = 10
@@ -205,6 +206,22 @@ def customer(hit: CustomerHit, now: datetime) -> list[Part]:
         f"  {known}",
         (f"  {plural(hit.conversations, 'conversation')}{last}", "$text-muted"),
     ]
+
+
+def suggestion(one: SuggestionView, title: str, body: str) -> list[Part]:
+    """A page that an answer could become, with what was asked and answered."""
+    who = line(one.operator or "Somebody", 60)
+    did = "changed what the AI wrote" if one.kind == "edited" else "answered what no page had"
+    parts: list[Part] = [(f"{who} {did}", "bold"), (f"  #{one.number}\n\n", "$text-muted")]
+    for name, text in (
+        ("Asked", one.question),
+        ("The AI had written", one.draft),
+        ("Was answered", one.answer),
+    ):
+        if text.strip():
+            parts += [(f"{name}\n", "$text-muted"), f"{block(text, 4_000).strip()}\n\n"]
+    parts += [("The page\n", "$text-muted"), (f"{line(title, 200) or '(no title)'}\n\n", "bold")]
+    return [*parts, f"{block(body, 20_000).strip()}\n"]
 
 
 def hits(found: KnowledgeHits) -> list[Part]:

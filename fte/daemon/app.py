@@ -27,6 +27,7 @@ from fte.daemon.operator_api import OperatorApi
 from fte.daemon.overview import Overview
 from fte.daemon.roles import ROLES, Role
 from fte.daemon.stream import Stream
+from fte.daemon.suggestions import Suggestions
 from fte.daemon.support import Support
 from fte.daemon.support import routes as support_routes
 from fte.daemon.sweeper import Sweeper
@@ -194,6 +195,7 @@ class Daemon:
                 *api.routes(),
                 *stream.routes(),
                 *overview.routes(),
+                *Suggestions(api).routes(),
                 *own,
             ]
         )

@@ -17,7 +17,7 @@ ALIKE: Final = 0.35
 EXCERPT: Final = 200
 """Characters of a question that are shown."""
 
-_MAIL: Final = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{1,255}")
+_MAIL: Final = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{0,254}[^\s@<>().,;:!?]")
 _DIGITS: Final = re.compile(r"(?<!\w)\+?\(?\d(?:[\s().\-/]{0,2}\d){5,18}(?!\w)")
 
 
@@ -43,9 +43,14 @@ class Gap:
     last: datetime
 
 
+def without_contacts(text: str) -> str:
+    """The text without mail addresses and long numbers: telephones, cards, accounts."""
+    return _DIGITS.sub("[number]", _MAIL.sub("[address]", text))
+
+
 def anonymous(text: str) -> str:
-    """A customer's words on one line, cut to EXCERPT, without mail addresses and long numbers (telephones, cards)."""
-    shown = _DIGITS.sub("[number]", _MAIL.sub("[address]", one_line(text)))
+    """A customer's words on one line, cut to EXCERPT, without contacts."""
+    shown = without_contacts(one_line(text))
     return shown if len(shown) <= EXCERPT else f"{shown[: EXCERPT - 1].rstrip()}…"
 
 

@@ -30,12 +30,13 @@ Action = Literal[
     "dead_letters",
     "configure",
     "merge",
+    "teach",
 ]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 _ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
     "observer": frozenset({"read"}),
-    "agent": frozenset(ACTIONS) - {"canned", "configure", "dead_letters", "merge"},
+    "agent": frozenset(ACTIONS) - {"canned", "configure", "dead_letters", "merge", "teach"},
     "lead": frozenset(ACTIONS),
     "admin": frozenset(ACTIONS),
 }

@@ -101,7 +101,8 @@ async def import_folder(
             if prepared is None:
                 done["unchanged"].append(source)
             else:
-                await _store(pool, prepared)
+                async with pool.transaction() as connection:
+                    await write(connection, prepared)
                 done["updated" if source in known else "added"].append(source)
                 passages += len(prepared.pieces)
         if on_progress is not None:
@@ -224,7 +225,9 @@ def _cause(error: Exception) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
+    """A document that was read, cut and embedded: only the writing is left."""
+
     source: str
     page: Page
     pieces: tuple[Piece, ...]
@@ -233,26 +236,58 @@ class _Prepared:
     embedder: str
 
 
-async def _prepared(
-    source: str, file: Path, known: tuple[bytes, str] | None, embedder: Embedder
-) -> _Prepared | None:
-    """The document ready to be stored, None when it is unchanged. Raises Rejected when it cannot be read."""
+async def prepare(source: str, data: bytes, embedder: Embedder) -> Prepared:
+    """The document in a file's bytes; the source's ending tells its kind. Raises Rejected when it cannot be read."""
     try:
-        data = await asyncio.to_thread(_bytes, file)
-        content_hash = hashlib.sha256(_RULES + data).digest()
-        if known == (content_hash, embedder.name):
-            return None
         async with asyncio.timeout(READ_SECONDS):
-            page, cut = await asyncio.to_thread(_passages, file.name, data)
+            page, cut = await asyncio.to_thread(_passages, source, data)
     except FteError:
         raise
     except TimeoutError:
         raise Rejected(f"reading it takes longer than {READ_SECONDS:.0f} seconds") from None
-    except OSError as error:
-        raise Rejected(f"cannot be opened ({_cause(error)})") from error
     except Exception as error:  # a file must not end the import, whatever its parser stumbles over
         raise Rejected(f"cannot be read ({type(error).__name__})") from error
-    return _Prepared(source, page, cut, await _vectors(embedder, cut), content_hash, embedder.name)
+    return Prepared(source, page, cut, await _vectors(embedder, cut), _hash(data), embedder.name)
+
+
+async def write(connection: Connection, document: Prepared) -> None:
+    """Put the document in place of an earlier one of the same source, in the caller's transaction."""
+    id_: UUID = await connection.fetchval(
+        _sql.put_document,
+        new_id(),
+        document.source,
+        document.page.title,
+        document.page.category,
+        document.content_hash,
+        document.embedder,
+    )
+    await connection.execute(_sql.clear_passages, id_)
+    await _add_passages(connection, id_, document)
+
+
+async def _add_passages(connection: Connection, id_: UUID, document: Prepared) -> None:
+    rows: list[tuple[Any, ...]] = [
+        (new_id(), id_, ordinal, piece.title, piece.content, document.page.category, vector)
+        for ordinal, (piece, vector) in enumerate(zip(document.pieces, document.vectors, strict=True))
+    ]
+    await connection.executemany(_sql.add_passage, rows)
+
+
+async def _prepared(
+    source: str, file: Path, known: tuple[bytes, str] | None, embedder: Embedder
+) -> Prepared | None:
+    """The document ready to be stored, None when it is unchanged. Raises Rejected when it cannot be read."""
+    try:
+        data = await asyncio.to_thread(_bytes, file)
+    except OSError as error:
+        raise Rejected(f"cannot be opened ({_cause(error)})") from error
+    if known == (_hash(data), embedder.name):
+        return None
+    return await prepare(source, data, embedder)
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.sha256(_RULES + data).digest()
 
 
 def _bytes(file: Path) -> bytes:
@@ -283,26 +318,3 @@ def _between(title: list[float], content: list[float]) -> list[float]:
     ]
     length = sum(number * number for number in mixed) ** 0.5
     return [number / length for number in mixed] if length else content
-
-
-async def _store(pool: Pool, document: _Prepared) -> None:
-    async with pool.transaction() as connection:
-        id_: UUID = await connection.fetchval(
-            _sql.put_document,
-            new_id(),
-            document.source,
-            document.page.title,
-            document.page.category,
-            document.content_hash,
-            document.embedder,
-        )
-        await connection.execute(_sql.clear_passages, id_)
-        await _add_passages(connection, id_, document)
-
-
-async def _add_passages(connection: Connection, id_: UUID, document: _Prepared) -> None:
-    rows: list[tuple[Any, ...]] = [
-        (new_id(), id_, ordinal, piece.title, piece.content, document.page.category, vector)
-        for ordinal, (piece, vector) in enumerate(zip(document.pieces, document.vectors, strict=True))
-    ]
-    await connection.executemany(_sql.add_passage, rows)

@@ -1,1 +1,11 @@
-select 1;
+-- ---------------------------------------------------------------- what people answered and no page said
+
+create table suggestions (
+    message_id   uuid primary key references messages on delete cascade,
+    state        text not null check (state in ('approved', 'rejected')),
+    operator_id  uuid not null references operators,
+    source       text,
+    decided_at   timestamptz not null default now()
+);
+comment on table suggestions is 'answers of people that could become pages, as far as they are decided on; the others are found among the messages';
+comment on column suggestions.source is 'the document an approved one became';

@@ -80,6 +80,8 @@ class Desk:
         self.letters: list[wire.LetterView] = []
         self.decisions: list[tuple[str, wire.LettersRequest]] = []
         self.hits = wire.KnowledgeHits(floor=0.26, hits=[])
+        self.suggestions: list[wire.SuggestionView] = []
+        self.taught: list[wire.TeachRequest | None] = []
         self.token = TOKEN
         self.lose_answers = 0
         self.answer_with: Response | None = None
@@ -344,6 +346,8 @@ class Desk:
                 Route("/operator/dead_letters/{what}", self._decide_letters, methods=["POST"]),
                 Route("/operator/customers", self._find),
                 Route("/operator/knowledge/search", self._knowledge),
+                Route("/operator/suggestions", self._suggestions),
+                Route("/operator/suggestions/{id:uuid}", self._teach, methods=["PUT", "DELETE"]),
                 Route(conversation, self._conversation),
                 Route(conversation + "/link", self._link, methods=["POST"]),
                 Route("/operator/customers/{id:uuid}", self._customer),
@@ -580,6 +584,26 @@ class Desk:
 
     async def _knowledge(self, request: Request) -> Response:
         return self._refused(request) or answer(self.hits)
+
+    async def _suggestions(self, request: Request) -> Response:
+        return self._refused(request) or answer(wire.SuggestionsPage(items=self.suggestions))
+
+    async def _teach(self, request: Request) -> Response:
+        if refused := self._refused(request):
+            return refused
+        found = [one for one in self.suggestions if one.id == request.path_params["id"]]
+        if not found:
+            return problem(409, "Kim approved this suggestion already: it is the page learned/7-parking.md.")
+        page = wire.decode(await request.body(), wire.TeachRequest) if request.method == "PUT" else None
+        if page is not None and "[name]" in page.body:
+            return problem(422, "The page is not ready.", fields={"body": "still has [name]: say it without"})
+        self.suggestions.remove(found[0])
+        self.taught.append(page)
+        return (
+            Response(status_code=204)
+            if page is None
+            else answer(wire.TaughtPage(source="learned/7-parking.md"))
+        )
 
     async def _attachment(self, request: Request) -> Any:
         refused = self._refused(request)
@@ -930,6 +954,23 @@ def some_hits() -> wire.KnowledgeHits:
         for place, score in enumerate(scores, 1)
     ]
     return wire.KnowledgeHits(floor=0.26, hits=hits)
+
+
+def a_suggestion(serial: int, **facts: Any) -> wire.SuggestionView:
+    base: dict[str, Any] = {
+        "id": number(serial),
+        "conversation_id": number(1000 + serial),
+        "number": serial,
+        "kind": "answered",
+        "operator": "Dana",
+        "at": START,
+        "question": "I visit you on Monday.\nWhere can I park near your office?",
+        "draft": "",
+        "answer": "Hello Ada,\n\nVisitors park behind the house, in the places marked V.\n\nKind regards,\nDana",
+        "title": "Where can I park near your office?",
+        "body": "Visitors park behind the house, in the places marked V.",
+    }
+    return wire.SuggestionView(**(base | facts))
 
 
 def busy(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from rich.segment import Segment
 
 from fte.console.theme import THEMES
 from tests.console.session import Session, session
-from tests.console.support import Desk, a_letter, busy, known, number, some_drafts, some_hits
+from tests.console.support import Desk, a_letter, a_suggestion, busy, known, number, some_drafts, some_hits
 
 CONTRAST = 4.5
 """WCAG 2.2, level AA, for text."""
@@ -63,6 +63,7 @@ async def test_every_text_is_read_easily(desk: Desk, state_dir: Path, theme: str
     known(desk, number(1000 + 1042), number(1000 + 1044))
     some_drafts(desk)
     desk.letters, desk.hits = [a_letter(1), a_letter(2)], some_hits()
+    desk.suggestions = [a_suggestion(7)]
     faults: dict[str, list[str]] = {}
     async with session(desk, state_dir, size=(120, 40), theme_name=theme) as here:
         await here.shows("Chloé")
@@ -85,6 +86,7 @@ async def test_every_text_is_read_easily(desk: Desk, state_dir: Path, theme: str
         await look("metrics", "M", shows="Why a person")
         await look("health", "H", shows="Malformed")
         await look("knowledge", "K", *"how", "enter", shows="below 0.26")
+        await look("suggestions", "L", shows="1 of 1")
         await look("number", "number_sign", shows="Go to")
         await look("palette", "colon", shows="Filter", leave=("escape", "escape"))
         await here.open(number(1000 + 1042))

@@ -3,17 +3,29 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from fte.console import keys, overview_words, plots
+from fte.console.app import Console
 from fte.console.screens import panel
 from fte.console.screens.channels import ChannelsScreen
 from fte.console.screens.queue import QueueScreen
 from fte.console.screens.search import CustomersScreen, KnowledgeScreen
 from fte.domain.events import METRICS
 from fte.domain.ids import new_id
-from fte.wire import Envelope
+from fte.wire import Envelope, TeachRequest
 from tests.console.session import session
-from tests.console.support import START, Desk, a_letter, known, number, problem, some_hits, some_metrics
+from tests.console.support import (
+    START,
+    Desk,
+    a_letter,
+    a_suggestion,
+    known,
+    number,
+    problem,
+    some_hits,
+    some_metrics,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -186,8 +198,84 @@ async def test_a_question_shows_hits_scores_and_the_floor(desk: Desk, state_dir:
         await here.until(lambda: isinstance(here.app.screen, QueueScreen))
 
 
+# ---------------------------------------------------------------- suggestions
+
+
+@pytest.fixture
+def learning(desk: Desk) -> Desk:
+    desk.operator = structs.replace(desk.operator, role="lead")
+    edited = {"kind": "edited", "draft": "There are no places.", "body": "[name] may park behind the house."}
+    desk.suggestions = [a_suggestion(7), a_suggestion(9, **edited)]
+    return desk
+
+
+async def test_a_suggestion_is_read_and_approved(learning: Desk, state_dir: Path) -> None:
+    async with session(learning, state_dir, size=(80, 40)) as here:
+        await here.press("L")
+        await here.shows("1 of 2")
+        await here.shows("Dana answered what no page had  #7")
+        await here.shows("Where can I park near your office?")
+        await here.press("a")
+        await here.says("Learned: learned/7-parking.md")
+        await here.shows("1 of 1")
+        await here.shows("There are no places.")
+        assert [(page.title, page.body) for page in learning.taught if page] == [
+            ("Where can I park near your office?", "Visitors park behind the house, in the places marked V.")
+        ]
+
+
+async def test_a_page_that_is_not_ready_says_why_and_is_mended_in_an_editor(
+    learning: Desk, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write_outside(_: Console, text: str) -> str:
+        assert text == "# Where can I park near your office?\n\n[name] may park behind the house.\n"
+        return "# Parking for visitors\n\nVisitors may park behind the house.\n"
+
+    monkeypatch.setattr(Console, "write_outside", write_outside)
+    async with session(learning, state_dir, size=(80, 40)) as here:
+        await here.press("L")
+        await here.shows("1 of 2")
+        await here.press("n", "a")
+        await here.says("still has [name]: say it without")
+        await here.press("e")
+        await here.shows("Parking for visitors")
+        await here.press("a")
+        await here.says("Learned:")
+        assert learning.taught == [
+            TeachRequest(title="Parking for visitors", body="Visitors may park behind the house.")
+        ]
+
+
+async def test_what_is_rejected_is_confirmed_and_gone(learning: Desk, state_dir: Path) -> None:
+    async with session(learning, state_dir) as here:
+        await here.press("L")
+        await here.shows("1 of 2")
+        await here.press("x")
+        await here.shows("Reject this page?")
+        await here.press("escape", "x", "ctrl+j")
+        await here.shows("1 of 1")
+        assert learning.taught == [None]
+        learning.suggestions.clear()
+        await here.press("a")
+        await here.says("Kim approved this suggestion already")
+        await here.shows("Nothing to learn from at the moment.")
+        await here.press("escape")
+        await here.until(lambda: isinstance(here.app.screen, QueueScreen))
+
+
+async def test_what_the_ai_learns_is_not_for_every_role(learning: Desk, state_dir: Path) -> None:
+    learning.operator = structs.replace(learning.operator, role="agent")
+    async with session(learning, state_dir) as here:
+        await here.press("L")
+        await here.shows("1 of 2")
+        await here.press("a")
+        await here.says("for a lead or an admin to decide on")
+        assert learning.taught == []
+
+
 @pytest.mark.parametrize(
-    ("key", "context"), [("M", "metrics"), ("H", "channels"), ("C", "customers"), ("K", "knowledge")]
+    ("key", "context"),
+    [("L", "suggestions"), ("M", "metrics"), ("H", "channels"), ("C", "customers"), ("K", "knowledge")],
 )
 async def test_every_screen_has_its_help_and_its_palette(
     desk: Desk, state_dir: Path, key: str, context: keys.Context

@@ -13,6 +13,7 @@ from fte.daemon.http import application, bind, serve
 from fte.daemon.operator_api import OperatorApi
 from fte.daemon.overview import Overview
 from fte.daemon.stream import Stream
+from fte.daemon.suggestions import Suggestions
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Bus
@@ -40,7 +41,15 @@ async def backend(
     api = OperatorApi(pool, hints.ring, undo)
     stream = Stream(api, bus or LogBus(pool, hints), stop)
     overview = Overview(api, hints)
-    app = application([*api.routes(), *stream.routes(), *overview.routes(), *Health(pool).routes()])
+    app = application(
+        [
+            *api.routes(),
+            *stream.routes(),
+            *overview.routes(),
+            *Suggestions(api).routes(),
+            *Health(pool).routes(),
+        ]
+    )
     serving = asyncio.create_task(serve(app, listening, stop))
     try:
         yield Backend(f"http://127.0.0.1:{listening.getsockname()[1]}", pool, hints)

@@ -15,6 +15,7 @@ from fte.pg.pool import Pool
 from fte.store import operators
 from tests.daemon.support import Backend, backend
 from tests.identity.support import later, mail
+from tests.store.test_suggestions import taught
 from tests.support import receive
 
 
@@ -127,3 +128,27 @@ async def test_canned_replies(daemon: Backend, tmp_path: Path) -> None:
     assert "{company}" in await sam.refuses("conversations", "reply", "1", "--canned", "us")
     await lea.does("canned", "remove", "us")
     assert "no such canned reply" in await lea.refuses("canned", "remove", "us")
+
+
+async def test_what_the_ai_may_learn(daemon: Backend, tmp_path: Path) -> None:
+    lea = await shell(daemon, tmp_path, "Lea", "lead")
+    sam = await shell(daemon, tmp_path)
+    assert "Nothing to learn" in await sam.does("suggestions", "list")
+    first, second = str(await taught(daemon.pool)), str(await taught(daemon.pool))
+    assert f"{first} #1 " in await sam.does("suggestions", "list")
+    shown = await sam.does("suggestions", "show", first)
+    assert "Asked:\nWhere can I park?" in shown
+    assert "# Where can I park?\n\nvisitors park behind the house" in shown
+    assert json.loads(await sam.does("suggestions", "show", first, "--json"))["kind"] == "answered"
+    assert "lead or an admin" in await sam.refuses("suggestions", "approve", first)
+    page = ("--title", "Parking [name]", "--body", "-")
+    done = await lea.run("suggestions", "approve", first, *page, text="Behind the house, left.")
+    assert (done.exit_code, "still has [name]" in done.output) == (1, True)
+    page = ("--title", "Parking", "--body", "-")
+    assert "learned/1-parking.md" in await lea.does(
+        "suggestions", "approve", first, *page, text="Behind the house, left."
+    )
+    assert await daemon.pool.fetchval("select content from knowledge_base") == "Behind the house, left."
+    assert "No suggestion has this id" in await lea.refuses("suggestions", "reject", first)
+    assert "Rejected." in await lea.does("suggestions", "reject", second)
+    assert "Nothing to learn" in await sam.does("suggestions", "list")

@@ -23,9 +23,11 @@ from fte.wire import (
     LettersDone,
     LetterView,
     MetricsView,
+    SuggestionsPage,
     decode,
 )
 from tests.daemon.support import Backend, backend
+from tests.store.test_suggestions import taught
 from tests.support import receive
 
 
@@ -230,3 +232,38 @@ async def test_a_question_shows_what_is_found_and_what_is_below_the_floor(
     response = await sam.get("/operator/knowledge/search", params={"q": "how do I export?"})
     hits = decode(response.content, KnowledgeHits)
     assert (hits.floor, hits.hits) == (SCORE_FLOOR, [])
+
+
+# ---------------------------------------------------------------- what the AI may learn
+
+
+async def test_what_a_person_answered_becomes_a_page_the_ai_finds(
+    pool: Pool, sam: httpx.AsyncClient, lead: httpx.AsyncClient
+) -> None:
+    message = await taught(pool)
+    [found] = decode((await sam.get("/operator/suggestions")).content, SuggestionsPage).items
+    assert (found.id, found.title) == (message, "Where can I park?")
+    assert found.body == "visitors park behind the house, in the places that are marked with a V."
+    path = f"/operator/suggestions/{message}"
+    page = {"title": "Parking for visitors", "body": found.body}
+    assert (await sam.put(path, json=page)).status_code == 403
+    refused = await lead.put(path, json=page | {"body": "Dear [name], behind the house."})
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["body"])
+    done = await lead.put(path, json=page)
+    assert done.json() == {"source": f"learned/{found.number}-parking-for-visitors.md"}
+    hits = decode(
+        (await sam.get("/operator/knowledge/search?q=where can visitors park")).content, KnowledgeHits
+    )
+    assert (hits.hits[0].title, hits.hits[0].score > SCORE_FLOOR) == ("Parking for visitors", True)
+    assert (await sam.get("/operator/suggestions")).json() == {"items": []}
+    assert (await lead.put(path, json=page)).status_code == 409
+    assert (await lead.delete(path)).status_code == 409
+
+
+async def test_what_is_rejected_is_not_suggested_again(pool: Pool, lead: httpx.AsyncClient) -> None:
+    message = await taught(pool)
+    assert (await lead.delete(f"/operator/suggestions/{message}")).status_code == 204
+    assert (await lead.get("/operator/suggestions")).json() == {"items": []}
+    for unknown in (new_id(), "parking"):
+        assert (await lead.delete(f"/operator/suggestions/{unknown}")).status_code == 404
+    assert await pool.fetchval("select count(*) from documents") == 0

@@ -23,6 +23,7 @@ from fte.pg.pool import Pool
 from fte.settings import Settings
 from fte.store import operators
 from tests.store.test_drafts import held
+from tests.store.test_suggestions import taught
 from tests.support import SECRET, receive
 
 MATRIX: Final[dict[Action, str]] = {
@@ -48,6 +49,7 @@ MATRIX: Final[dict[Action, str]] = {
     "duty": "agent lead admin",
     "merge": "lead admin",
     "canned": "lead admin",
+    "teach": "lead admin",
     "configure": "lead admin",
     "dead_letters": "lead admin",
 }
@@ -96,6 +98,9 @@ ROUTES: Final[dict[tuple[str, str], str]] = {
     ("POST", "/operator/dead_letters/drop"): "dead_letters",
     ("GET", "/operator/customers"): "read",
     ("GET", "/operator/knowledge/search"): "read",
+    ("GET", "/operator/suggestions"): "read",
+    ("PUT", "/operator/suggestions/{id}"): "teach",
+    ("DELETE", "/operator/suggestions/{id}"): "teach",
     ("GET", "/operator/modes"): "read",
     ("POST", "/operator/modes"): "configure",
     ("GET", "/operator/stream"): "read",
@@ -183,6 +188,8 @@ async def ask(client: httpx.AsyncClient, method: str, path: str) -> int:
     headers = {"Idempotency-Key": str(new_id())}
     if "/canned/" in path and method == "PUT":
         body = {"key": "hello", "title": "Hello", "body": "Hello."}
+    elif "/suggestions/" in path:
+        body = {"title": "Parking", "body": "Visitors park behind the house."}
     json = body if method in ("POST", "PUT") else None
     async with client.stream(method, path, json=json, headers=headers) as response:
         return response.status_code
@@ -239,7 +246,7 @@ async def test_every_action_is_written_down(daemon: House) -> None:
                 epoch = await daemon.pool.fetchval(select, path.split("/")[3])
                 body = {"seen": 99, "epoch": epoch, **(body or {"text": "words"})}
             headers = {"Idempotency-Key": str(new_id())}
-            method = "PUT" if action == "canned" else "POST"
+            method = "PUT" if action in ("canned", "teach") else "POST"
             response = await lee.request(method, path, json=body, headers=headers)
             assert response.status_code == 200, (action, response.text)
             row = await daemon.pool.fetchrow(
@@ -275,6 +282,8 @@ async def test_every_action_is_written_down(daemon: House) -> None:
         await do("merge_in", f"{talk}/merge_in", other=str(other.conversation))
         await do("part", f"/operator/conversations/{other.conversation}/part")
         await do("canned", "/operator/canned/hello", key="hello", title="Hello", body="Hello.")
+        lesson = await taught(daemon.pool)
+        await do("teach", f"/operator/suggestions/{lesson}", title="Parking", body="Visitors park behind.")
         letter = await daemon.pool.fetchval(
             """insert into dead_letters (event_id, group_name, topic, key, event, error, attempts)
                values (gen_random_uuid(), 'g', 't', 'k', '{}', 'broke', 3) returning id"""

@@ -49,5 +49,5 @@ async def test_words_the_embedder_does_not_know_are_no_reason_to_fail() -> None:
 
 def test_what_is_shown_of_a_question_names_nobody() -> None:
     said = "Write to ada.b@example.co.uk,\nor call +49 (0)170 123-4567. Card 4111 1111 1111 1111! Error 429 in v2.10"
-    assert anonymous(said) == ("Write to [address] or call [number]. Card [number]! Error 429 in v2.10")
+    assert anonymous(said) == ("Write to [address], or call [number]. Card [number]! Error 429 in v2.10")
     assert len(anonymous("word " * 500)) <= EXCERPT

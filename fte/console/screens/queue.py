@@ -377,6 +377,11 @@ class QueueScreen(ConsoleScreen):
 
         self.console.push_screen(KnowledgeScreen())
 
+    def do_suggestions(self) -> None:
+        from fte.console.screens.suggestions import SuggestionsScreen
+
+        self.console.push_screen(SuggestionsScreen())
+
     def do_drafts(self) -> None:
         self.console.open_drafts()
 

@@ -1,0 +1,102 @@
+"""Pages suggested by what people answered: the words of one customer's answer made fit for everybody's."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from fte.domain.errors import Rejected
+from fte.domain.gaps import without_contacts
+from fte.domain.text import one_line, storable
+
+Kind = Literal["answered", "edited"]
+"""`answered`: a person answered what no page had an answer to. `edited`: a person changed the AI's answer before it was
+sent."""
+
+ANSWER_MIN: Final = 60
+"""Characters an answer has at least to be suggested: shorter ones explain nothing."""
+TITLE_MIN: Final = 5
+TITLE_MAX: Final = 120
+BODY_MIN: Final = 20
+BODY_MAX: Final = 20_000
+"""Characters of a page's title and text."""
+
+_GREETING: Final = re.compile(
+    r"\A\s*(?:dear|hello|hi|hey|good (?:morning|afternoon|evening)|hallo|guten tag|liebe[rs]?|bonjour|hola)\b[^\n.!?,]{0,60}"
+    r"(?:[,!.:]+\s*|\n+)",
+    re.I,
+)
+_GOODBYE: Final = re.compile(
+    r"\n\s*(?:kind regards|best regards|warm regards|regards|best wishes|best|sincerely|yours sincerely|many thanks"
+    r"|cheers|viele grüße|mit freundlichen grüßen|cordialement|saludos)\s*[,.!]?\s*(?:\n[^\n]{0,80}){0,4}\s*\Z",
+    re.I,
+)
+_SENTENCE: Final = re.compile(r"[^.!?\n]+[?.!]?")
+_SLUG: Final = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page for the knowledge base."""
+
+    title: str
+    body: str
+
+
+def suggested(question: str, answer: str, names: tuple[str, ...]) -> Page:
+    """The page an answer could become: without greeting and goodbye, addresses, long numbers and these names.
+
+    The title is the customer's first question; whoever approves it writes a better one.
+    """
+    asked = [
+        found[0].strip() for found in _SENTENCE.finditer(_impersonal(_GREETING.sub("", question), names))
+    ]
+    title = next((line for line in asked if line.endswith("?")), next(iter(asked), ""))
+    body = _GREETING.sub("", _GOODBYE.sub("", answer.strip()))
+    return Page(one_line(title)[:TITLE_MAX], _impersonal(body, names).strip())
+
+
+def _impersonal(text: str, names: tuple[str, ...]) -> str:
+    known = {part for name in names for part in (name, *name.split()) if len(part) > 2}
+    for part in sorted(known, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "[name]", text, flags=re.I)
+    return without_contacts(text)
+
+
+def checked(title: str, body: str) -> Page:
+    """The page as it is stored. Raises Rejected, naming the field, where it is too short, too long, or has a gap left."""
+    title, body = one_line(title).strip(), storable(body).strip()
+    problems = {}
+    if not TITLE_MIN <= len(title) <= TITLE_MAX:
+        problems["title"] = f"between {TITLE_MIN} and {TITLE_MAX} characters"
+    if not BODY_MIN <= len(body) <= BODY_MAX:
+        problems["body"] = f"between {BODY_MIN} and {BODY_MAX:,} characters"
+    for field, text in (("title", title), ("body", body)):
+        if left := re.search(r"\[(?:name|address|number)\]", text):
+            problems.setdefault(field, f"still has {left[0]}: say it without")
+    if problems:
+        raise Rejected("The page is not ready.", fields=problems, remedy="Edit it, then approve it.")
+    return Page(title, body)
+
+
+def source(number: int, title: str) -> str:
+    """The name of the document that the answer in conversation `number` becomes."""
+    slug = _SLUG.sub("-", title.lower()).strip("-")[:60].strip("-") or "page"
+    return f"learned/{number}-{slug}.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a suggestion is made from: an answer of a person, and what it answered."""
+
+    id: UUID
+    conversation_id: UUID
+    number: int
+    kind: Kind
+    question: str
+    draft: str
+    answer: str
+    names: tuple[str, ...]
+    operator: str
+    at: datetime

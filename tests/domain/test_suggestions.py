@@ -1,0 +1,55 @@
+import pytest
+
+from fte.domain.errors import Rejected
+from fte.domain.suggestions import BODY_MAX, Page, checked, source, suggested
+
+QUESTION = "Hello,\nI visit you on Monday. Where can I park near your office? My number is +49 170 1234567."
+ANSWER = (
+    "Dear Ada Byron,\n\nVisitors park behind the house, Ada, in the places marked V. Write to desk@example.com.\n\n"
+    "Kind regards,\nSam"
+)
+NAMES = ("Ada Byron", "Sam", "")
+
+
+def test_an_answer_to_one_customer_becomes_a_page_for_all() -> None:
+    assert suggested(QUESTION, ANSWER, NAMES) == Page(
+        "Where can I park near your office?",
+        "Visitors park behind the house, [name], in the places marked V. Write to [address].",
+    )
+
+
+def test_without_a_question_the_first_sentence_is_the_title() -> None:
+    assert suggested("parking pls. thx", ANSWER, NAMES).title == "parking pls."
+    assert suggested("", ANSWER, NAMES).title == ""
+
+
+def test_a_name_inside_a_word_is_no_name() -> None:
+    assert suggested("", "The same sample, says Sam.", ("Sam",)).body == "The same sample, says [name]."
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "field"),
+    [
+        ("Par", "Visitors park behind the house.", "title"),
+        ("P" * 121, "Visitors park behind the house.", "title"),
+        ("Parking", "Behind.", "body"),
+        ("Parking", "x" * (BODY_MAX + 1), "body"),
+        ("Parking", "Visitors park behind the house, [name].", "body"),
+        ("Parking for [address]", "Visitors park behind the house.", "title"),
+    ],
+)
+def test_what_is_no_page_yet_is_refused_by_field(title: str, body: str, field: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        checked(title, body)
+    assert list(refused.value.fields) == [field]
+
+
+def test_a_page_is_stored_as_it_is_meant() -> None:
+    assert checked(" Parking\nfor all ", "\nVisitors park behind.\x00\n") == Page(
+        "Parking for all", "Visitors park behind.\N{REPLACEMENT CHARACTER}"
+    )
+
+
+def test_the_documents_name_says_where_it_comes_from() -> None:
+    assert source(12, "Where can I park, & how?") == "learned/12-where-can-i-park-how.md"
+    assert source(12, "停车") == "learned/12-page.md"

@@ -1,0 +1,109 @@
+"""What people answered and no page said: suggested, and decided on once."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from fte.domain.errors import Conflict, NotFound
+from fte.domain.ids import new_id
+from fte.domain.suggestions import Source
+from fte.pg.pool import Pool
+from fte.store import control, drafts, suggestions, turns
+from fte.store.drafts import approve
+from tests.store.test_drafts import held, hold_all
+from tests.store.test_reports import ANSWER, LOST
+from tests.support import hire, receive, seeing
+
+SAID = "Hello Ada, visitors park behind the house, in the places that are marked with a V."
+
+
+def key() -> str:
+    return str(new_id())
+
+
+async def taught(pool: Pool, said: str = SAID, found: bool = False, resolved: bool = True) -> UUID:
+    """A person answers where the AI had found nothing (or had `found` something); the answer's id."""
+    who = f"{new_id()}@example.com"
+    talk = (await receive(pool, "Where can I park?", identifier=who)).conversation
+    await pool.execute("update turns set due_at = now() where conversation_id = $1", talk)
+    [claim] = [c for c in await turns.claim(pool, new_id(), 10, 60) if c.conversation == talk]
+    await turns.finish(pool, claim, ANSWER if found else LOST)
+    sam = await hire(pool, f"Sam {who[28:36]}")
+    epoch = await pool.fetchval("select epoch from conversations where id = $1", talk)
+    await control.take_over(pool, key(), talk, seeing(sam, 2, epoch))
+    await control.reply(pool, key(), talk, seeing(sam, 9, epoch + 1), said)
+    if resolved:
+        await control.resolve(pool, key(), talk, seeing(sam, 9, epoch + 1), "solved")
+    message: UUID = await pool.fetchval(
+        "select id from messages where conversation_id = $1 and role = 'operator'", talk
+    )
+    return message
+
+
+async def waiting(pool: Pool) -> list[Source]:
+    return await suggestions.waiting(pool, datetime.now(UTC))
+
+
+async def decide(pool: Pool, found: Source, operator: UUID, document: str | None = None) -> None:
+    async with pool.transaction() as connection:
+        await suggestions.decide(connection, found, operator, document)
+
+
+async def test_an_answer_of_a_person_that_no_page_had_is_suggested(pool: Pool) -> None:
+    message = await taught(pool)
+    [found] = await waiting(pool)
+    assert (found.id, found.kind, found.question, found.answer) == (
+        message,
+        "answered",
+        "Where can I park?",
+        SAID,
+    )
+    assert "Ada" in found.names
+    assert found.operator.startswith("Sam")
+
+
+async def test_what_teaches_nothing_is_not(pool: Pool) -> None:
+    await taught(pool, "Behind the house.")
+    await taught(pool, found=True)
+    await taught(pool, resolved=False)
+    assert await waiting(pool) == []
+
+
+async def test_what_a_person_changed_in_a_draft_is_suggested_at_once(pool: Pool) -> None:
+    sam = await hold_all(pool)
+    _, draft = await held(pool)
+    text = f"{draft.body} And this is what was missing in what the AI had written about it."
+    await approve(pool, key(), draft.id, seeing(sam, 9, draft.epoch), draft.hash, text)
+    [found] = await waiting(pool)
+    assert (found.kind, found.draft, found.answer) == ("edited", draft.body, text)
+    assert (await drafts.one(pool, draft.id)).state == "approved"
+
+
+async def test_what_was_approved_as_it_was_teaches_nothing(pool: Pool) -> None:
+    sam = await hold_all(pool)
+    _, draft = await held(pool)
+    await approve(pool, key(), draft.id, seeing(sam, 9, draft.epoch), draft.hash)
+    assert await waiting(pool) == []
+
+
+@pytest.mark.parametrize("document", [None, "learned/1-parking.md"])
+async def test_it_is_decided_on_once_whoever_is_first(pool: Pool, document: str | None) -> None:
+    await taught(pool)
+    [found] = await waiting(pool)
+    lea, kim = await hire(pool, "Lea", "lead"), await hire(pool, "Kim", "lead")
+    outcomes = await asyncio.gather(
+        *(decide(pool, found, who.id, document) for who in (lea, kim, lea)), return_exceptions=True
+    )
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 2
+    assert await waiting(pool) == []
+    with pytest.raises(Conflict, match=r"(Lea|Kim) (approved|rejected) this suggestion already"):
+        await suggestions.one(pool, found.id, datetime.now(UTC))
+    assert await pool.fetchval("select count(*) from audit where action = 'teach'") == 1
+
+
+async def test_there_is_no_suggestion_that_there_is_not(pool: Pool) -> None:
+    with pytest.raises(NotFound):
+        await suggestions.one(pool, new_id(), datetime.now(UTC))
