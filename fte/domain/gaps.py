@@ -1,6 +1,5 @@
 """Questions the knowledge base had no answer to, gathered into the subjects somebody could write a page about."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from fte.domain.channels import Channel
-from fte.domain.text import one_line
+from fte.domain.text import one_line, without_contacts
 
 QUESTIONS_MAX: Final = 500
 """Questions that are gathered at a time, the newest ones."""
@@ -16,9 +15,6 @@ ALIKE: Final = 0.35
 """Cosine from which on two questions are of one subject; no two of different subjects were as near when it was chosen."""
 EXCERPT: Final = 200
 """Characters of a question that are shown."""
-
-_MAIL: Final = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{0,254}[^\s@<>().,;:!?]")
-_DIGITS: Final = re.compile(r"(?<!\w)\+?\(?\d(?:[\s().\-/]{0,2}\d){5,18}(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +37,6 @@ class Gap:
     conversations: tuple[int, ...]
     channels: tuple[Channel, ...]
     last: datetime
-
-
-def without_contacts(text: str) -> str:
-    """The text without mail addresses and long numbers: telephones, cards, accounts."""
-    return _DIGITS.sub("[number]", _MAIL.sub("[address]", text))
 
 
 def anonymous(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from fte.domain.gaps import Gap
 from fte.domain.resolution import RESOLUTIONS, Resolution
-from fte.domain.text import one_line
+from fte.domain.text import unmarked
 
 ALL: Final = "all"
 """The name of the row that is of all channels together."""
@@ -131,7 +131,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _section("Topics", [f"- {_words(name)}: {n}" for name, n in report.categories.items()])
     yield from _section(
         "Pages that answered most",
-        [f"- {_plain(page.title)} ({_plain(page.source)}): {page.answers}" for page in report.pages],
+        [f"- {unmarked(page.title)} ({unmarked(page.source)}): {page.answers}" for page in report.pages],
     )
     yield from _section("Questions without an answer in the knowledge base", [*_open(report.gaps)])
 
@@ -150,10 +150,10 @@ def _open(gaps: tuple[OpenQuestion, ...]) -> Iterator[str]:
         numbers = ", ".join(f"#{number}" for number in found.gap.conversations[:5])
         more = len(found.gap.conversations) - 5
         times = "once" if found.gap.asked == 1 else f"{found.gap.asked} times"
-        yield f"- {_plain(found.gap.example)} ({times}: {numbers}{f' and {more} more' if more > 0 else ''})"
+        yield f"- {unmarked(found.gap.example)} ({times}: {numbers}{f' and {more} more' if more > 0 else ''})"
         if found.nearest is not None:
             near = found.nearest
-            yield f"  Nearest page: {_plain(near.title)} ({_plain(near.source)}), relevance {near.score:.2f}"
+            yield f"  Nearest page: {unmarked(near.title)} ({unmarked(near.source)}), relevance {near.score:.2f}"
     if len(gaps) > GAPS_SHOWN:
         yield f"- {len(gaps) - GAPS_SHOWN} more: `fte kb gaps`"
 
@@ -178,9 +178,4 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _words(code: str) -> str:
-    return _plain(code.replace("_", " ").capitalize())
-
-
-def _plain(text: str) -> str:
-    """Text on one line whose signs mean nothing to Markdown."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|!" else sign for sign in one_line(text))
+    return unmarked(code.replace("_", " ").capitalize())

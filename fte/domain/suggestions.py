@@ -7,8 +7,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from fte.domain.errors import Rejected
-from fte.domain.gaps import without_contacts
-from fte.domain.text import one_line, storable
+from fte.domain.text import one_line, storable, without_contacts
 
 Kind = Literal["answered", "edited"]
 """`answered`: a person answered what no page had an answer to. `edited`: a person changed the AI's answer before it was

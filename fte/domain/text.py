@@ -6,7 +6,8 @@ from typing import Final
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _LINE_BREAKS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_CONTACT: Final = re.compile(r"[^\s<>\"'(),:;@]+@[^\s<>\"'(),:;@]+|\+?\d(?:[ ().-]?\d){6,}")
+_ADDRESS: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{0,254}[^\s<>\"'(),:;@.!?]")
+_NUMBER: Final = re.compile(r"(?<!\w)\+?\(?\d(?:[ ().\-/]{0,2}\d){6,18}")
 _ALLOWED_FORMAT: Final = frozenset("\u200c\u200d")
 _MARKS_MAX: Final = 4
 _ASCII: Final = re.compile("[\n\t\x20-\x7e]*")
@@ -24,7 +25,12 @@ def one_line(text: str) -> str:
 
 def nameless(text: str) -> str:
     """Somebody else's words on one line, without the e-mail addresses and numbers they may quote: for error messages."""
-    return _CONTACT.sub("…", one_line(text))
+    return _NUMBER.sub("…", _ADDRESS.sub("…", one_line(text)))
+
+
+def without_contacts(text: str) -> str:
+    """The text with [address] and [number] in place of mail addresses and long numbers: telephones, cards, accounts."""
+    return _NUMBER.sub("[number]", _ADDRESS.sub("[address]", text))
 
 
 def printable(text: str, limit: int = 20_000) -> str:
@@ -68,3 +74,8 @@ def _control_picture(character: str) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     return "\u2421" if code == 0x7F else f"<U+{code:04X}>"
+
+
+def unmarked(text: str) -> str:
+    """Text on one line whose signs mean nothing to Markdown."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|!" else sign for sign in one_line(text))
