@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from fte.agent.models import BoundedModel
 from fte.agent.offline import OfflineModel
+from fte.agent.provider import ModelFailure
 from fte.bus.lag import lag
 from fte.daemon.health import Health
 from fte.daemon.http import application
@@ -153,7 +154,7 @@ async def test_calls_of_the_model_are_timed_by_how_they_ended() -> None:
 
     model = BoundedModel(Moody(), instruments.model_called)
     await model.get_response(None, "hello")
-    with pytest.raises(TimeoutError):
+    with pytest.raises(ModelFailure):
         await model.get_response(None, "down")
     found = values(generate_latest(instruments.registry).decode())
     assert found['fte_model_call_seconds_count{result="ok"}'] == 1

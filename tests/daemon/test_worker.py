@@ -122,7 +122,7 @@ async def test_no_more_run_at_once_than_allowed(pool: Pool, hints: Hints) -> Non
 async def test_a_model_that_stays_down_ends_with_a_person_and_the_customer_told(
     pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "pause", lambda attempt, **_: 0.01)
+    monkeypatch.setattr(turns, "pause_after", lambda outcome, attempts: 0.01)
     agent = Agent(failed)
     await receive(pool)
     async with working(pool, hints, agent):
