@@ -148,7 +148,8 @@ class Settings:
         metadata={"env": "OPENAI_API_KEY", "help": "Key of the model's provider.", "secret": True},
     )
     model_timeout: float = field(
-        default=20.0, metadata={"env": "FTE_MODEL_TIMEOUT", "help": "Seconds one model call may take."}
+        default=20.0,
+        metadata={"env": "FTE_MODEL_TIMEOUT", "help": "Seconds one model call may take.", "min": 1},
     )
     model_input_price: float = field(
         default=0.0,

@@ -165,7 +165,7 @@ class BoundedModel(Model):
                 return await self._called(*args, **kwargs)
             except ModelFailure as failure:
                 repeated += 1
-                delay = pause(repeated, first=AWAY / 2) if failure.asked is None else failure.asked
+                delay = failure.asked or pause(repeated, first=AWAY / 2)
                 if not failure.wait or repeated > self._retries or delay > RETRY_WAIT_MAX:
                     raise
             await asyncio.sleep(delay)
@@ -178,6 +178,8 @@ class BoundedModel(Model):
                 response = await (self._streamed if self._stream else self.inner.get_response)(
                     *args, **kwargs
                 )
+            if not response.output:
+                raise ModelBehaviorError("The answer is empty.")
             worked = True
         except Exception as error:
             failure = failure_of(error)

@@ -74,7 +74,8 @@ def failure_of(error: Exception) -> ModelFailure:
     if isinstance(error, TimeoutError | APIConnectionError | httpx2.TransportError):
         return ModelFailure(kind, AWAY)
     if type(error) is APIError:  # in the middle of a stream, after a status that promised an answer
-        return ModelFailure(kind, AWAY, code=_known(error.code))
+        code = _known(error.code)
+        return ModelFailure(f"{kind} {code}".rstrip(), None if code in _SPENT else AWAY, code=code)
     return ModelFailure(kind, None if isinstance(error, ModelRefusalError) else 0.0)
 
 
@@ -138,9 +139,11 @@ class Circuit:
         self._failures, self._trying = 0, False
 
     def failed(self, wait: float) -> None:
-        """It is not, or asks for `wait` seconds."""
-        self._failures += 1
+        """It is not, or asks for `wait` seconds. Calls that were on their way when it was left alone say nothing new."""
         self._trying = False
+        if self._failures >= OPEN_AFTER and self._now() < self._until:
+            return
+        self._failures += 1
         opened = max(0, self._failures - OPEN_AFTER)
         self._until = self._now() + min(OPEN_MAX, max(wait, AWAY * 2.0 ** min(opened, 10)))
 

@@ -31,7 +31,7 @@ async def model(settings: Settings) -> list[Finding]:
     )
     name, where = model_name(asked), without_password(settings.model_base_url or OPENAI_URL)
     try:
-        said = await _ask(asked)
+        await _ask(asked)
     except ModelFailure as failure:
         return [
             _refused(name, failure) if failure.status else _unheard(name, where, failure),
@@ -39,19 +39,17 @@ async def model(settings: Settings) -> list[Finding]:
         ]
     finally:
         await asked.close()
-    if not said:
-        return [_speechless(name, where)]
     return [ok(_CHECK, f"{name} answers."), *_unused(settings)]
 
 
-async def _ask(asked: "BoundedModel") -> bool:
-    """Whether it says anything. Raises ModelFailure."""
+async def _ask(asked: "BoundedModel") -> None:
+    """Have it say something. Raises ModelFailure."""
     from agents import ModelSettings, ModelTracing
 
     from fte.agent.agent import TOKENS_MAX
     from fte.agent.tools import all_tools
 
-    response = await asked.get_response(
+    await asked.get_response(
         None,
         "Say: ok",
         ModelSettings(store=False, max_tokens=TOKENS_MAX),
@@ -63,7 +61,6 @@ async def _ask(asked: "BoundedModel") -> bool:
         conversation_id=None,
         prompt=None,
     )
-    return bool(response.output)
 
 
 def _unused(settings: Settings) -> list[Finding]:
@@ -89,10 +86,6 @@ def _unheard(name: str, where: str, failure: "ModelFailure") -> Finding:
         )
     if failure.wait:
         return failed(_CHECK, f"{where} cannot be reached.", "Check FTE_MODEL_BASE_URL, and the way there.")
-    return _speechless(name, where)
-
-
-def _speechless(name: str, where: str) -> Finding:
     said = f"What {where} sends is not an answer of {name}."
     return failed(_CHECK, said, "Check FTE_MODEL_BASE_URL, FTE_MODEL_API and FTE_MODEL_STREAM.")
 

@@ -3,6 +3,7 @@
 import asyncio
 import email.utils
 import functools
+import json
 import logging
 import os
 import socket
@@ -245,6 +246,19 @@ async def test_a_connection_that_breaks(way: dict[str, Any]) -> None:
     assert handed_over(outcome) and outcome.retry_after == provider.AWAY
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "wait"),
+    [("insufficient_quota", "APIError insufficient_quota", None), ("overloaded", "APIError", provider.AWAY)],
+)
+async def test_a_provider_that_gives_up_in_the_middle_of_its_pieces(
+    code: str, kind: str, wait: float | None
+) -> None:
+    said = json.dumps({"error": {"message": "secret detail", "code": code}})
+    broken = Plain(body=f"data: {said}\n\n".encode(), headers=(("content-type", "text/event-stream"),))
+    outcome, _ = await run(script(broken), stream=True, retries=0)
+    assert handed_over(outcome) and (outcome.trace.error, outcome.retry_after) == (kind, wait)
+
+
 @every_way
 async def test_an_answer_without_end(way: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider, "ANSWER_MAX", 300_000)
@@ -358,10 +372,21 @@ def test_one_call_tries_it_again() -> None:
     assert [circuit.wait() for _ in range(3)] == [0, 0, 0]
 
 
-def test_it_is_not_left_alone_for_long() -> None:
-    circuit = Circuit(lambda: 0.0)
-    for _ in range(50):
-        circuit.failed(3600)
+def test_it_is_left_alone_longer_and_longer_but_not_for_long() -> None:
+    clock = [0.0]
+    circuit = Circuit(lambda: clock[0])
+    for _ in range(400):  # all that were on their way
+        circuit.failed(provider.AWAY)
+    waits = []
+    for _ in range(8):
+        waits.append(circuit.wait())
+        clock[0] += circuit.wait()
+        assert circuit.wait() == 0
+        circuit.failed(provider.AWAY)
+    assert waits == [1, 2, 4, 8, OPEN_MAX, OPEN_MAX, OPEN_MAX, OPEN_MAX]
+    clock[0] += circuit.wait()
+    assert circuit.wait() == 0
+    circuit.failed(3600)
     assert circuit.wait() == OPEN_MAX
 
 

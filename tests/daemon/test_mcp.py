@@ -123,17 +123,16 @@ async def test_an_observer_reads_and_no_more(daemon: Backend, tmp_path: Path) ->
             assert field in await refused(client, tool, **arguments)
         await refused(client, "add_note", number="1", text="x")
 
-
-async def test_the_knowledge_base_is_searched_as_the_ai_searches_it(daemon: Backend, tmp_path: Path) -> None:
-    (tmp_path / "export.md").write_text(PAGES["export.md"])
-    await import_folder(daemon.pool, WordLlamaEmbedder(), tmp_path)
-    async with agent(daemon, tmp_path, "observer") as client:
+        (tmp_path / "export.md").write_text(PAGES["export.md"])
+        await import_folder(daemon.pool, WordLlamaEmbedder(), tmp_path)
         found = await said(client, "search_knowledge_base", query="how do I export my data?", max_results=1)
         assert found.startswith("1. relevance 0.") and "Start export" in found and "<<<PASSAGE>>>" in found
         assert await said(client, "search_knowledge_base", query="giraffes of Kenya") == "Nothing found."
 
 
-async def test_an_agent_notes_and_suggests_and_nothing_is_sent(daemon: Backend, tmp_path: Path) -> None:
+async def test_an_agent_notes_until_its_token_is_revoked_and_nothing_is_sent(
+    daemon: Backend, tmp_path: Path
+) -> None:
     await receive(daemon.pool, "Where is my invoice?", subject="Invoice")
     async with agent(daemon, tmp_path, "agent") as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == READ | WRITE
@@ -145,6 +144,9 @@ async def test_an_agent_notes_and_suggests_and_nothing_is_sent(daemon: Backend, 
         assert "tags invoice" in await said(client, "list_tickets")
         assert "Suggested answer, not sent" in await said(client, "get_conversation", number="1")
         assert "text" in await refused(client, "add_note", number="1", text="")
+        await operators.revoke(daemon.pool, "Robot")
+        assert "token" in await refused(client, "get_ticket", number="1")
+        assert "token" in await refused(client, "add_note", number="1", text="x")
     assert [
         row["direction"] for row in await daemon.pool.fetch("select direction from messages order by seq")
     ] == [
@@ -159,17 +161,6 @@ async def test_an_agent_notes_and_suggests_and_nothing_is_sent(daemon: Backend, 
     assert [tuple(row) for row in by] == [
         ("Robot", action) for action in ("note", "note", "tag", "set_priority")
     ]
-
-
-async def test_a_token_that_is_revoked_meanwhile(daemon: Backend, tmp_path: Path) -> None:
-    await receive(daemon.pool)
-    async with agent(daemon, tmp_path, "lead") as client:
-        await said(client, "get_ticket", number="1")
-        await operators.revoke(daemon.pool, "Robot")
-        words = await refused(client, "get_ticket", number="1")
-        assert "token" in words
-        await refused(client, "add_note", number="1", text="x")
-    assert await daemon.pool.fetchval("select count(*) from messages where direction = 'note'") == 0
 
 
 async def test_a_wrong_token_is_told_before_anything_is_served(daemon: Backend, tmp_path: Path) -> None:

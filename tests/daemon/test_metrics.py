@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from agents import ModelResponse, Usage
+from agents.testing import assistant_message
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
@@ -150,7 +151,7 @@ async def test_calls_of_the_model_are_timed_by_how_they_ended() -> None:
         async def get_response(self, *args: Any, **kwargs: Any) -> Any:
             if args[1] == "down":
                 raise TimeoutError
-            return ModelResponse(output=[], usage=Usage(), response_id=None)
+            return ModelResponse(output=[assistant_message("ok")], usage=Usage(), response_id=None)
 
     model = BoundedModel(Moody(), instruments.model_called)
     await model.get_response(None, "hello")
