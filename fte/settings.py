@@ -118,6 +118,22 @@ class Settings:
     model_base_url: str = field(
         default="", metadata={"env": "FTE_MODEL_BASE_URL", "help": "Base URL of an OpenAI-compatible server."}
     )
+    model_api: str = field(
+        default="",
+        metadata={
+            "env": "FTE_MODEL_API",
+            "help": "How it is spoken to, chat or responses; empty: responses with OpenAI, chat with any other server.",
+            "choices": ("chat", "responses"),
+        },
+    )
+    model_stream: str = field(
+        default="off",
+        metadata={
+            "env": "FTE_MODEL_STREAM",
+            "help": "Take its answers in pieces, on or off; only for a server that gives them in no other way.",
+            "choices": ("on", "off"),
+        },
+    )
     undo_seconds: float = field(
         default=5.0,
         metadata={
@@ -132,7 +148,8 @@ class Settings:
         metadata={"env": "OPENAI_API_KEY", "help": "Key of the model's provider.", "secret": True},
     )
     model_timeout: float = field(
-        default=20.0, metadata={"env": "FTE_MODEL_TIMEOUT", "help": "Seconds one model call may take."}
+        default=20.0,
+        metadata={"env": "FTE_MODEL_TIMEOUT", "help": "Seconds one model call may take.", "min": 1},
     )
     model_input_price: float = field(
         default=0.0,

@@ -26,6 +26,7 @@ from fte.agent import format, instructions
 from fte.agent.company import Company
 from fte.agent.guard import Bounds, fence, masked
 from fte.agent.models import BoundedModel, model_name, silence_tracing
+from fte.agent.provider import failure_of
 from fte.agent.tools import RunContext, Search, all_tools
 from fte.domain import escalation
 from fte.domain.errors import FteError
@@ -45,6 +46,8 @@ ALIKE: Final = 64
 """Copies of the SDK's agent that the runs are spread over."""
 RULES: Final = "rules"
 """The model a trace names when the rules alone decided."""
+NO_ANSWER: Final = "no answer sent"
+"""The error of a run whose model said nothing to anybody."""
 _ASKED_MAX: Final = 1_000
 _REMINDER: Final = (
     "That text reached nobody. End the turn with send_response, "
@@ -122,7 +125,7 @@ class SupportAgent:
         try:
             outcome = await self._decided(run)
         except Exception as error:
-            outcome = self._handed_over(run, None, "agent_failure", error=_kind(error))
+            outcome = self._handed_over(run, None, "agent_failure", error=failure_of(error).kind)
         return await self._with_times(outcome, assignment)
 
     async def _with_times(self, outcome: Outcome, assignment: Assignment) -> Outcome:
@@ -172,7 +175,9 @@ class SupportAgent:
         except Exception as error:
             if isinstance(error, AgentsException) and error.run_data is not None:
                 context.usage = error.run_data.context_wrapper.usage
-            return _kind(error)
+            failure = failure_of(error)
+            context.retry_after = failure.wait
+            return failure.kind
         return context.fault
 
     async def _ran(self, context: RunContext) -> None:
@@ -181,6 +186,7 @@ class SupportAgent:
         left = STEPS_MAX - len(result.raw_responses)
         if not context.over and left > 0:
             context.verdicts.append("reminded: text without a tool call")
+            context.earlier, context.usage = context.usage, None
             items = [*result.to_input_list(), {"role": "user", "content": _REMINDER}]
             await self._step(agent, items, context, min(left, 3))
 
@@ -233,7 +239,9 @@ class SupportAgent:
         if error is not None and context.requested is None and not context.broken and context.reply is None:
             reason = "agent_failure"
         if reason is not None or context.reply is None:
-            return self._handed_over(run, context, reason or "agent_failure", error=error)
+            reason = reason or "agent_failure"
+            error = error or (NO_ANSWER if reason == "agent_failure" else None)
+            return self._handed_over(run, context, reason, error=error)
         reply = format.finished(context.reply, run.assignment, self._company)
         return Outcome(
             reply, self._trace(run, context, error), category=context.category, priority=context.priority
@@ -258,20 +266,21 @@ class SupportAgent:
             category=context.category if context else None,
             priority=priority,
             failed=reason == "agent_failure",
+            retry_after=context.retry_after if context else 0.0,
         )
 
     def _trace(
         self, run: _Run, context: RunContext | None, error: str | None = None, verdicts: tuple[str, ...] = ()
     ) -> Trace:
-        usage = context.usage if context else None
+        spent = [usage for usage in (context.earlier, context.usage) if usage] if context else []
         return Trace(
             model=self._name if context else RULES,
             instructions_version=instructions.version(),
             passages=tuple(context.passages) if context else (),
             tools=tuple(context.calls) if context else (),
             verdicts=(f"mood {run.mood:.2f}", *(context.verdicts if context else ()), *verdicts),
-            input_tokens=usage.input_tokens if usage else 0,
-            output_tokens=usage.output_tokens if usage else 0,
+            input_tokens=sum(usage.input_tokens for usage in spent),
+            output_tokens=sum(usage.output_tokens for usage in spent),
             latency_ms=round((perf_counter() - run.started) * 1000),
             error=error,
         )
@@ -348,9 +357,3 @@ def _urgency(reason: Reason, wanted: Urgency | None) -> Urgency:
     order: tuple[Urgency, ...] = ("low", "normal", "high")
     own = escalation.URGENCIES[reason]
     return max(own, wanted or own, key=order.index)
-
-
-def _kind(error: Exception) -> str:
-    """An error for the trace: class and status, never its text: that may hold keys or customers' words."""
-    status = getattr(error, "status_code", None)
-    return f"{type(error).__name__} {status}" if status is not None else type(error).__name__

@@ -1,43 +1,73 @@
-"""Which model answers: the offline one unless a key or a server is configured."""
+"""Which model answers, the offline one unless a key or a server is configured, and how one of its calls is bounded."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import replace
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 from uuid import uuid4
 
-from agents import Model, ModelResponse, set_trace_processors, set_tracing_disabled
+from agents import Model, ModelResponse, Usage, set_trace_processors, set_tracing_disabled
+from agents.exceptions import ModelBehaviorError
 from agents.items import TResponseStreamEvent
 from agents.models.default_models import get_default_model
+from agents.models.fake_id import FAKE_RESPONSES_ID
 from agents.models.openai_chatcompletions import OpenAIChatCompletionsModel
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-from openai.types.responses import ResponseFunctionToolCall
+from agents.models.openai_responses import OpenAIResponsesModel
+from openai import AsyncOpenAI
+from openai.types.responses import (
+    ResponseCompletedEvent,
+    ResponseFunctionToolCall,
+    ResponseOutputMessage,
+    ResponseReasoningItem,
+)
 
 from fte.agent.offline import OfflineModel
+from fte.agent.provider import AWAY, Circuit, ModelFailure, failure_of, http_client
 from fte.domain.errors import Rejected
+from fte.domain.retry import pause
 
 OFFLINE: Final = "offline"
 OPENAI_URL: Final = "https://api.openai.com/v1"
+Api = Literal["", "chat", "responses"]
+"""How the provider is spoken to: chat completions or responses. Empty: responses with OpenAI, which its newer models ask
+for, and chat completions, which everybody else has."""
 RETRIES: Final = 2
-"""Repeats of a failed call, by the client; the SDK's own retries stay off, for the two would multiply."""
+"""Repeats of a call while the provider is away; the client's and the SDK's own stay off, for they would multiply."""
+RETRY_WAIT_MAX: Final = 10.0
+"""Seconds a run waits for a provider that asks for time. More, and the turn is put back instead."""
 STEP_CALLS_MAX: Final = 6
 """Tool calls of one model step that are looked at; the rest is dropped unread."""
 ARGUMENTS_MAX: Final = 40_000
 """Characters of one tool call's arguments; longer ones are emptied."""
 
+OnCall = Callable[[float, bool], None]
+
 
 def build_model(
-    *, model: str = "", base_url: str = "", api_key: str = "", timeout: float = 20.0, retries: int = RETRIES
-) -> Model:
+    *,
+    model: str = "",
+    base_url: str = "",
+    api_key: str = "",
+    api: Api = "",
+    stream: bool = False,
+    timeout: float = 20.0,
+    retries: int = RETRIES,
+    on_call: OnCall = lambda seconds, worked: None,
+) -> "BoundedModel":
     """The model these settings ask for.
 
     Without a key and without a server's address it is the offline model. `timeout` is in seconds, for each
-    attempt of a call. Raises Rejected when a model is named that nobody is configured to run.
+    attempt of a call. With `stream`, answers are taken in pieces, for servers that give them in no other way; they are
+    put together and checked whole all the same. Raises Rejected when a model is named that nobody is configured to run.
     """
     silence_tracing()
     if model == OFFLINE or not (model or base_url or api_key):
-        return OfflineModel()
+        return BoundedModel(OfflineModel(), on_call)
     if not (base_url or api_key):
         raise Rejected(
             f"The model {model!r} needs a provider.",
@@ -53,12 +83,20 @@ def build_model(
     client = AsyncOpenAI(
         api_key=api_key or "none",
         base_url=base_url or OPENAI_URL,
-        timeout=timeout,
-        max_retries=retries,
-        # A redirect could carry a customer's text to a host nobody configured.
-        http_client=DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout),
+        max_retries=0,
+        http_client=http_client(timeout),
     )
-    return BoundedModel(OpenAIChatCompletionsModel(model or get_default_model(), client))
+    name = model or get_default_model()
+    inner: Model
+    if (api or ("responses" if _is_openai(client) else "chat")) == "responses":
+        inner = OpenAIResponsesModel(name, client)
+    else:
+        inner = OpenAIChatCompletionsModel(name, client)
+    return BoundedModel(inner, on_call, timeout=timeout, retries=retries, stream=stream)
+
+
+def _is_openai(client: AsyncOpenAI) -> bool:
+    return client.base_url.host == urlsplit(OPENAI_URL).hostname
 
 
 def model_name(model: Model) -> str:
@@ -75,18 +113,29 @@ def silence_tracing() -> None:
 
 
 class BoundedModel(Model):
-    """A model whose steps are bounded before anything acts on them.
+    """A model whose calls and steps are bounded before anything acts on them.
 
-    It looks at a few tool calls of a step only, empties huge or malformed arguments, and gives calls without
+    A call has a deadline and is repeated while the provider is away, and the provider is left alone when it stays away.
+    Of a step it looks at a few tool calls only, empties huge or malformed arguments, and gives calls without
     an id of their own (some compatible servers repeat or omit them) a fresh one.
     """
 
     def __init__(
-        self, inner: Model, on_call: Callable[[float, bool], None] = lambda seconds, worked: None
+        self,
+        inner: Model,
+        on_call: OnCall = lambda seconds, worked: None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        stream: bool = False,
     ) -> None:
         """`on_call` is told of every call: its seconds, and whether it gave an answer."""
         self.inner = inner
         self._on_call = on_call
+        self._timeout = timeout
+        self._retries = retries
+        self._stream = stream
+        self._circuit = Circuit()
 
     async def close(self) -> None:
         await self.inner.close()
@@ -97,12 +146,8 @@ class BoundedModel(Model):
     async def get_response(
         self, system_instructions: Any, input: Any, *args: Any, **kwargs: Any
     ) -> ModelResponse:
-        began, worked = perf_counter(), False
-        try:
-            response = await self.inner.get_response(system_instructions, input, *args, **kwargs)
-            worked = True
-        finally:
-            self._on_call(perf_counter() - began, worked)
+        """One step of the model. Raises ModelFailure."""
+        response = await self._answered(system_instructions, input, *args, **kwargs)
         used = (
             {item.get("call_id") for item in input if isinstance(item, dict)}
             if isinstance(input, list)
@@ -111,18 +156,85 @@ class BoundedModel(Model):
         _bound(response, used)
         return response
 
+    async def _answered(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        repeated = 0
+        while True:
+            if (wait := self._circuit.wait()) > 0:
+                raise ModelFailure("provider left alone", wait)
+            try:
+                return await self._called(*args, **kwargs)
+            except ModelFailure as failure:
+                repeated += 1
+                delay = failure.asked or pause(repeated, first=AWAY / 2)
+                if not failure.wait or repeated > self._retries or delay > RETRY_WAIT_MAX:
+                    raise
+            await asyncio.sleep(delay)
+
+    async def _called(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        """One call, its end told to whoever counts. Raises ModelFailure."""
+        began, worked = perf_counter(), False
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await (self._streamed if self._stream else self.inner.get_response)(
+                    *args, **kwargs
+                )
+            if not response.output:
+                raise ModelBehaviorError("The answer is empty.")
+            worked = True
+        except Exception as error:
+            failure = failure_of(error)
+            if failure.wait:
+                self._circuit.failed(failure.wait)
+            else:
+                self._circuit.answered()
+            raise failure from None
+        except BaseException:
+            self._circuit.given_up()
+            raise
+        finally:
+            self._on_call(perf_counter() - began, worked)
+        self._circuit.answered()
+        return response
+
+    async def _streamed(
+        self, system_instructions: Any, input: Any, model_settings: Any, *args: Any, **kwargs: Any
+    ) -> ModelResponse:
+        asked = replace(model_settings, include_usage=True)
+        events: Any = self.inner.stream_response(system_instructions, input, asked, *args, **kwargs)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, ResponseCompletedEvent):
+                    return ModelResponse(event.response.output, _usage(event.response.usage), None)
+        raise ModelBehaviorError("The stream ended before the answer did.")
+
     def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
         return self.inner.stream_response(*args, **kwargs)
 
 
+def _usage(told: Any) -> Usage:
+    if told is None:
+        return Usage(requests=1)
+    return Usage(
+        requests=1,
+        input_tokens=told.input_tokens or 0,
+        output_tokens=told.output_tokens or 0,
+        total_tokens=told.total_tokens or 0,
+    )
+
+
 def _bound(response: ModelResponse, used: set[Any]) -> None:
-    kept = []
+    kept: list[Any] = []
     calls = 0
     for item in response.output:
+        if isinstance(item, ResponseReasoningItem) and item.id != FAKE_RESPONSES_ID:
+            continue  # the provider keeps nothing for us, so it would not know its own thoughts again
+        if isinstance(item, ResponseOutputMessage):
+            item.id = FAKE_RESPONSES_ID
         if isinstance(item, ResponseFunctionToolCall):
             calls += 1
             if calls > STEP_CALLS_MAX:
                 continue
+            item.id = FAKE_RESPONSES_ID
             item.arguments = _readable(item.arguments)
             if not item.call_id or item.call_id in used:
                 item.call_id = f"call_{uuid4().hex}"

@@ -47,6 +47,8 @@ class RunContext:
     calls: list[ToolCall] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
     usage: Usage | None = None
+    earlier: Usage | None = None
+    """What was used before the model was reminded: the SDK counts anew."""
     issue: str = ""
     category: Category | None = None
     priority: Priority | None = None
@@ -58,6 +60,8 @@ class RunContext:
     """Rules the last refused reply broke, once no correction is left."""
     fault: str | None = None
     """Why the run cannot go on although nobody misbehaved: the search failed."""
+    retry_after: float | None = 0.0
+    """As in Outcome, when the run broke."""
 
     @property
     def over(self) -> bool:

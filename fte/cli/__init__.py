@@ -27,6 +27,7 @@ from fte.cli.config import config
 from fte.cli.console import console
 from fte.cli.daemon import daemon
 from fte.cli.doctor import doctor
+from fte.cli.mcp import mcp
 from fte.cli.migrate import migrate
 from fte.cli.up import up
 
@@ -61,6 +62,7 @@ app.command(cls=Command)(console)
 app.command(cls=Command)(migrate)
 app.command(cls=Command)(doctor)
 app.command(cls=Command)(config)
+app.command(cls=Command)(mcp)
 app.command(cls=Command)(demo.demo)
 app.add_typer(simulate.app, name="simulate", help="Write as a customer: email, whatsapp, form.")
 app.add_typer(tickets.app, name="tickets", help="Tickets in plain lines: list, show, events, set.")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import structlog
 from starlette.applications import Starlette
@@ -48,6 +48,7 @@ from fte.store import deadlines, operators, presence
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
     from fte.agent.company import Company
+    from fte.agent.models import Api
 
 LOCAL_OPERATOR: Final = "local"
 STOP_TIMEOUT: Final = 25.0
@@ -248,7 +249,7 @@ class Daemon:
 
     def _answerer(self, pool: Pool, embedder: Embedder) -> "SupportAgent":
         from fte.agent.agent import SupportAgent
-        from fte.agent.models import BoundedModel, build_model
+        from fte.agent.models import build_model
         from fte.knowledge.search import search
 
         settings = self.settings
@@ -256,10 +257,11 @@ class Daemon:
             model=settings.model,
             base_url=settings.model_base_url,
             api_key=settings.openai_api_key,
+            api=cast("Api", settings.model_api),
+            stream=settings.model_stream == "on",
             timeout=settings.model_timeout,
+            on_call=self.instruments.model_called,
         )
-        inner = model.inner if isinstance(model, BoundedModel) else model
-        model = BoundedModel(inner, self.instruments.model_called)
         duty = partial(presence.on_duty, pool, settings.operator_lease)
         return SupportAgent(model, partial(search, pool, embedder), _company(settings), on_duty=duty)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fte.domain.channels import Channel
 from fte.domain.conversations import Control, Role
+from fte.domain.retry import pause
 from fte.domain.tickets import Category, Priority
 
 Urgency = Literal["low", "normal", "high"]
@@ -18,6 +19,8 @@ WINDOW: Final = timedelta(hours=24)
 """How long after a customer's message WhatsApp takes free text to them."""
 ATTEMPTS_MAX: Final = 3
 """Runs that may fail before a person gets the turn."""
+PATIENCE: Final = 120.0
+"""Seconds since the customer wrote in which a turn waits for a provider that is away, without losing its last attempt."""
 DISCARDS_MAX: Final = 3
 """Times a run gives way to newer messages; then its answer counts, and the newer ones become the next turn."""
 
@@ -135,7 +138,9 @@ class Outcome:
     """What a run wants to come true: exactly one message to the customer, and perhaps an escalation with it.
 
     `failed` says that the run broke (the model was down, slow, or made no sense): `reply` is then what the
-    customer hears if no attempt is left, and `escalation` is set.
+    customer hears if no attempt is left, and `escalation` is set. `retry_after` says when another attempt makes sense:
+    0 as soon as you like; more, in so many seconds, because the model's provider is away or busy for everybody; None
+    never, it would fail in the same way.
     """
 
     reply: str
@@ -144,6 +149,7 @@ class Outcome:
     category: Category | None = None
     priority: Priority | None = None
     failed: bool = False
+    retry_after: float | None = 0.0
 
 
 class Verdict(Enum):
@@ -154,6 +160,8 @@ class Verdict(Enum):
     """Newer messages came in: run again with them."""
     RETRY = "retry"
     """The run failed and an attempt is left."""
+    WAIT = "wait"
+    """The model's provider is away, and the customer can still wait for it: the last attempt is kept."""
     VOID = "void"
     """The lease is lost or a person owns the conversation: nothing of the run may come true."""
 
@@ -167,15 +175,27 @@ def judge(
     answers_seq: int,
     attempts: int,
     discards: int,
+    waited: float = PATIENCE,
 ) -> Verdict:
     """Whether a run's outcome still counts, given the facts under the conversation's lock.
 
     `epoch` and `answers_seq` are what the run started from: the owner's epoch and the newest message it read.
+    `waited` is in seconds, since the oldest message it answers.
     """
     if not lease_held or control.owner != "ai" or control.epoch != epoch:
         return Verdict.VOID
     if control.last_inbound_seq > answers_seq and discards < DISCARDS_MAX:
         return Verdict.RERUN
-    if outcome.failed and attempts < ATTEMPTS_MAX:
-        return Verdict.RETRY
+    if outcome.failed and outcome.retry_after is not None and outcome.retry_after <= PATIENCE:
+        if attempts < ATTEMPTS_MAX:
+            return Verdict.RETRY
+        if outcome.retry_after > 0 and waited + outcome.retry_after < PATIENCE:
+            return Verdict.WAIT
     return Verdict.ACCEPT
+
+
+def pause_after(outcome: Outcome, attempts: int, chance: float | None = None) -> float:
+    """Seconds until the next attempt at a failed turn; longer when the provider is away, for all turns come back."""
+    if not outcome.retry_after:
+        return pause(attempts, first=1.0, longest=30.0, chance=chance)
+    return outcome.retry_after + pause(attempts, first=3.0, longest=15.0, chance=chance)

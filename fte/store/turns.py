@@ -13,9 +13,8 @@ from fte.domain.delivery import first_state
 from fte.domain.events import CONVERSATIONS, ESCALATIONS, METRICS, OUTBOUND, TICKETS_INCOMING
 from fte.domain.ids import new_id
 from fte.domain.modes import Held, Off
-from fte.domain.retry import pause
 from fte.domain.split import split
-from fte.domain.turns import HISTORY_MAX, Assignment, Line, Outcome, Trace, Verdict, judge
+from fte.domain.turns import HISTORY_MAX, Assignment, Line, Outcome, Trace, Verdict, judge, pause_after
 from fte.pg import queries
 from fte.pg.log import Event, emit
 from fte.pg.pool import Connection, Pool
@@ -125,6 +124,7 @@ async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
             answers_seq=claim.answers_seq,
             attempts=claim.attempts,
             discards=claim.discards,
+            waited=(row["now"] - claim.waiting_since).total_seconds(),
         )
         rule = modes.rule_for(row["config"], outcome.category or claim.assignment.category)
         accepted = verdict is Verdict.ACCEPT
@@ -141,10 +141,9 @@ async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
             await _accept(connection, claim, outcome, control, run)
         elif verdict is Verdict.RERUN:
             await _put_back(connection, claim, 0.0, discarded=True)
-        elif verdict is Verdict.RETRY:
-            await _put_back(
-                connection, claim, pause(claim.attempts, first=1.0, longest=30.0), discarded=False
-            )
+        elif verdict in (Verdict.RETRY, Verdict.WAIT):
+            wait = pause_after(outcome, claim.attempts)
+            await _put_back(connection, claim, wait, kept=verdict is Verdict.WAIT)
         if verdict is not Verdict.ACCEPT:
             await emit(connection, [_wasted(claim, outcome, verdict)])
     return verdict
@@ -415,8 +414,11 @@ async def open_turn(
     await emit(connection, [_doorbell(row["id"], conversation, ticket, row["channel"], row["due_at"])])
 
 
-async def _put_back(connection: Connection, claim: Claim, wait: float, *, discarded: bool) -> None:
-    due: datetime = await connection.fetchval(_sql.put_back, claim.turn, wait, discarded)
+async def _put_back(
+    connection: Connection, claim: Claim, wait: float, *, discarded: bool = False, kept: bool = False
+) -> None:
+    """Make it due again in `wait` seconds; what was discarded or `kept` took no attempt."""
+    due: datetime = await connection.fetchval(_sql.put_back, claim.turn, wait, discarded, discarded or kept)
     await emit(
         connection, [_doorbell(claim.turn, claim.conversation, claim.ticket, claim.assignment.channel, due)]
     )

@@ -51,7 +51,7 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
 -- name: lock
 -- Both rows are locked: of a row that is only joined, a statement that had to wait would show the old version.
 select c.owner, c.epoch, c.status, c.operator_id, c.last_seq, c.last_inbound_seq, c.answered_seq,
-       t.lease_holder, t.attempts, t.state = 'running' as running, t.hint,
+       t.lease_holder, t.attempts, t.state = 'running' as running, t.hint, now() as now,
        (select g.config from channel_configs g where g.channel = t.channel) as config
   from conversations c
   join turns t on t.conversation_id = c.id
@@ -133,7 +133,7 @@ returning id, due_at, channel
 -- name: put_back
 update turns
    set state = 'due', due_at = now() + make_interval(secs => $2), lease_holder = null, lease_until = null,
-       discards = discards + $3::boolean::int, attempts = attempts - $3::boolean::int
+       discards = discards + $3::boolean::int, attempts = attempts - $4::boolean::int
  where id = $1
 returning due_at
 

@@ -1,195 +1,280 @@
-"""Which model is built, and whole runs against a local server that speaks the chat-completions protocol."""
+"""Which model is built, and whole runs against a local server that speaks OpenAI's two protocols."""
 
 import asyncio
+import email.utils
+import functools
 import json
+import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import agents
+import httpx2
 import pytest
+from agents.models.openai_chatcompletions import OpenAIChatCompletionsModel
+from agents.models.openai_responses import OpenAIResponsesModel
 
+from fte.agent import provider
 from fte.agent.agent import STEPS_MAX, SupportAgent
-from fte.agent.models import BoundedModel, build_model, model_name
+from fte.agent.models import build_model, model_name
 from fte.agent.offline import OfflineModel
+from fte.agent.provider import OPEN_AFTER, OPEN_MAX, Circuit, retry_after
 from fte.domain.errors import Rejected
 from fte.domain.turns import Outcome
 from tests.support_agent import COMPANY, Library, assignment
+from tests.support_model import (
+    RETRY_NOW,
+    Answer,
+    ModelServer,
+    Plain,
+    Respond,
+    Step,
+    error,
+    http,
+    model_server,
+    script,
+    self_signed,
+)
 
 GOOD = "On the sign-in page select Forgot password?, enter your email address and select Send link."
-Answer = tuple[int, Any, dict[str, str]]
-
-
-def calls(*named: tuple[str, Any]) -> Answer:
-    made = [
-        {
-            "id": f"c{os.urandom(4).hex()}",
-            "type": "function",
-            "function": {"name": n, "arguments": a if isinstance(a, str) else json.dumps(a)},
-        }
-        for n, a in named
-    ]
-    return completion({"role": "assistant", "content": None, "tool_calls": made}, "tool_calls")
-
-
-def completion(message: Any, reason: str = "stop") -> Answer:
-    choice = {"index": 0, "message": message, "finish_reason": reason}
-    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-    return (
-        200,
-        {
-            "id": "x",
-            "object": "chat.completion",
-            "created": 1,
-            "model": "m",
-            "choices": [choice],
-            "usage": usage,
-        },
-        {},
-    )
-
-
-SEARCH = calls(("search_knowledge_base", {"query": "reset password", "max_results": 5, "category": None}))
-TICKET = calls(
-    ("create_ticket", {"issue": "x", "priority": "low", "category": None}), ("get_customer_history", {})
+SEARCH = Step((("search_knowledge_base", {"query": "reset password", "max_results": 5, "category": None}),))
+TICKET = Step(
+    (("create_ticket", {"issue": "x", "priority": "low", "category": None}), ("get_customer_history", {}))
 )
-SEND = calls(("send_response", {"message": GOOD}))
+SEND = Step((("send_response", {"message": GOOD}),))
+KEY = "sk-canary"
+WAYS = [
+    pytest.param({"api": api, "stream": stream}, id=f"{api}{'-stream' * stream}")
+    for api in ("chat", "responses")
+    for stream in (False, True)
+]
+every_way = pytest.mark.parametrize("way", WAYS)
+two_ways = pytest.mark.parametrize("way", [WAYS[0], WAYS[3]])
 
 
-class Server:
-    """A model server on the loopback interface: the answer is a function of the request's number."""
+@pytest.fixture(autouse=True, scope="module")
+def one_tls_context() -> Iterator[None]:
+    """Reading the machine's certificates takes longer than a run: once is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
-    def __init__(self, respond: Callable[[int], Any]) -> None:
-        self.respond = respond
-        self.requests: list[Any] = []
-        self.headers: list[str] = []
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = next(
-                int(h.split(":")[1]) for h in head.splitlines() if h.lower().startswith("content-length")
-            )
-            self.requests.append(json.loads(await reader.readexactly(length)))
-            self.headers.append(head)
-            answer = self.respond(len(self.requests) - 1)
-            status, body, extra = await answer if asyncio.iscoroutine(answer) else answer
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            lines = [
-                f"HTTP/1.1 {status} X",
-                "content-type: application/json",
-                f"content-length: {len(data)}",
-                "connection: close",
-            ]
-            lines += [f"{key}: {value}" for key, value in extra.items()]
-            writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + data)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+def now(status: int, code: str = "") -> Plain:
+    """That error, to be tried again at once."""
+    return error(status, code, **{name.replace("-", "_"): value for name, value in RETRY_NOW.items()})
 
 
 @asynccontextmanager
-async def serving(
-    respond: Callable[[int], Any], **options: Any
-) -> AsyncIterator[tuple[Server, SupportAgent]]:
-    server = Server(respond)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    port = listener.sockets[0].getsockname()[1]
-    settings = {"timeout": 5.0, "retries": 2} | {k: v for k, v in options.items() if k != "budget"}
-    model = build_model(model="m", base_url=f"http://127.0.0.1:{port}/v1", api_key="sk-canary", **settings)
-    agent = SupportAgent(model, Library(), COMPANY, budget=options.get("budget", 15.0))
-    try:
-        yield server, agent
-    finally:
-        await agent.close()
-        listener.close()
+async def serving(respond: Respond, **options: Any) -> AsyncIterator[tuple[ModelServer, SupportAgent]]:
+    tls = options.pop("tls", None)
+    budget = options.pop("budget", 15.0)
+    async with model_server(respond, tls) as server:
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}/v1"
+        settings = {"timeout": 5.0, "retries": 2} | options
+        agent = SupportAgent(
+            build_model(model="m", base_url=url, api_key=KEY, **settings), Library(), COMPANY, budget=budget
+        )
+        try:
+            yield server, agent
+        finally:
+            await agent.close()
 
 
-async def run(respond: Callable[[int], Any], **options: Any) -> tuple[Outcome, Server]:
+async def run(respond: Respond, **options: Any) -> tuple[Outcome, ModelServer]:
     async with serving(respond, **options) as (server, agent):
         return await agent.answer(assignment()), server
 
 
-def script(*answers: Any) -> Callable[[int], Any]:
-    return lambda number: answers[min(number, len(answers) - 1)]
+def handed_over(outcome: Outcome) -> bool:
+    """A person has it, and the customer is told so; nothing of the provider's words or the key is anywhere."""
+    assert outcome.failed and outcome.reply
+    assert outcome.escalation is not None and outcome.escalation.reason == "agent_failure"
+    assert "secret" not in f"{outcome}" and KEY not in f"{outcome}"
+    assert (outcome.trace.error or "") and "password" not in (outcome.trace.error or "")
+    return True
 
 
-NOW = {"retry-after-ms": "1"}
-
-
-async def test_a_whole_run() -> None:
-    outcome, server = await run(script(TICKET, SEARCH, SEND))
+@every_way
+async def test_a_whole_run(way: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    outcome, server = await run(script(TICKET, SEARCH, SEND), **way)
     assert GOOD in outcome.reply and not outcome.failed and outcome.escalation is None
-    assert len(server.requests) == 3
     assert (outcome.trace.model, outcome.trace.input_tokens, outcome.trace.output_tokens) == ("m", 300, 30)
-    assert server.requests[0]["messages"][0]["role"] == "system"
-    assert {tool["function"]["name"] for tool in server.requests[0]["tools"]} == {
+    assert set(server.paths) == {"/v1/responses" if way["api"] == "responses" else "/v1/chat/completions"}
+    assert [bool(asked.get("stream")) for asked in server.requests] == [way["stream"]] * 3
+    assert all(asked["store"] is False for asked in server.requests)
+    tools = [tool.get("function", tool)["name"] for tool in server.requests[0]["tools"]]
+    assert set(tools) == {
         "create_ticket",
         "get_customer_history",
         "search_knowledge_base",
         "escalate_to_human",
         "send_response",
     }
+    assert KEY in server.heads[0] and KEY not in caplog.text and "password" not in caplog.text
 
 
-async def test_a_server_that_recovers() -> None:
-    busy, broken = (429, {"error": {"message": "slow down"}}, NOW), (500, {"error": {}}, NOW)
-    outcome, server = await run(script(busy, broken, TICKET, SEARCH, SEND))
+@every_way
+async def test_an_answer_without_usage_counts_nothing(way: dict[str, Any]) -> None:
+    outcome, _ = await run(script(SEARCH, Step(SEND.calls, usage=False)), **way)
+    assert GOOD in outcome.reply and outcome.trace.input_tokens == 100
+
+
+@every_way
+async def test_a_server_that_recovers(way: dict[str, Any]) -> None:
+    outcome, server = await run(script(now(429), now(500), TICKET, SEARCH, SEND), **way)
     assert GOOD in outcome.reply and len(server.requests) == 5
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
 async def test_one_layer_of_retries(status: int) -> None:
-    outcome, server = await run(script((status, {"error": {"message": "secret detail"}}, NOW)), retries=2)
-    assert outcome.failed and outcome.escalation is not None and "secret" not in f"{outcome}"
-    assert str(status) in (outcome.trace.error or "")
+    outcome, server = await run(script(now(status)), retries=2)
+    assert handed_over(outcome) and str(status) in (outcome.trace.error or "")
     assert len(server.requests) == 3
-
-
-@pytest.mark.parametrize("status", [400, 401, 404])
-async def test_what_is_wrong_is_not_repeated(status: int) -> None:
-    outcome, server = await run(script((status, {"error": {"message": "bad key sk-canary"}}, {})))
-    assert outcome.failed and len(server.requests) == 1 and "sk-canary" not in f"{outcome}"
-
-
-async def test_a_slow_server() -> None:
-    async def never(_: int) -> Answer:
-        await asyncio.sleep(60)
-        return SEND
-
-    outcome, server = await run(never, timeout=0.1, retries=0)
-    assert outcome.failed and len(server.requests) == 1
-
-
-async def test_the_budget_ends_a_run_before_its_retries_do() -> None:
-    outcome, _ = await run(script((429, {"error": {}}, {"retry-after": "50"})), budget=0.3)
-    assert outcome.failed and outcome.trace.error == "TimeoutError"
+    assert outcome.retry_after == provider.AWAY
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    ("status", "code"),
     [
-        completion({"role": "assistant", "content": "I have refunded you."}),
-        completion({"role": "assistant", "content": ""}),
-        calls(("send_response", "{not json")),
-        calls(("make_coffee", {})),
-        SEARCH,
-        (200, b"<html>not json</html>", {}),
-        (200, {"choices": []}, {}),
-        (200, {"hello": "world"}, {}),
-        (200, b"", {}),
+        (400, "context_length_exceeded"),
+        (400, "content_filter"),
+        (401, "invalid_api_key"),
+        (403, ""),
+        (404, "model_not_found"),
+        (429, "insufficient_quota"),
     ],
-    ids=range(9),
 )
-async def test_nonsense_ends_with_a_person(nonsense: Answer) -> None:
-    outcome, server = await run(script(nonsense))
-    assert outcome.failed and outcome.escalation is not None and outcome.escalation.reason == "agent_failure"
-    assert outcome.reply and "refunded" not in outcome.reply
-    assert len(server.requests) <= STEPS_MAX
+async def test_what_is_wrong_is_not_repeated(status: int, code: str) -> None:
+    outcome, server = await run(script(error(status, code, f"bad key {KEY}")))
+    assert handed_over(outcome) and len(server.requests) == 1 and outcome.retry_after is None
+    assert (outcome.trace.error or "").endswith(f"{status} {code}".strip())
+
+
+async def test_a_providers_own_words_are_not_traced() -> None:
+    outcome, _ = await run(script(error(400, "secret_code_of_lena@example.com")))
+    assert handed_over(outcome) and outcome.trace.error == "BadRequestError 400"
+
+
+@pytest.mark.parametrize("how", ["seconds", "a date"])
+async def test_a_providers_wish_is_honoured_within_a_run(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float, *more: Any) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    when = "7" if how == "seconds" else email.utils.formatdate(time.time() + 8, usegmt=True)
+    async with serving(script(error(429, retry_after=when), SEARCH, SEND)) as (server, agent):
+        monkeypatch.setattr("fte.agent.models.asyncio.sleep", noted)
+        outcome = await agent.answer(assignment())
+    assert GOOD in outcome.reply and len(server.requests) == 3
+    assert [seconds for seconds in slept if 5.5 < seconds <= 8]
+
+
+async def test_a_provider_that_asks_for_more_than_a_run_has_is_not_waited_for() -> None:
+    outcome, server = await run(script(error(429, "rate_limit_exceeded", retry_after="50")))
+    assert handed_over(outcome) and len(server.requests) == 1
+    assert outcome.retry_after == 50 and outcome.trace.error == "RateLimitError 429 rate_limit_exceeded"
+
+
+async def test_the_budget_ends_a_run_before_its_retries_do() -> None:
+    outcome, _ = await run(script(error(429, retry_after="5")), budget=0.3)
+    assert handed_over(outcome) and outcome.trace.error == "TimeoutError"
+
+
+# ---------------------------------------------------------------- connections
+
+
+async def silent(writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(60)
+
+
+async def stuck(writer: asyncio.StreamWriter) -> None:
+    """An answer that stops in the middle."""
+    writer.write(http(Plain(body=b'{"id": "x", '), length=1000))
+    await writer.drain()
+    await asyncio.sleep(60)
+
+
+async def dripping(writer: asyncio.StreamWriter) -> None:
+    """A byte now and then: it never looks dead."""
+    writer.write(http(Plain(body=b"{"), length=100_000))
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    writer.write(http(Plain(body=b'{"id": "x", '), length=1000))
+    await writer.drain()
+    writer.transport.abort()
+
+
+async def flooding(writer: asyncio.StreamWriter) -> None:
+    """An answer without end."""
+    writer.write(b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+    line = b'data: {"choices": []}\n\n: ' + b"x" * 65536 + b"\n\n"
+    while True:
+        writer.write(line)
+        await writer.drain()
+
+
+@two_ways
+@pytest.mark.parametrize("fault", [silent, stuck, dripping])
+async def test_a_slow_server(fault: Any, way: dict[str, Any]) -> None:
+    began = time.monotonic()
+    outcome, server = await run(script(fault), timeout=0.2, retries=0, **way)
+    assert handed_over(outcome) and len(server.requests) <= 1 and outcome.retry_after == provider.AWAY
+    assert "Timeout" in (outcome.trace.error or "") and time.monotonic() - began < 3
+
+
+@every_way
+async def test_a_connection_that_breaks(way: dict[str, Any]) -> None:
+    outcome, _ = await run(script(reset, SEARCH, SEND), **way)
+    assert GOOD in outcome.reply
+    outcome, _ = await run(script(reset), retries=0, **way)
+    assert handed_over(outcome) and outcome.retry_after == provider.AWAY
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "wait"),
+    [("insufficient_quota", "APIError insufficient_quota", None), ("overloaded", "APIError", provider.AWAY)],
+)
+async def test_a_provider_that_gives_up_in_the_middle_of_its_pieces(
+    code: str, kind: str, wait: float | None
+) -> None:
+    said = json.dumps({"error": {"message": "secret detail", "code": code}})
+    broken = Plain(body=f"data: {said}\n\n".encode(), headers=(("content-type", "text/event-stream"),))
+    outcome, _ = await run(script(broken), stream=True, retries=0)
+    assert handed_over(outcome) and (outcome.trace.error, outcome.retry_after) == (kind, wait)
+
+
+@every_way
+async def test_an_answer_without_end(way: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "ANSWER_MAX", 300_000)
+    outcome, server = await run(script(flooding), **way)
+    assert handed_over(outcome) and outcome.trace.error == "AnswerTooLarge" and len(server.requests) == 1
+
+
+async def test_a_packed_answer_is_not_unpacked() -> None:
+    outcome, server = await run(script(Plain(body=b"x", headers=(("content-encoding", "gzip"),))))
+    assert handed_over(outcome) and outcome.trace.error == "AnswerTooLarge"
+    assert "accept-encoding: identity" in server.heads[0].lower()
+
+
+async def test_a_certificate_nobody_vouches_for(tmp_path: Path) -> None:
+    outcome, server = await run(script(SEND), tls=self_signed(tmp_path), retries=0)
+    assert handed_over(outcome) and outcome.trace.error == "APIConnectionError TLS" and not server.requests
 
 
 async def test_a_server_that_is_not_there() -> None:
@@ -200,12 +285,130 @@ async def test_a_server_that_is_not_there() -> None:
     agent = SupportAgent(model, Library(), COMPANY)
     outcome = await agent.answer(assignment())
     await agent.close()
-    assert outcome.failed and "127.0.0.1" not in f"{outcome}"
+    assert handed_over(outcome) and "127.0.0.1" not in f"{outcome}" and outcome.retry_after == provider.AWAY
 
 
 async def test_redirects_are_not_followed() -> None:
-    outcome, server = await run(script((307, {}, {"location": "http://127.0.0.1:1/v1/chat/completions"})))
-    assert outcome.failed and len(server.requests) == 1
+    elsewhere = Plain(307, {}, (("location", "http://127.0.0.1:1/v1/chat/completions"),))
+    outcome, server = await run(script(elsewhere))
+    assert handed_over(outcome) and len(server.requests) == 1
+
+
+# ---------------------------------------------------------------- what the model says
+
+
+@two_ways
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        Step(text="I have refunded you."),
+        Step(text=""),
+        Step((("send_response", "{not json"),)),
+        Step((("send_response", '{"message": "cut o'),), finish="length"),
+        Step(text="Cut o", finish="length"),
+        Step(finish="length"),
+        Step(choices=0),
+        Step((("make_coffee", {}),)),
+        SEARCH,
+        Plain(body=b"<html>not json</html>"),
+        Plain(body={"hello": "world"}),
+        Plain(body=b""),
+    ],
+    ids=lambda answer: f"{answer!r:.40}",
+)
+async def test_nonsense_ends_with_a_person(nonsense: Answer, way: dict[str, Any]) -> None:
+    outcome, server = await run(script(nonsense), **way)
+    assert handed_over(outcome) and outcome.retry_after == 0.0
+    assert "refunded" not in outcome.reply and "Cut o" not in outcome.reply
+    assert 1 <= len(server.requests) <= STEPS_MAX
+
+
+async def test_tokens_of_a_run_that_was_reminded_are_counted_whole() -> None:
+    outcome, _ = await run(script(SEARCH, Step(text="Hello"), SEND))
+    assert GOOD in outcome.reply and outcome.trace.input_tokens == 300
+
+
+@every_way
+async def test_a_refusal_is_not_asked_for_twice(way: dict[str, Any]) -> None:
+    outcome, server = await run(script(Step(refusal="I am not allowed to say secret things.")), **way)
+    assert handed_over(outcome) and len(server.requests) == 1 and outcome.retry_after is None
+    assert outcome.trace.error == "ModelRefusalError"
+
+
+async def test_what_a_content_filter_withheld_is_not_asked_for_twice() -> None:
+    outcome, server = await run(script(Step(finish="content_filter")), api="chat")
+    assert handed_over(outcome) and len(server.requests) == 1 and outcome.retry_after is None
+
+
+# ---------------------------------------------------------------- a provider that is left alone
+
+
+async def test_a_provider_that_stays_away_is_left_alone() -> None:
+    async with serving(script(*[error(503)] * OPEN_AFTER, SEARCH, SEND), retries=0) as (server, agent):
+        for _ in range(OPEN_AFTER):
+            assert handed_over(await agent.answer(assignment()))
+        waiting = await agent.answer(assignment())
+        assert len(server.requests) == OPEN_AFTER
+        assert handed_over(waiting) and waiting.trace.error == "provider left alone"
+        assert waiting.retry_after is not None and 0 < waiting.retry_after <= provider.AWAY
+
+
+def test_one_call_tries_it_again() -> None:
+    clock = [0.0]
+    circuit = Circuit(lambda: clock[0])
+    for _ in range(OPEN_AFTER):
+        assert circuit.wait() == 0
+        circuit.failed(provider.AWAY)
+    assert circuit.wait() > 0
+    clock[0] += circuit.wait()
+    assert circuit.wait() == 0 and circuit.wait() > 0  # one tries, the others wait
+    circuit.failed(provider.AWAY)
+    assert circuit.wait() > provider.AWAY
+    clock[0] += 3600
+    assert circuit.wait() == 0
+    circuit.given_up()
+    assert circuit.wait() == 0
+    circuit.answered()
+    assert [circuit.wait() for _ in range(3)] == [0, 0, 0]
+
+
+def test_it_is_left_alone_longer_and_longer_but_not_for_long() -> None:
+    clock = [0.0]
+    circuit = Circuit(lambda: clock[0])
+    for _ in range(400):  # all that were on their way
+        circuit.failed(provider.AWAY)
+    waits = []
+    for _ in range(8):
+        waits.append(circuit.wait())
+        clock[0] += circuit.wait()
+        assert circuit.wait() == 0
+        circuit.failed(provider.AWAY)
+    assert waits == [1, 2, 4, 8, OPEN_MAX, OPEN_MAX, OPEN_MAX, OPEN_MAX]
+    clock[0] += circuit.wait()
+    assert circuit.wait() == 0
+    circuit.failed(3600)
+    assert circuit.wait() == OPEN_MAX
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "2.5"}, 2.5),
+        ({"retry-after": "50", "retry-after-ms": "20"}, 0.02),
+        ({"retry-after": "Thu, 01 Jan 1970 00:01:40 GMT"}, 10.0),
+        ({"retry-after": "Thu, 01 Jan 1970 00:00:10 GMT"}, 0.0),
+        ({"retry-after": "-3"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "inf"}, None),
+    ],
+)
+def test_what_a_provider_asks_for(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(httpx2.Headers(headers), lambda: 90.0) == seconds
+
+
+# ---------------------------------------------------------------- which model, and nobody else
 
 
 async def test_nobody_else_is_ever_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,8 +438,8 @@ async def test_nobody_else_is_ever_connected_to(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_offline_is_the_default() -> None:
-    assert isinstance(build_model(), OfflineModel)
-    assert isinstance(build_model(model="offline", api_key="sk-x"), OfflineModel)
+    assert isinstance(build_model().inner, OfflineModel)
+    assert isinstance(build_model(model="offline", api_key="sk-x").inner, OfflineModel)
     assert model_name(build_model()) == "offline"
 
 
@@ -250,6 +453,21 @@ def test_half_a_configuration_is_rejected(settings: dict[str, str]) -> None:
 async def test_a_key_means_openai_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "https://elsewhere.example/v1")
     model = build_model(api_key="sk-x")
-    assert isinstance(model, BoundedModel)
-    assert str(model.inner._get_client().base_url) == "https://api.openai.com/v1/"  # type: ignore[attr-defined]
+    assert isinstance(model.inner, OpenAIResponsesModel)
+    assert str(model.inner._get_client().base_url) == "https://api.openai.com/v1/"
+    await model.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "api", "kind"),
+    [
+        ("http://127.0.0.1:1/v1", "", OpenAIChatCompletionsModel),
+        ("http://127.0.0.1:1/v1", "responses", OpenAIResponsesModel),
+        ("https://api.openai.com/v1", "", OpenAIResponsesModel),
+        ("https://api.openai.com/v1", "chat", OpenAIChatCompletionsModel),
+    ],
+)
+async def test_how_a_provider_is_spoken_to(url: str, api: Any, kind: type) -> None:
+    model = build_model(model="m", base_url=url, api=api)
+    assert isinstance(model.inner, kind)
     await model.close()

@@ -25,7 +25,7 @@ from tests.databases import in_memory
 from tests.support import until
 
 SECRET: Final = "c" * 32
-START_TIMEOUT: Final = 90.0
+START_TIMEOUT: Final = 180.0
 STOP_TIMEOUT: Final = 30.0
 """Seconds a process may take to end after SIGTERM, whatever hangs."""
 CONNECTIONS: Final = 400

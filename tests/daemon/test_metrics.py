@@ -8,12 +8,14 @@ from typing import Any
 import httpx
 import pytest
 from agents import ModelResponse, Usage
+from agents.testing import assistant_message
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from fte.agent.models import BoundedModel
 from fte.agent.offline import OfflineModel
+from fte.agent.provider import ModelFailure
 from fte.bus.lag import lag
 from fte.daemon.health import Health
 from fte.daemon.http import application
@@ -149,11 +151,11 @@ async def test_calls_of_the_model_are_timed_by_how_they_ended() -> None:
         async def get_response(self, *args: Any, **kwargs: Any) -> Any:
             if args[1] == "down":
                 raise TimeoutError
-            return ModelResponse(output=[], usage=Usage(), response_id=None)
+            return ModelResponse(output=[assistant_message("ok")], usage=Usage(), response_id=None)
 
     model = BoundedModel(Moody(), instruments.model_called)
     await model.get_response(None, "hello")
-    with pytest.raises(TimeoutError):
+    with pytest.raises(ModelFailure):
         await model.get_response(None, "down")
     found = values(generate_latest(instruments.registry).decode())
     assert found['fte_model_call_seconds_count{result="ok"}'] == 1

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -122,7 +123,7 @@ async def test_no_more_run_at_once_than_allowed(pool: Pool, hints: Hints) -> Non
 async def test_a_model_that_stays_down_ends_with_a_person_and_the_customer_told(
     pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "pause", lambda attempt, **_: 0.01)
+    monkeypatch.setattr(turns, "pause_after", lambda outcome, attempts: 0.01)
     agent = Agent(failed)
     await receive(pool)
     async with working(pool, hints, agent):
@@ -133,6 +134,23 @@ async def test_a_model_that_stays_down_ends_with_a_person_and_the_customer_told(
     assert [row["outcome"] for row in await pool.fetch("select outcome from runs")] == [
         "failed"
     ] * ATTEMPTS_MAX
+
+
+async def test_a_provider_that_comes_back_answers_what_waited_for_it(
+    pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "pause_after", lambda outcome, attempts: 0.01)
+
+    def away(assignment: Assignment) -> Outcome:
+        back = agent.started > 2 * ATTEMPTS_MAX
+        return Outcome("It is back.", TRACE) if back else replace(failed(assignment), retry_after=1.0)
+
+    agent = Agent(away)
+    await receive(pool)
+    async with working(pool, hints, agent):
+        await until(lambda: said(pool))
+    assert await said(pool) == ["It is back."]
+    assert await pool.fetchval("select owner from conversations") == "ai"
 
 
 async def test_a_turn_that_keeps_killing_its_worker_ends_with_a_person(pool: Pool, hints: Hints) -> None:

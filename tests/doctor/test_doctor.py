@@ -32,6 +32,7 @@ from fte.settings import Settings
 from tests.gmail.support import PUSH_ACCOUNT, US, webhook
 from tests.support import receive
 from tests.support_delivery import answered
+from tests.support_model import Answer, ModelServer, Plain, Step, error, model_server, script, self_signed
 from tests.whatsapp.support import house
 
 SECRETS = {
@@ -259,35 +260,38 @@ async def test_topics_that_are_missing_or_differ(kafka: str) -> None:
 # ---------------------------------------------------------------- the model
 
 
+def at(server: ModelServer, **more: str) -> Settings:
+    url = f"http://127.0.0.1:{server.port}/v1"
+    return Settings(model="m", model_base_url=url, openai_api_key="k", **more)
+
+
 @pytest.mark.parametrize(
-    ("status", "code", "said", "remedy"),
+    ("answer", "said", "remedy"),
     [
-        (401, "invalid_api_key", "does not accept the key", "OPENAI_API_KEY"),
-        (429, "insufficient_quota", "credits are used up", "Add credits"),
-        (429, "rate_limit_exceeded", "too much", "rate limit"),
-        (404, "model_not_found", "no model 'm'", "FTE_MODEL"),
-        (500, "server_error", "HTTP 500", "status page"),
+        (error(401, "invalid_api_key"), "does not accept the key", "OPENAI_API_KEY"),
+        (error(429, "insufficient_quota"), "credits are used up", "Add credits"),
+        (error(429, "rate_limit_exceeded"), "too much", "rate limit"),
+        (error(404, "model_not_found"), "no model 'm'", "FTE_MODEL"),
+        (error(400), "refuses what we ask", "tools"),
+        (error(500, "server_error"), "HTTP 500", "status page"),
+        (Plain(body=b"<html></html>"), "is not an answer", "FTE_MODEL_API"),
     ],
 )
-async def test_a_model_that_refuses(status: int, code: str, said: str, remedy: str) -> None:
-    async with listening(http(status, {"error": {"message": "no", "code": code}})) as port:
-        url = f"http://127.0.0.1:{port}/v1"
-        ill(*await model.model(Settings(model="m", model_base_url=url, openai_api_key="k")), said, remedy)
+async def test_a_model_that_refuses(answer: Answer, said: str, remedy: str) -> None:
+    async with model_server(script(answer)) as server:
+        ill(*await model.model(at(server)), said, remedy)
+        ill(*await model.model(at(server, model_api="responses", model_stream="on")), said, remedy)
+        assert len(server.requests) == 2
 
 
 async def test_a_model_that_hangs_or_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "TIMEOUT", 0.3)
-    held = asyncio.Event()
 
-    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await held.wait()
-        writer.close()
+    async def hang(_: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
 
-    server = await asyncio.start_server(hang, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    ill(*await model.model(Settings(model="m", model_base_url=url)), "does not answer", "status page")
-    held.set()
-    server.close()
+    async with model_server(script(hang)) as server:
+        ill(*await model.model(at(server)), "does not answer", "status page")
     away = f"http://127.0.0.1:{free_port()}/v1"
     ill(
         *await model.model(Settings(model="m", model_base_url=away)),
@@ -296,18 +300,32 @@ async def test_a_model_that_hangs_or_is_away(monkeypatch: pytest.MonkeyPatch) ->
     )
 
 
-async def test_a_model_that_answers() -> None:
-    assert only(await model.model(Settings()), "model").state == "ok"
-    answer = {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}],
-    }
-    async with listening(http(200, answer)) as port:
-        settings = Settings(model="m", model_base_url=f"http://127.0.0.1:{port}/v1")
+async def test_a_certificate_this_machine_does_not_trust(tmp_path: Path) -> None:
+    async with model_server(script(Step(text="ok")), self_signed(tmp_path)) as server:
+        url = f"https://127.0.0.1:{server.port}/v1"
+        ill(*await model.model(Settings(model="m", model_base_url=url)), "certificate", "SSL_CERT_FILE")
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("stream", ["off", "on"])
+async def test_a_model_that_answers(api: str, stream: str) -> None:
+    async with model_server(script(Step(text="ok"))) as server:
+        settings = at(server, model_api=api, model_stream=stream)
         assert only(await model.model(settings), "model").state == "ok"
+        assert len(server.requests[0]["tools"]) == 5
+
+
+async def test_no_model_is_needed() -> None:
+    assert only(await model.model(Settings()), "model").state == "ok"
+
+
+async def test_a_server_that_openais_library_would_use_and_we_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with model_server(script(Step(text="ok"))) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.port}/v1")
+        monkeypatch.setattr("fte.agent.models.OPENAI_URL", f"http://127.0.0.1:{server.port}/v1")
+        found = await model.model(Settings(openai_api_key="k"))
+    assert [finding.state for finding in found] == ["ok", "warning"]
+    ill(found[1], "api.openai.com", "FTE_MODEL_BASE_URL", "warning")
 
 
 # ---------------------------------------------------------------- the channels

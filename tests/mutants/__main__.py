@@ -24,6 +24,8 @@ from tests.mutants.gmail import GMAIL
 from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
+from tests.mutants.mcp import MCP
+from tests.mutants.model import MODEL
 from tests.mutants.presence import PRESENCE
 from tests.mutants.updates import UPDATES
 from tests.mutants.whatsapp import WHATSAPP
@@ -42,6 +44,8 @@ MUTANTS = (
     *PRESENCE,
     *DESK,
     *HABITS,
+    *MODEL,
+    *MCP,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")

@@ -9,7 +9,7 @@ import pytest
 
 from fte.domain import turns as rules
 from fte.domain.ids import new_id
-from fte.domain.turns import ATTEMPTS_MAX, DISCARDS_MAX, Escalation, Outcome, Trace, Verdict
+from fte.domain.turns import ATTEMPTS_MAX, DISCARDS_MAX, PATIENCE, Escalation, Outcome, Trace, Verdict
 from fte.pg.pool import Pool
 from fte.store import control, turns
 from fte.store.turns import Claim
@@ -138,6 +138,31 @@ async def test_a_failed_run_is_tried_again_then_a_person_gets_it(pool: Pool) -> 
         assert verdict is (Verdict.RETRY if attempt < ATTEMPTS_MAX else Verdict.ACCEPT)
     assert await replies(pool) == ["A person will read this."]
     assert await pool.fetchval("select owner from conversations") == "human"
+
+
+async def test_a_provider_that_is_away_does_not_take_the_last_attempt(pool: Pool) -> None:
+    """Until the customer has waited long enough: then a person gets it."""
+    away = replace(FAILURE, retry_after=1.0)
+    await receive(pool)
+    for number in range(1, ATTEMPTS_MAX + 4):
+        await pool.execute("update turns set due_at = now()")
+        claim = await claim_one(pool)
+        assert claim.attempts == min(number, ATTEMPTS_MAX)
+        verdict = await turns.finish(pool, claim, away)
+        assert verdict is (Verdict.RETRY if number < ATTEMPTS_MAX else Verdict.WAIT)
+        assert await pool.fetchval("select due_at - now() > interval '1 second' from turns")
+    assert await replies(pool) == []
+    await pool.execute("update messages set created_at = now() - make_interval(secs => $1)", PATIENCE)
+    await pool.execute("update turns set due_at = now()")
+    assert await turns.finish(pool, await claim_one(pool), away) is Verdict.ACCEPT
+    assert await replies(pool) == ["A person will read this."]
+
+
+async def test_what_would_fail_again_is_handed_over_at_once(pool: Pool) -> None:
+    await receive(pool)
+    verdict = await turns.finish(pool, await claim_one(pool), replace(FAILURE, retry_after=None))
+    assert verdict is Verdict.ACCEPT
+    assert await replies(pool) == ["A person will read this."]
 
 
 async def test_an_escalation_silences_the_agent_and_tells_everybody(pool: Pool) -> None:
