@@ -73,7 +73,7 @@ class SupportAgent:
     """Answers turns. One object serves any number of turns at the same time.
 
     `search` finds passages; `budget` is in seconds, for everything a turn's answer takes. `on_duty` says whether
-    somebody is there to take over.
+    somebody is there to take over; `document` is in place of the instructions we have.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class SupportAgent:
         budget: float = BUDGET,
         now: Callable[[], datetime] = _utc_now,
         on_duty: Callable[[], Awaitable[OnDuty]] | None = None,
+        document: str | None = None,
     ) -> None:
         silence_tracing()
         self._model = model if isinstance(model, BoundedModel) else BoundedModel(model)
@@ -93,6 +94,8 @@ class SupportAgent:
         self._budget = budget
         self._now = now
         self._on_duty = on_duty
+        self._document = document
+        self._version = instructions.version(document)
         self._name = model_name(self._model)
         self._canary = f"fte-{secrets.token_hex(8)}"
         self._config = RunConfig(
@@ -103,7 +106,7 @@ class SupportAgent:
         )
         agent: Agent[RunContext] = Agent(
             name="support",
-            instructions=instructions.render(company, self._canary),
+            instructions=instructions.render(company, self._canary, document),
             model=self._model,
             tools=all_tools(),
             model_settings=ModelSettings(store=False, max_tokens=TOKENS_MAX),
@@ -212,7 +215,7 @@ class SupportAgent:
 
     def _bounds(self, assignment: Assignment) -> Any:
         limit = format.room(assignment, self._company)
-        own = instructions.own_words()
+        own = instructions.own_words(self._document)
 
         def bounds(passages: tuple[Passage, ...]) -> Bounds:
             return Bounds(
@@ -275,7 +278,7 @@ class SupportAgent:
         spent = [usage for usage in (context.earlier, context.usage) if usage] if context else []
         return Trace(
             model=self._name if context else RULES,
-            instructions_version=instructions.version(),
+            instructions_version=self._version,
             passages=tuple(context.passages) if context else (),
             tools=tuple(context.calls) if context else (),
             verdicts=(f"mood {run.mood:.2f}", *(context.verdicts if context else ()), *verdicts),

@@ -18,23 +18,25 @@ def template() -> str:
     return resources.files(__package__ or "fte.agent").joinpath("instructions.md").read_text("utf-8")
 
 
-@cache
-def version() -> str:
+def version(text: str | None = None) -> str:
     """Twelve hexadecimal digits that change with every change of the document."""
-    return hashlib.sha256(template().encode()).hexdigest()[:12]
+    return hashlib.sha256((text or template()).encode()).hexdigest()[:12]
 
 
-def render(company: Company, canary: str) -> str:
-    """The instructions for one company. `canary` is a marker that must never appear in a reply."""
+def render(company: Company, canary: str, text: str | None = None) -> str:
+    """The instructions for one company. `canary` is a marker that must never appear in a reply.
+
+    `text` is a document in place of our own, with the same placeholders.
+    """
     values = {
         "{company}": company.name,
         "{canary}": canary,
         "{profile}": company.profile[:_PART_MAX].strip() or f"{company.name} has no profile on file.",
         "{voice}": company.voice[:_PART_MAX].strip() or "Friendly, exact, brief.",
     }
-    return _PLACEHOLDER.sub(lambda match: values[match[0]], template())
+    return _PLACEHOLDER.sub(lambda match: values[match[0]], text or template())
 
 
-def own_words() -> str:
+def own_words(text: str | None = None) -> str:
     """The part of the instructions that must not be repeated: without the company's public texts."""
-    return template().partition("# The company")[0]
+    return (text or template()).partition("# The company")[0]

@@ -29,6 +29,7 @@ from fte.cli.daemon import daemon
 from fte.cli.doctor import doctor
 from fte.cli.mcp import mcp
 from fte.cli.migrate import migrate
+from fte.cli.shadow import shadow
 from fte.cli.up import up
 
 app = typer.Typer(
@@ -63,6 +64,7 @@ app.command(cls=Command)(migrate)
 app.command(cls=Command)(doctor)
 app.command(cls=Command)(config)
 app.command(cls=Command)(mcp)
+app.command(cls=Command)(shadow)
 app.command(cls=Command)(demo.demo)
 app.add_typer(simulate.app, name="simulate", help="Write as a customer: email, whatsapp, form.")
 app.add_typer(tickets.app, name="tickets", help="Tickets in plain lines: list, show, events, set.")

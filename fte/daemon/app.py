@@ -48,7 +48,7 @@ from fte.store import deadlines, operators, presence
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
     from fte.agent.company import Company
-    from fte.agent.models import Api
+    from fte.agent.models import Api, OnCall
 
 LOCAL_OPERATOR: Final = "local"
 STOP_TIMEOUT: Final = 25.0
@@ -237,7 +237,9 @@ class Daemon:
         pool = await Pool.open(self.url, size=self.settings.database_pool)
         try:
             embedder = WordLlamaEmbedder()
-            answerer = await asyncio.to_thread(self._answerer, pool, embedder)
+            answerer = await asyncio.to_thread(
+                agent, self.settings, pool, embedder, self.instruments.model_called
+            )
             await embedder.embed(["warm up"])
             spare_the_loaded_code()
             _log.info("worker ready")
@@ -247,23 +249,31 @@ class Daemon:
         finally:
             await pool.close()
 
-    def _answerer(self, pool: Pool, embedder: Embedder) -> "SupportAgent":
-        from fte.agent.agent import SupportAgent
-        from fte.agent.models import build_model
-        from fte.knowledge.search import search
 
-        settings = self.settings
-        model = build_model(
-            model=settings.model,
-            base_url=settings.model_base_url,
-            api_key=settings.openai_api_key,
-            api=cast("Api", settings.model_api),
-            stream=settings.model_stream == "on",
-            timeout=settings.model_timeout,
-            on_call=self.instruments.model_called,
-        )
-        duty = partial(presence.on_duty, pool, settings.operator_lease)
-        return SupportAgent(model, partial(search, pool, embedder), _company(settings), on_duty=duty)
+def agent(
+    settings: Settings,
+    pool: Pool,
+    embedder: Embedder,
+    on_call: "OnCall" = lambda seconds, worked: None,
+    document: str | None = None,
+) -> "SupportAgent":
+    """The agent these settings ask for; `document` is in place of its own instructions. Raises Rejected."""
+    from fte.agent.agent import SupportAgent
+    from fte.agent.models import build_model
+    from fte.knowledge.search import search
+
+    model = build_model(
+        model=settings.model,
+        base_url=settings.model_base_url,
+        api_key=settings.openai_api_key,
+        api=cast("Api", settings.model_api),
+        stream=settings.model_stream == "on",
+        timeout=settings.model_timeout,
+        on_call=on_call,
+    )
+    duty = partial(presence.on_duty, pool, settings.operator_lease)
+    find = partial(search, pool, embedder)
+    return SupportAgent(model, find, _company(settings), on_duty=duty, document=document)
 
 
 def _company(settings: Settings) -> "Company":

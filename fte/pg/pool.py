@@ -58,8 +58,8 @@ class Pool:
         self._pool = pool
 
     @classmethod
-    async def open(cls, database_url: str, *, size: int = 10) -> "Pool":
-        """Raises Unavailable when the database cannot be reached."""
+    async def open(cls, database_url: str, *, size: int = 10, read_only: bool = False) -> "Pool":
+        """Raises Unavailable when the database cannot be reached. Over a `read_only` one PostgreSQL lets nobody write."""
         try:
             pool = await asyncpg.create_pool(
                 database_url,
@@ -70,7 +70,7 @@ class Pool:
                 command_timeout=COMMAND_TIMEOUT,
                 init=_prepare,
                 reset=_keep_session,
-                server_settings=SESSION,
+                server_settings=SESSION | ({"default_transaction_read_only": "on"} if read_only else {}),
             )
         except (*LOST, asyncpg.PostgresError) as error:
             FAILURES.count += 1

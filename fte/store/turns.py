@@ -51,7 +51,8 @@ async def claim(pool: Pool, holder: UUID, limit: int, lease: float) -> list[Clai
     return [_claim(row, holder) for row in rows]
 
 
-def _claim(row: Any, holder: UUID) -> Claim:
+def assignment(row: Any) -> Assignment:
+    """What the agent may know of a turn, from a row of `load` or of a past turn."""
     lines = tuple(
         Line(
             line["seq"],
@@ -63,7 +64,7 @@ def _claim(row: Any, holder: UUID) -> Claim:
         )
         for line in row["lines"]
     )
-    assignment = Assignment(
+    return Assignment(
         turn_id=row["id"],
         conversation_id=row["conversation_id"],
         channel=row["channel"],
@@ -79,6 +80,9 @@ def _claim(row: Any, holder: UUID) -> Claim:
         hint=row["hint"] or "",
         handover=tuple(row["handover"]["lines"]) if row["handover"] else (),
     )
+
+
+def _claim(row: Any, holder: UUID) -> Claim:
     return Claim(
         row["id"],
         row["conversation_id"],
@@ -89,7 +93,7 @@ def _claim(row: Any, holder: UUID) -> Claim:
         row["epoch"],
         row["last_inbound_seq"],
         row["waiting_since"],
-        assignment,
+        assignment(row),
         off=modes.rule_for(row["config"], row["category"]).mode == "off",
     )
 

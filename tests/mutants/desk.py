@@ -107,4 +107,12 @@ DESK = (
         sick="    for part in ():\n",
         tests=("tests/domain/test_suggestions.py", "-k", "customer"),
     ),
+    Mutant(
+        name="a-shadow-could-write",
+        invariant="nothing comes of a shadow",
+        path="fte/pg/pool.py",
+        healthy='{"default_transaction_read_only": "on"} if read_only',
+        sick='{"default_transaction_read_only": "off"} if read_only',
+        tests=("tests/store/test_shadow.py", "-k", "could_not_write"),
+    ),
 )

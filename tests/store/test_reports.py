@@ -18,7 +18,11 @@ FOUND = Trace("test", "1", passages=(EXPORT,), tools=(SEARCHED,))
 NOTHING = Trace("test", "1", tools=(SEARCHED,))
 ANSWER = Outcome("Select Export.", FOUND, category="technical")
 LOST = Outcome("A person will read this.", NOTHING, Escalation("no_answer_found", "normal", "?"))
-PERSON = Outcome("A person will read this.", Trace("rules", "1"), Escalation("human_request", "normal", "?"))
+PERSON = Outcome(
+    "A person will read this.",
+    Trace("rules", "1", verdicts=("escalated: human_request",)),
+    Escalation("human_request", "normal", "?"),
+)
 
 
 async def said(pool: Pool, who: str, body: str, outcome: Outcome, **changes: Any) -> None:
