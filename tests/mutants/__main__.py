@@ -24,6 +24,7 @@ from tests.mutants.gmail import GMAIL
 from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
+from tests.mutants.knowledge import KNOWLEDGE
 from tests.mutants.mcp import MCP
 from tests.mutants.model import MODEL
 from tests.mutants.presence import PRESENCE
@@ -41,6 +42,7 @@ MUTANTS = (
     *UPDATES,
     *DRAFTS,
     *DEADLINES,
+    *KNOWLEDGE,
     *PRESENCE,
     *DESK,
     *HABITS,
@@ -48,7 +50,7 @@ MUTANTS = (
     *MCP,
 )
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("fte", "migrations", "tests", "pyproject.toml")
+COPIED = ("fte", "migrations", "tests", "benchmarks", "pyproject.toml")
 TIMEOUT = 300
 LANES = 2
 """Bugs planted at the same time, each in a copy of its own."""
