@@ -262,6 +262,22 @@ def test_every_path_named_exists(document: Path) -> None:
             assert (ROOT / path[0]).exists(), word
 
 
+@each_document
+def test_every_test_named_exists(document: Path) -> None:
+    for word in code(document.read_text(encoding="utf-8")):
+        if named_test := re.fullmatch(r"(tests/[\w/]+\.py)::(test_\w+)", word):
+            assert f"def {named_test[2]}(" in text(named_test[1]), word
+
+
+def test_each_threat_names_what_is_done_where_and_a_test() -> None:
+    threats = rows(text("docs/security.md").partition("## Not covered")[0])
+    assert len(threats) > 30
+    for threat, done, where, tested in threats:
+        assert threat and done, threat
+        assert list(code(where)) and all((ROOT / path).exists() for path in code(where)), threat
+        assert list(code(tested)) and all("::" in word for word in code(tested)), threat
+
+
 def anchors(document: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -89,6 +89,14 @@ TRAIL = (
         tests=("tests/acceptance/test_logs.py", "-k", "wrong_secret"),
     ),
     Mutant(
+        name="a-route-is-left-open",
+        invariant="every route is closed unless it must be open",
+        path="fte/daemon/operator_api.py",
+        healthy='        await self.operator(request, "read")\n        email, phone',
+        sick="        email, phone",
+        tests=("tests/daemon/test_closed.py",),
+    ),
+    Mutant(
         name="a-dead-letter-keeps-the-errors-text",
         invariant="no secret and nothing of a customer's in a dead letter",
         path="fte/bus/dead_letters.py",
