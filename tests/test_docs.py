@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from fte.cli import app as commands
 from fte.console import keys
 from fte.console.present import LEGEND
+from fte.domain import events
 from fte.domain.metrics import METRICS
 from fte.settings import Settings
 
@@ -234,6 +235,28 @@ def test_no_document_names_a_metric_that_does_not_exist(document: Path) -> None:
     known |= {name + part for name in histograms for part in ("_bucket", "_sum", "_count")}
     for line in code(document.read_text(encoding="utf-8")):
         assert set(re.findall(r"\b(?:fte|http)_[a-z_]+_(?:total|seconds|lag|up)\b", line)) <= known, line
+
+
+# ---------------------------------------------------------------- topics and events
+
+
+def first_cells(document: str, heading: str) -> list[str]:
+    return [row[0].strip("`") for row in rows(section(text(document), heading))]
+
+
+def event_types() -> set[str]:
+    """Every word with a dot that the store, the buses and the schema write, but for topics and a setting of Kafka's."""
+    folders = (ROOT / "fte/store", ROOT / "fte/bus", ROOT / "migrations/versions")
+    files = [path for folder in folders for kind in ("*.py", "*.sql") for path in folder.glob(kind)]
+    words = {word for path in files for word in re.findall(r"['\"]([a-z_]+\.[a-z_]+)['\"]", path.read_text())}
+    return {word for word in words if not word.startswith("fte.")} - {"retention.ms"}
+
+
+def test_every_topic_group_and_type_of_event_is_listed_and_no_other() -> None:
+    assert sorted(first_cells("docs/topics.md", "## Topics")) == sorted(events.TOPICS)
+    groups = [events.PROCESSORS, events.SENDERS, events.COLLECTORS, events.RELAY]
+    assert sorted(first_cells("docs/topics.md", "## Groups")) == sorted(groups)
+    assert sorted(first_cells("docs/topics.md", "## Event types")) == sorted(event_types())
 
 
 # ---------------------------------------------------------------- modules, paths and links
