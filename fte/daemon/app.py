@@ -30,7 +30,6 @@ from fte.daemon.stream import Stream
 from fte.daemon.support import Support
 from fte.daemon.support import routes as support_routes
 from fte.daemon.sweeper import Sweeper
-from fte.daemon.trail import identified
 from fte.daemon.whatsapp import account_of
 from fte.daemon.whatsapp_webhooks import Webhooks
 from fte.domain.deadlines import told
@@ -121,7 +120,7 @@ class Daemon:
             webhooks = self._webhooks() if "http" in roles else None
             if webhooks is not None:
                 started.append(tasks.create_task(webhooks.run()))
-            watched = self.instruments.watch(identified(self._application(roles, webhooks)))
+            watched = self.instruments.watch(self._application(roles, webhooks))
             serving = tasks.create_task(serve(watched, listening, self.stop))
             serving.add_done_callback(lambda _: self.stop.set())
             if "sweeper" in roles:

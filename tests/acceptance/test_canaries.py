@@ -133,8 +133,8 @@ def form(word: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-async def customers_write(fte: Fte, gmail: SimulatedGmail, twilio: SimulatedTwilio) -> None:
-    """On every channel, well and badly."""
+async def customers_write(fte: Fte, gmail: SimulatedGmail, twilio: SimulatedTwilio) -> str:
+    """On every channel, well and badly. Gives the id of a request that broke."""
     asking = {"Authorization": "Bearer CANARY-in-a-header", "X-Request-ID": "CANARY-in-a-header"}
     async with httpx.AsyncClient(base_url=fte.url, headers=asking, timeout=20) as web:
         assert (
@@ -159,6 +159,7 @@ async def customers_write(fte: Fte, gmail: SimulatedGmail, twilio: SimulatedTwil
     gmail.faults.next("history.list", "server_error", times=1, status=500)
     twilio.refuse(21211)
     await twilio.customer_writes(PHONE, "A human for my kupferkanne!", profile_name="Oskarine")
+    return broken.headers["x-request-id"]
 
 
 async def operator_acts(fte: Fte, token: str, conversation: str) -> None:
@@ -216,11 +217,13 @@ async def test_nothing_that_is_secret_or_somebodys_is_told(
         await until(lambda: gmail.mailbox(MAILBOX).watch is not None, deadline=60)
         for trigger in (QUOTING, *BROKEN.values()):
             await pool.execute(trigger)
-        await customers_write(fte, gmail, twilio)
+        broke = await customers_write(fte, gmail, twilio)
         conversation = await pool.fetchval(
             "select conversation_id from messages where channel = 'web_form' and direction = 'inbound'"
         )
         await until(lambda: {line["event"] for line in lines(fte.log)} >= TOLD)
+        (told_of,) = [line for line in lines(fte.log) if line["event"] == "Exception in ASGI application"]
+        assert told_of["request"] == broke
         await until(lambda: pool.fetchval("select count(*) from dead_letters"))
         await operator_acts(fte, token, str(conversation))
         async with httpx.AsyncClient(base_url=fte.url) as web:
