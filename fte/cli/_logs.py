@@ -32,8 +32,11 @@ _OURS = Path(__file__).parent.parent
 _CLIENTS = frozenset({"aiokafka", "asyncpg"})
 _LEFT_OPEN = "Unclosed AIOKafkaConnection"
 """What the broker's client says of a connection it dropped itself, when connecting took too long."""
-_PLAIN: Final = ("aiokafka", "asyncio", "uvicorn")
-"""Libraries whose lines speak of servers and tasks; the rest of asyncio's is on further lines, and is dropped."""
+_PLAIN: Final = ("aiokafka", "uvicorn")
+"""Libraries whose lines speak of servers and connections only."""
+_LOOP: Final = "asyncio"
+_SHOWN_WHOLE: Final = re.compile("[<(].*")
+"""How the loop shows a task or a callback, with its arguments."""
 _WARNINGS: Final = "py.warnings"
 _WARNING: Final = re.compile(r"[^\n]*?: \w*Warning")
 _WORDS: Final = ("error", "problem", "reason")
@@ -116,6 +119,8 @@ def _of_a_library(_: Any, __: str, line: Line) -> Line:
     if record.name == _WARNINGS:
         named = _WARNING.match(first)
         line["event"] = named[0] if named else "warning"
+    elif record.name == _LOOP:
+        line["event"] = _SHOWN_WHOLE.sub("", first).rstrip()
     elif record.name.split(".")[0] in _PLAIN:
         line["event"] = _covered(first)
     elif arguments:

@@ -31,7 +31,7 @@ _log = structlog.get_logger("fte.intake")
 def identified(application: ASGIApp) -> ASGIApp:
     """The application, with an id for each request: on the lines logged meanwhile, and in the answer."""
 
-    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await application(scope, receive, send)
             return
@@ -45,7 +45,7 @@ def identified(application: ASGIApp) -> ASGIApp:
 
         await application(scope, receive, sending)
 
-    return named
+    return answered
 
 
 def start_with(**ids: object) -> None:

@@ -105,6 +105,8 @@ async def main():
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     tasks.clear()
+    asyncio.get_running_loop().call_soon(lambda who: 1 / len(who[99:]), "Quenlin")
+    await asyncio.sleep(0)
 asyncio.run(main())
 raise ExceptionGroup(words, [ValueError(words), KeyError(words)])
 """
@@ -129,6 +131,7 @@ def test_an_error_is_told_by_its_kind_and_way_and_not_by_its_text() -> None:
     ):
         assert expected in events, events
     assert any(event.endswith(": UserWarning") for event in events), events
+    assert any(event.startswith("Exception in callback") for event in events), events
     broke = told[0]["exception"]
     assert "asyncpg.exceptions.UniqueViolationError sqlstate=23505" in broke
     assert broke.endswith("<module>\nbuiltins.ValueError")

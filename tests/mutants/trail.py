@@ -57,6 +57,14 @@ TRAIL = (
         tests=_LOGS,
     ),
     Mutant(
+        name="a-callback-is-told-with-its-arguments",
+        invariant="no secret and nothing of a customer's in the log",
+        path="fte/cli/_logs.py",
+        healthy='_SHOWN_WHOLE.sub("", first).rstrip()',
+        sick="first",
+        tests=_LOGS,
+    ),
+    Mutant(
         name="what-nobody-handled-is-a-traceback",
         invariant="no secret and nothing of a customer's in the log",
         path="fte/cli/_logs.py",
