@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from fte.domain.deadlines import Policy, parse_goals, parse_hours, parse_policy
 from fte.domain.drafts import UNDO_MAX
@@ -14,6 +14,10 @@ from fte.domain.errors import Rejected
 
 MASK = "•••"
 """What is shown in a secret's place."""
+SECRET_MIN: Final = 6
+"""Characters from which on a secret is looked for in what is told; a shorter one would be found in any text."""
+
+_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d{1,5})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,6 +386,14 @@ class Settings:
         return parse_policy(self.hours, self.deadlines)
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """Every secret of these settings: of a secret address what signs in, too."""
+        found = {str(getattr(self, one.name)) for one in fields(self) if one.metadata.get("secret")}
+        parts = {urlsplit(text).password or "" for text in found if "://" in text}
+        parts |= {unquote(part) for part in parts}
+        return frozenset(text for text in found | parts if len(text) >= SECRET_MIN)
+
+    @property
     def company_name(self) -> str:
         """The company's name; empty when none was set."""
         unset = next(field.default for field in fields(self) if field.name == "company")
@@ -475,11 +487,25 @@ def _parsed(type_: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
     text = str(raw).strip()
     if "choices" in rules and text not in rules["choices"]:
         raise ValueError(f"{text!r} is none of {', '.join(rules['choices'])}")
-    if rules["env"].endswith("_URL") and text and not urlsplit(text).scheme:
-        raise ValueError(f"{text!r} is not a URL; it should look like http://127.0.0.1:8000")
+    if rules["env"].endswith("_URL") and text:
+        _check_address(text, rules)
     if rules["env"] == "FTE_SECRET_KEY" and len(text) < 32:
         raise ValueError("needs at least 32 characters; `openssl rand -hex 32` makes one")
     return text
+
+
+def _check_address(text: str, rules: Mapping[str, Any]) -> None:
+    """Raises ValueError, which quotes nothing of a secret."""
+    secret = bool(rules.get("secret"))
+    like = "postgresql://user:password@host:5432/fte" if secret else "http://127.0.0.1:8000"
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL takes several
+    if not parts.scheme or not all(_HOST.fullmatch(host) for host in hosts):
+        hint = ", with / # @ : and % of the password as %2F %23 %40 %3A and %25" if secret else ""
+        raise ValueError(f"{'this' if secret else repr(text)} is not a URL; it should look like {like}{hint}")
 
 
 def _number(kind: Any, raw: Any, rules: Mapping[str, Any]) -> Any:

@@ -57,6 +57,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
         return self.replay.of if self.replay else self.id
 
     @property
+    def ids(self) -> dict[str, str]:
+        """What it is about, as lines of the log name it."""
+        named = (
+            (name, self.payload.get(f"{name}_id")) for name in ("message", "conversation", "turn", "reply")
+        )
+        return {name: str(id_) for name, id_ in named if id_ is not None}
+
+    @property
     def first_at(self) -> datetime:
         return self.replay.at if self.replay else self.at
 

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from fte.cli import app as commands
 from fte.console import keys
 from fte.console.present import LEGEND
+from fte.domain import events
 from fte.domain.metrics import METRICS
 from fte.settings import Settings
 
@@ -239,6 +240,28 @@ def test_no_document_names_a_metric_that_does_not_exist(document: Path) -> None:
         assert set(re.findall(r"\b(?:fte|http)_[a-z_]+_(?:total|seconds|lag|up)\b", line)) <= known, line
 
 
+# ---------------------------------------------------------------- topics and events
+
+
+def first_cells(document: str, heading: str) -> list[str]:
+    return [row[0].strip("`") for row in rows(section(text(document), heading))]
+
+
+def event_types() -> set[str]:
+    """Every word with a dot that the store, the buses and the schema write, but for topics and a setting of Kafka's."""
+    folders = (ROOT / "fte/store", ROOT / "fte/bus", ROOT / "migrations/versions")
+    files = [path for folder in folders for kind in ("*.py", "*.sql") for path in folder.glob(kind)]
+    words = {word for path in files for word in re.findall(r"['\"]([a-z_]+\.[a-z_]+)['\"]", path.read_text())}
+    return {word for word in words if not word.startswith("fte.")} - {"retention.ms"}
+
+
+def test_every_topic_group_and_type_of_event_is_listed_and_no_other() -> None:
+    assert sorted(first_cells("docs/topics.md", "## Topics")) == sorted(events.TOPICS)
+    groups = [events.PROCESSORS, events.SENDERS, events.COLLECTORS, events.RELAY]
+    assert sorted(first_cells("docs/topics.md", "## Groups")) == sorted(groups)
+    assert sorted(first_cells("docs/topics.md", "## Event types")) == sorted(event_types())
+
+
 # ---------------------------------------------------------------- modules, paths and links
 
 
@@ -263,6 +286,22 @@ def test_every_path_named_exists(document: Path) -> None:
         path = re.fullmatch(r"(?:fte|tests|migrations|docs)/[\w./-]+", word)
         if path and "0002_" not in word:
             assert (ROOT / path[0]).exists(), word
+
+
+@each_document
+def test_every_test_named_exists(document: Path) -> None:
+    for word in code(document.read_text(encoding="utf-8")):
+        if named_test := re.fullmatch(r"(tests/[\w/]+\.py)::(test_\w+)", word):
+            assert f"def {named_test[2]}(" in text(named_test[1]), word
+
+
+def test_each_threat_names_what_is_done_where_and_a_test() -> None:
+    threats = rows(text("docs/security.md").partition("## Not covered")[0])
+    assert len(threats) > 30
+    for threat, done, where, tested in threats:
+        assert threat and done, threat
+        assert list(code(where)) and all((ROOT / path).exists() for path in code(where)), threat
+        assert list(code(tested)) and all("::" in word for word in code(tested)), threat
 
 
 def anchors(document: Path) -> set[str]:

@@ -127,6 +127,7 @@ class Dispatcher(Generic[Place]):
                     "event failed",
                     event_id=str(event.id),
                     type=event.type,
+                    **event.ids,
                     tries=failures,
                     error=type(error).__name__,
                 )

@@ -17,7 +17,7 @@ from fte.bus.cluster import GONE, Cluster, unavailable
 from fte.bus.cursors import Displaced, Held
 from fte.bus.record import Record
 from fte.domain.errors import FteError, Refused, Unavailable
-from fte.domain.events import RELAY, TOPICS
+from fte.domain.events import INBOUND, RELAY, TOPICS
 from fte.domain.retry import pause
 from fte.pg import log
 from fte.pg.hints import Hints, heard
@@ -34,9 +34,12 @@ twice as many to be sent again."""
 KEYS_KNOWN: Final = 4_096
 """Keys whose hash is remembered."""
 PAUSE_MAX: Final = 3.0
+TOLD_MAX: Final = 100
+"""Messages one line of the log names."""
 
 K = TypeVar("K")
 
+_ARRIVED: Final = frozenset(INBOUND.values())
 _log = structlog.get_logger("fte.relay")
 
 
@@ -104,6 +107,7 @@ class Relay:
                                 if read.records
                                 else self._probe(producer)
                             )
+                        read.tell()
                         unsaved += len(read.records)
                         await held.save(read.after, at_once=unsaved >= READ_MAX)
                         unsaved = unsaved if unsaved < READ_MAX else 0
@@ -120,7 +124,8 @@ class Relay:
         bell.clear()
         events, after = await log.read_appended(self._pool, TOPICS, place, READ_MAX)
         records = [(self._cluster.named(one.event.topic), Record.of(one)) for one in events]
-        return _Read(records, after, full=len(events) == READ_MAX)
+        messages = [one.event.payload.get("message_id") for one in events if one.event.topic in _ARRIVED]
+        return _Read(records, after, messages, full=len(events) == READ_MAX)
 
     async def _publish(self, producer: AIOKafkaProducer, records: Sequence[tuple[str, Record]]) -> None:
         sent: list[asyncio.Future[Any]] = []
@@ -187,7 +192,14 @@ class _Read:
 
     records: Sequence[tuple[str, Record]]
     after: Cursor
+    messages: Sequence[Any]
+    """Customers' messages whose arrival is among them."""
     full: bool
+
+    def tell(self) -> None:
+        """Say which customers' messages Kafka has now."""
+        for first in range(0, len(self.messages), TOLD_MAX):
+            _log.info("messages relayed", messages=self.messages[first : first + TOLD_MAX])
 
 
 @contextlib.asynccontextmanager

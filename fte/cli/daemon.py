@@ -31,7 +31,7 @@ def daemon(roles: Roles, port: Port = None, host: Host = None, data_dir: DataDir
     settings = load_settings(port=port, host=host, data_dir=data_dir)
     from fte.cli._logs import configure
 
-    configure()
+    configure(secrets=settings.secrets)
     from fte.daemon import app
 
     def ready() -> None:

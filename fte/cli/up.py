@@ -27,7 +27,7 @@ def up(port: Port = None, host: Host = None, data_dir: DataDir = None) -> None:
     settings = load_settings(port=port, host=host, data_dir=data_dir)
     from fte.cli._logs import configure
 
-    configure()
+    configure(secrets=settings.secrets)
     from fte.daemon import app
 
     def ready() -> None:

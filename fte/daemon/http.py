@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from fte.daemon.responses import EXCEPTION_HANDLERS
+from fte.daemon.trail import identified
 from fte.domain.errors import Unavailable
 
 BODY_MAX: Final = 1024 * 1024
@@ -67,7 +68,7 @@ def bind(host: str, port: int) -> socket.socket:
 async def serve(application: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then let open requests finish within GRACE seconds."""
     config = uvicorn.Config(
-        application,
+        identified(application),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -12,6 +12,7 @@ from fte.channels.gmail import authenticity, compose, machine, mime, reference
 from fte.channels.gmail.client import GmailClient, Ref, Summary
 from fte.channels.gmail.files import Attached
 from fte.channels.gmail.mime import Mail
+from fte.daemon import trail
 from fte.domain.errors import FteError, NotFound
 from fte.domain.identity import identity_key
 from fte.pg.pool import Pool
@@ -84,7 +85,9 @@ class MailSorter:
         """A mail sent from the mailbox: by us, or by a colleague with Gmail."""
         if (reply := await self._own_reply(summary, mail)) is not None:
             # Should nobody know any more whether it was sent: it was.
-            await replies.report(self._pool, "email", summary.id, "sent", None, reply)
+            reported = await replies.report(self._pool, "email", summary.id, "sent", None, reply)
+            if reported is not None:
+                trail.reported(reported, "sent")
             await self._set_aside_in(summary, mail, "own", f"reply {reply}", reply)
         elif await replies.is_ours(self._pool, "email", summary.id):
             await self._aside(summary.id, "own", "sent by us")
@@ -173,7 +176,8 @@ class MailSorter:
             attachments=tuple(_attachment(file) for file in mail.attachments),
             references=_references(summary, mail),
         )
-        await take_in(self._pool, self._secret, message)
+        received = await take_in(self._pool, self._secret, message)
+        trail.received(received, message.channel)
         self._on_stored()
 
     async def _thread(self, summary: Summary, mail: Mail, verified: bool) -> tuple[Thread | None, bool]:

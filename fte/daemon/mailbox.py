@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from fte.channels.gmail.client import Broken, DeadToken, GmailClient, Ref, Throttled
-from fte.daemon import leases
+from fte.daemon import leases, trail
 from fte.daemon.mail_sorter import MailSorter
 from fte.domain.errors import FteError, NotFound, Unavailable
 from fte.domain.ids import new_id
@@ -238,16 +238,17 @@ class Mailbox:
             if tries > TRIES_MAX:
                 await self._sorter.give_up(ref, f"broke {TRIES_MAX} times")
                 return True
-            try:
-                async with asyncio.timeout(MAIL_TIMEOUT):
-                    await self._sorter.sort(ref)
-                return True
-            except Broken:
-                return False
-            except Unavailable:
-                raise
-            except Exception as error:
-                _log.error("mail broke", mail=ref.id, tries=tries, error=type(error).__name__, exc_info=error)
+            with trail.about(mail=ref.id):
+                try:
+                    async with asyncio.timeout(MAIL_TIMEOUT):
+                        await self._sorter.sort(ref)
+                    return True
+                except Broken:
+                    return False
+                except Unavailable:
+                    raise
+                except Exception as error:
+                    _log.error("mail broke", tries=tries, error=type(error).__name__, exc_info=error)
 
     async def _settle_withheld(self, lease: Lease, mails: list[Ref]) -> None:
         """Ask once more; give up a mail only when Gmail has long been well but for that mail."""

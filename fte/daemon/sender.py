@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from fte.daemon import leases
+from fte.daemon import leases, trail
 from fte.domain import delivery
 from fte.domain.channels import Channel
 from fte.domain.delivery import Outgoing
@@ -132,7 +132,7 @@ class Sender:
         await replies.renew(self._pool, list(self._running.values()), seconds)
 
     def _start(self, claim: Claim, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guarded(work))
+        task = asyncio.create_task(self._guarded(claim, work))
         self._running[task] = claim
         task.add_done_callback(self._on_done)
 
@@ -140,7 +140,8 @@ class Sender:
         self._running.pop(task, None)
         self._bell.set()
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, claim: Claim, work: Coroutine[Any, Any, None]) -> None:
+        trail.start_with(**_ids(claim))
         try:
             await work
         except Unavailable:
@@ -161,13 +162,13 @@ class Sender:
             await self._try_later(claim, error.message)
         except Rejected as error:
             await replies.fail(self._pool, claim, error.message)
-            self._tell(claim, "failed")
+            self._tell("failed")
         except Exception as error:
-            _log.warning("reply in doubt", **_ids(claim), error=type(error).__name__)
+            _log.warning("reply in doubt", error=type(error).__name__)
             await replies.ask_in(self._pool, claim, ASK_AGAIN)
         else:
             await replies.accepted(self._pool, reply, provider_id)
-            self._tell(claim, "sent")
+            self._tell("sent")
 
     def _worded(self, reply: Outgoing) -> Outgoing:
         """A notice holds nothing of the conversation; its words are made here."""
@@ -188,10 +189,10 @@ class Sender:
         wait = delivery.retry_in(claim.reply.attempts, claim.reply.queued_for)
         if wait is None:
             await replies.fail(self._pool, claim, f"given up after many tries: {error}")
-            self._tell(claim, "failed")
+            self._tell("failed")
         else:
             await replies.put_back(self._pool, claim, wait, error)
-            self._tell(claim, "put back")
+            self._tell("put back")
 
     async def _ask(self, claim: Claim) -> None:
         """Find out whether the provider has a reply whose sending was cut off."""
@@ -206,22 +207,22 @@ class Sender:
         if provider_id is None and claim.state == "unknown":
             # A person was told, and what they wrote since must not be overtaken from behind: they send it again.
             await replies.fail(self._pool, claim, "the provider never had it")
-            self._tell(claim, "not sent")
+            self._tell("not sent")
         elif provider_id is None:
             await self._try_later(claim, "was cut off before the provider had it")
         else:
             await replies.accepted(self._pool, claim.reply, provider_id)
-            self._tell(claim, "found")
+            self._tell("found")
 
     async def _still_in_doubt(self, claim: Claim, error: str) -> None:
         if claim.since_began < PARK_AFTER and claim.state == "sending":
             await replies.ask_in(self._pool, claim, ASK_AGAIN)
         else:
             await replies.park(self._pool, claim, error, PARKED_ASK_AGAIN)
-            self._tell(claim, "parked")
+            self._tell("parked")
 
-    def _tell(self, claim: Claim, what: str) -> None:
-        _log.info("reply " + what, **_ids(claim))
+    def _tell(self, what: str) -> None:
+        _log.info("reply " + what)
 
 
 def _ids(claim: Claim) -> dict[str, object]:
@@ -232,4 +233,5 @@ def _ids(claim: Claim) -> dict[str, object]:
         "channel": reply.channel,
         "kind": reply.kind,
         "attempt": reply.attempts,
+        "messages": trail.named(claim.answers),
     }

@@ -19,6 +19,7 @@ from fte.channels.web_form.limits import Clock, Limiter, client_address
 from fte.channels.web_form.markup import Html
 from fte.channels.web_form.origins import Origins
 from fte.channels.web_form.page import Site, Trouble
+from fte.daemon import trail
 from fte.daemon.bodies import Fields, media_type, read_fields
 from fte.daemon.responses import JSON_TYPE, SECURE, UNSTORED, error_headers, json_response, problem, status
 from fte.domain.deadlines import Policy, answer_by_words, expectation, is_open
@@ -202,6 +203,7 @@ class _Intake:
         except Unavailable:
             limiter.give_back(sender)
             raise
+        trail.received(received, message.channel)
         if received.duplicate:
             limiter.give_back(sender)
         else:

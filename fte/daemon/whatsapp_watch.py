@@ -17,6 +17,7 @@ from fte.channels.whatsapp import media
 from fte.channels.whatsapp.account import Account, number_of
 from fte.channels.whatsapp.client import Listed, TwilioClient
 from fte.channels.whatsapp.inbound import MEDIA_MAX, StatusReport, from_list, status_of
+from fte.daemon import trail
 from fte.daemon.whatsapp import as_inbound
 from fte.daemon.whatsapp_webhooks import error_of
 from fte.domain.errors import FteError, Rejected, Unavailable
@@ -113,7 +114,8 @@ class Watch:
         missing = await whatsapp.missing(self._pool, self._account.number, [m.sid for m in listed])
         for message in listed:
             if message.sid in missing:
-                await self._isolated(client, message)
+                with trail.about(sid=message.sid):
+                    await self._isolated(client, message)
         if missing:
             _log.warning("whatsapp messages came without a webhook", count=len(missing))
             self._on_stored()
@@ -133,7 +135,10 @@ class Watch:
         files = await client.files(message.sid, MEDIA_MAX) if message.media else []
         incoming = from_list(message, files, self._account)
         if incoming is not None:
-            await take_in(self._pool, self._secret, as_inbound(self._account, incoming, message.created_at))
+            received = await take_in(
+                self._pool, self._secret, as_inbound(self._account, incoming, message.created_at)
+            )
+            trail.received(received, "whatsapp")
 
     async def _take_elsewhere(self, client: TwilioClient, since: datetime, until: datetime) -> None:
         address = self._account.address
@@ -165,9 +170,11 @@ class Watch:
         """A failure whose callback was lost would leave an answer that nobody got looking sent."""
         for report in reports:
             if await replies.is_ours(self._pool, "whatsapp", report.sid):
-                await replies.report(
+                reported = await replies.report(
                     self._pool, "whatsapp", report.sid, report.status, error_of(report), None
                 )
+                if reported is not None:
+                    trail.reported(reported, report.status)
 
     # ------------------------------------------------------------ files
 

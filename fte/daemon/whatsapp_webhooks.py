@@ -19,6 +19,7 @@ from starlette.routing import Route
 from fte.channels.whatsapp import inbound, refusals, signature
 from fte.channels.whatsapp.account import INBOUND_PATH, STATUS_PATH, Account
 from fte.channels.whatsapp.inbound import Incoming, StatusReport
+from fte.daemon import trail
 from fte.daemon.bodies import URLENCODED, media_type, read_body
 from fte.daemon.responses import UNSTORED, problem
 from fte.daemon.whatsapp import as_inbound
@@ -114,11 +115,14 @@ class Webhooks:
 
     async def _take(self, meaning: Incoming | StatusReport, request: Request) -> None:
         if isinstance(meaning, StatusReport):
-            await replies.report(
+            reported = await replies.report(
                 self._pool, "whatsapp", meaning.sid, meaning.status, error_of(meaning), _reply_id(request)
             )
+            if reported is not None:
+                trail.reported(reported, meaning.status)
         else:
             received = await take_in(self._pool, self._secret, as_inbound(self._account, meaning))
+            trail.received(received, "whatsapp")
             if received.duplicate:
                 return
         self._on_stored()

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from fte.daemon import leases
+from fte.daemon import leases, trail
 from fte.domain import modes
 from fte.domain.errors import Unavailable
 from fte.domain.events import PROCESSORS, TICKETS_INCOMING
@@ -122,15 +122,17 @@ class Worker:
         return POLL if next_due is None else min(POLL, max(next_due, 0.005))
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
+        claim = self._running.pop(task)
         self._bell.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("turn broke", error=type(error).__name__, exc_info=error)
+            _log.error("turn broke", **_ids(claim), error=type(error).__name__, exc_info=error)
 
     async def _renew(self, seconds: float) -> None:
         await turns.renew(self._pool, list(self._running.values()), seconds)
 
     async def _work(self, claim: Claim) -> None:
+        trail.start_with(**_ids(claim))
+        _log.info("turn begun", channel=claim.assignment.channel)
         async with asyncio.timeout(TURN_TIMEOUT):
             await self._answer(claim)
 
@@ -145,8 +147,6 @@ class Worker:
         self._hints.ring()
         _log.info(
             "turn finished",
-            turn=str(claim.turn),
-            conversation=str(claim.conversation),
             channel=claim.assignment.channel,
             verdict=verdict,
             escalation=outcome.escalation.reason if outcome.escalation else None,
@@ -171,6 +171,16 @@ class Worker:
             task.cancel()
         with contextlib.suppress(Unavailable):
             await turns.give_back(self._pool, self._me)
+
+
+def _ids(claim: Claim) -> dict[str, object]:
+    """What the lines about a turn have; turn and attempt name the run."""
+    return {
+        "turn": str(claim.turn),
+        "attempt": claim.attempts,
+        "conversation": str(claim.conversation),
+        "messages": trail.named(claim.assignment.messages),
+    }
 
 
 async def _lateness() -> float:

@@ -35,6 +35,8 @@ class Line:
     content: str
     at: datetime
     new: bool
+    id: UUID | None = None
+    """The message's own; never shown to a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Assignment:
     def question(self) -> str:
         """The customer's words the answer is owed for."""
         return "\n".join(line.content for line in self.lines if line.new and line.role == "customer")
+
+    @property
+    def messages(self) -> tuple[UUID, ...]:
+        """The customer's messages the answer is owed for."""
+        return tuple(line.id for line in self.lines if line.new and line.id is not None)
 
     @property
     def window_until(self) -> datetime | None:

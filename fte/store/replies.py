@@ -36,6 +36,17 @@ class Claim:
     holder: UUID
     state: DeliveryState
     since_began: float
+    answers: tuple[UUID, ...] = ()
+    """The customer's messages it answers, the newest of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The reply a provider's report is about, and the customer's messages it answers."""
+
+    reply: UUID
+    conversation: UUID
+    answers: tuple[UUID, ...]
 
 
 async def claim(
@@ -81,8 +92,9 @@ async def _load(pool: Pool, secret: bytes, holder: UUID, ids: Sequence[UUID]) ->
         facts = dict(row)
         state, since_began, number = facts.pop("state"), facts.pop("since_began"), facts.pop("number")
         ticket_id = public_ticket_id(secret, facts.pop("ticket"))
+        answers = tuple(facts.pop("answers"))
         reply = Outgoing(**facts, ticket_id=ticket_id, reference=f"#{number}")
-        claims.append(Claim(reply, holder, state, since_began))
+        claims.append(Claim(reply, holder, state, since_began, answers))
     return claims
 
 
@@ -147,8 +159,10 @@ async def park(pool: Pool, claim: Claim, error: str, ask_again: float) -> bool:
 
 async def report(
     pool: Pool, channel: Channel, provider_id: str, status: str, error: str | None, reply_id: UUID | None
-) -> None:
+) -> Reported | None:
     """Take in a provider's report about a message, in any order and any number of times.
+
+    Returns what it is about; None when it was known already, or is of a message we do not know.
 
     `reply_id` is what our own callback address named: it tells whose report it is before we know the provider's id.
     A report on a message we do not know yet waits for it.
@@ -156,17 +170,19 @@ async def report(
     async with pool.transaction() as connection:
         await connection.execute(_sql.lock_provider_id, channel, provider_id)
         if await connection.fetchval(_sql.add_report, channel, provider_id, status, error, reply_id) is None:
-            return
+            return None
         known = await connection.fetchval(_sql.by_provider, channel, provider_id)
         if known is None:
             if reply_id is not None and not await connection.fetchval(
                 _sql.spent, channel, provider_id, status
             ):
                 await _accept(connection, reply_id, channel, provider_id)
-            return
-        row = await _locked(connection, known)
-        if row is not None and row["state"] in _ACCEPTED:
-            await _apply_reports(connection, row, provider_id)
+        else:
+            row = await _locked(connection, known)
+            if row is not None and row["state"] in _ACCEPTED:
+                await _apply_reports(connection, row, provider_id)
+        about = await connection.fetchrow(_sql.answered, known or reply_id)
+    return Reported(about["id"], about["conversation_id"], tuple(about["answers"])) if about else None
 
 
 async def bounced(pool: Pool, reply_id: UUID, reason: str, permanent: bool) -> bool:

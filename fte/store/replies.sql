@@ -127,7 +127,10 @@ select r.id as reply_id, r.message_id, r.conversation_id, r.kind, r.channel, coa
             then case when r.window_closed then to_timestamp(0) else last.sent_at + interval '24 hours' end
        end as window_until,
        r.draft_id, r.attempts, r.began_at, extract(epoch from now() - r.queued_at)::float8 as queued_for, r.state,
-       extract(epoch from now() - r.began_at)::float8 as since_began
+       extract(epoch from now() - r.began_at)::float8 as since_began,
+       array(select i.id from messages i
+              where i.conversation_id = m.conversation_id and i.seq > m.answered_before and i.seq < m.seq
+                and i.direction = 'inbound' order by i.seq desc limit 20) as answers
   from replies r
   join messages m on m.id = r.message_id
   join conversations c on c.id = r.conversation_id
@@ -220,6 +223,14 @@ returning provider_id
 
 -- name: by_provider
 select id from replies where channel = $1 and provider_id = $2
+
+-- name: answered
+select r.id, r.conversation_id,
+       array(select i.id from messages i
+              where i.conversation_id = m.conversation_id and i.seq > m.answered_before and i.seq < m.seq
+                and i.direction = 'inbound' order by i.seq desc limit 20) as answers
+  from replies r join messages m on m.id = r.message_id
+ where r.id = $1
 
 -- name: reports
 select status, error from delivery_reports where channel = $1 and provider_id = $2

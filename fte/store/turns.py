@@ -61,6 +61,7 @@ def assignment(row: Any) -> Assignment:
             line["content"],
             datetime.fromisoformat(line["at"]),
             line["role"] == "customer" and line["seq"] > row["answered_seq"],
+            UUID(line["id"]),
         )
         for line in row["lines"]
     )

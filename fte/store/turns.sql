@@ -35,9 +35,9 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
        coalesce((select min(m.created_at) from messages m
                   where m.conversation_id = c.id and m.direction = 'inbound' and m.seq > c.answered_seq),
                 t.created_at) as waiting_since,
-       coalesce((select jsonb_agg(jsonb_build_object('seq', h.seq, 'role', h.role, 'channel', h.channel,
+       coalesce((select jsonb_agg(jsonb_build_object('id', h.id, 'seq', h.seq, 'role', h.role, 'channel', h.channel,
                                                      'content', h.content, 'at', h.created_at) order by h.seq)
-                   from (select m.seq, m.role, m.channel, m.content, m.created_at
+                   from (select m.id, m.seq, m.role, m.channel, m.content, m.created_at
                            from messages m
                           where m.conversation_id = c.id and m.direction <> 'note'
                             and coalesce(m.delivery_status, '') not in ('superseded', 'cancelled')

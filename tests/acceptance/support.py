@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -40,6 +42,16 @@ Open **Settings > Export** and select **Start export**. You get a ZIP file with 
 The file is kept for seven days. Only owners may export the data of a workspace.
 """,
 }
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    """The structured lines a process wrote; others are not a line of the log."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+
+def said_of(log: Path, message: str) -> list[str]:
+    """What a person finds who looks for a message's id, and for nothing else."""
+    return [line["event"] for line in lines(log) if message in json.dumps(line)]
 
 
 class Fte:
@@ -91,11 +103,19 @@ class Fte:
                 return (await web.get(f"{self.url}/health", timeout=2)).status_code == 200
         return False
 
+    def said_of(self, message: str) -> list[str]:
+        """The events of the lines that name a customer's message, in their order."""
+        return said_of(self.log, message)
+
     def kill(self) -> None:
         """SIGKILL: no chance to say goodbye."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def ended(self) -> bool:
+        """Whether it has come to an end by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> int:
         """SIGTERM, and the exit code it led to."""

@@ -7,13 +7,14 @@ import httpx
 import pytest
 
 from fte.demo.providers import SimulatedGmail, SimulatedTwilio
-from tests.acceptance.support import Fte, installed
+from tests.acceptance.support import Fte, installed, lines
 from tests.support import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 MAILBOX = "support@acme.example"
 SECRET = "s" * 32
+ARRIVED = "message received"
 QUESTIONS = ["How do I reset my password?", "How can I export my data?"]
 
 
@@ -69,4 +70,15 @@ async def test_a_form_a_mail_and_a_whatsapp_message_are_answered_where_they_were
     assert "Forgot password?" not in mails["cleo@example.org"].text
     (message,) = await until(lambda: twilio.outbox)
     assert "Settings > Export" in message.text
+    for channel, reports in {"email": 0, "web_form": 0, "whatsapp": 3}.items():
+        (arrived,) = [
+            line for line in lines(fte.log) if line["event"] == ARRIVED and line["channel"] == channel
+        ]
+        await until(lambda id_=arrived["message"]: "reply sent" in fte.said_of(id_))
+        # a report may be before the sender's own word; what left the mailbox is seen there some time later
+        await until(lambda id_=arrived["message"], n=reports: fte.said_of(id_).count("reply reported") >= n)
+        way = [said for said in fte.said_of(arrived["message"]) if said != "reply reported"]
+        assert way == [ARRIVED, "turn begun", "turn finished", "reply sent"]
+        if channel == "web_form":
+            assert response.headers["x-request-id"] == arrived["message"]
     assert fte.stop() == 0

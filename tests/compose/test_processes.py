@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.support import PAGES
+from tests.acceptance.support import PAGES, said_of
 from tests.compose import files
 from tests.compose.programs import (
     FORM,
@@ -128,6 +128,13 @@ async def test_the_services_answer_a_customer_together(
     assert health["status"] == "healthy"
     assert health["dependencies"] == {"database": "up", "kafka": "up"}
     await until(lambda: carried(kafka, prefix))
+    ways = {
+        "api": ["message received"],
+        "relay": ["messages relayed"],
+        "worker": ["turn begun", "turn finished"],
+    }
+    id_ = sent.headers["x-request-id"]
+    await until(lambda: {name: said_of(containers[name].log, id_) for name in ways} == ways)
 
     asked = time.monotonic()
     for container in running:

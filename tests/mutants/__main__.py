@@ -11,44 +11,25 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from queue import SimpleQueue
 
-from tests.mutants.bus import BUS
-from tests.mutants.catalogue import DELIVERY, Mutant
-from tests.mutants.chaos import CHAOS
-from tests.mutants.deadlines import DEADLINES
-from tests.mutants.desk import DESK
-from tests.mutants.drafts import DRAFTS
-from tests.mutants.gmail import GMAIL
-from tests.mutants.habits import HABITS
-from tests.mutants.intake import INTAKE
-from tests.mutants.kafka import KAFKA
-from tests.mutants.knowledge import KNOWLEDGE
-from tests.mutants.mcp import MCP
-from tests.mutants.model import MODEL
-from tests.mutants.presence import PRESENCE
-from tests.mutants.updates import UPDATES
-from tests.mutants.whatsapp import WHATSAPP
+from tests import mutants
+from tests.mutants.catalogue import Mutant
 
-MUTANTS = (
-    *INTAKE,
-    *DELIVERY,
-    *GMAIL,
-    *WHATSAPP,
-    *BUS,
-    *KAFKA,
-    *CHAOS,
-    *UPDATES,
-    *DRAFTS,
-    *DEADLINES,
-    *KNOWLEDGE,
-    *PRESENCE,
-    *DESK,
-    *HABITS,
-    *MODEL,
-    *MCP,
+MUTANTS = tuple(
+    value
+    for module in sorted(
+        module.name for module in iter_modules(mutants.__path__) if module.name != "__main__"
+    )
+    for values in vars(import_module(f"tests.mutants.{module}")).values()
+    if isinstance(values, tuple)
+    for value in values
+    if isinstance(value, Mutant)
 )
+"""Those of every module of this folder."""
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "benchmarks", "pyproject.toml")
 TIMEOUT = 300

@@ -45,8 +45,8 @@ DELIVERY = (
         name="what-was-found-stays-in-doubt",
         invariant="I5 no phantom",
         path="fte/daemon/sender.py",
-        healthy='await replies.accepted(self._pool, claim.reply, provider_id)\n            self._tell(claim, "found")',
-        sick='await replies.park(self._pool, claim, "?", 60.0)\n            self._tell(claim, "found")',
+        healthy='await replies.accepted(self._pool, claim.reply, provider_id)\n            self._tell("found")',
+        sick='await replies.park(self._pool, claim, "?", 60.0)\n            self._tell("found")',
         tests=("tests/daemon/test_sender.py",),
     ),
     Mutant(

@@ -140,8 +140,8 @@ PRESENCE = (
         name="races-what-is-in-flight-is-not-named",
         invariant="I7 the fence",
         path="fte/store/control.sql",
-        healthy="and m.role = 'agent' and r.kind = 'answer' and r.state = 'sending'",
-        sick="and m.role = 'agent' and r.kind = 'answer' and r.state = 'read'",
+        healthy="where m.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state = 'sending'",
+        sick="where m.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state = 'read'",
         tests=_RACES,
     ),
     Mutant(

@@ -2,6 +2,7 @@
 
 import asyncio
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 import httpx
 import pytest
@@ -75,6 +76,7 @@ async def test_what_twilio_did_not_sign_is_refused(home: House, case: str) -> No
     else:
         answer = await home.post(sent, signed, **headers)
     assert answer.status_code == 403, answer.text
+    assert UUID(answer.headers["x-request-id"])
     assert await home.count("inbound") == 0
     assert not home.rings
 
@@ -114,8 +116,12 @@ async def test_a_signed_form_of_an_unknown_shape_is_rejected(
 
 async def test_replayed_ten_times_it_is_there_once(home: House) -> None:
     form = home.form()
+    named = set()
     for _ in range(10):
-        assert taken(await home.post(form))
+        answer = await home.post(form)
+        assert taken(answer)
+        named.add(answer.headers["x-request-id"])
+    assert named == {str(await home.pool.fetchval("select id from messages"))}
     assert await home.count("messages") == await home.count("turns") == len(home.rings) == 1
 
 
