@@ -15,7 +15,7 @@ def test_each_has_a_name_of_its_own() -> None:
 def test_its_line_is_there_once(mutant: Mutant) -> None:
     healthy = (ROOT / mutant.path).read_text(encoding="utf-8")
     assert healthy.count(mutant.healthy) == 1
-    assert mutant.sick not in (mutant.healthy, "")
+    assert mutant.sick != mutant.healthy
     assert all(
         (ROOT / test.partition("::")[0]).exists() for test in mutant.tests if test.startswith("tests/")
     )
