@@ -330,8 +330,19 @@ def _merged(view: ConversationView) -> list[Part]:
     """What this conversation is one with."""
     if view.item.merged_into is not None:
         return [(f"part of #{view.item.merged_into}  ", "bold $text-warning")]
-    names = ", ".join(f"#{one.number}" for one in view.merged)
-    return [(f"with {names}  ", "$text-accent")] if names else []
+    names = _joined(view)
+    if not names or view.verified:
+        return [(f"with {names}  ", "$text-accent")] if names else []
+    return [(f"with {names}, unproven  ", "$text-warning")]
+
+
+def _joined(view: ConversationView) -> str:
+    return ", ".join(f"#{one.number}" for one in view.merged)
+
+
+def also_read_by(view: ConversationView) -> str:
+    """Whose pages show a reply beside the customer's own, where nothing proves that they are one person's."""
+    return f", also on the page of {_joined(view)}" if view.merged and not view.verified else ""
 
 
 def _references(view: ConversationView) -> list[Part]:

@@ -29,7 +29,7 @@ from fte.pg.pool import Pool
 from fte.settings import Settings
 from fte.store import tickets
 from fte.store.intake import InboundMessage, Received, take_in
-from fte.store.tickets import TicketMessage, TicketView
+from fte.store.tickets import PAGE, TicketMessage, TicketView
 
 ACCOUNT: Final = "form"
 """The account the form's messages are stored under; there is only one form."""
@@ -192,6 +192,7 @@ class _Intake:
             name="",
             body=answer.message,
             into_ticket=ticket.ticket,
+            envelope={PAGE: str(ticket.ticket)},
         )
         return await self._store(message, self._by_ticket, ticket_key)
 

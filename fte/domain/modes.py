@@ -100,11 +100,12 @@ def confidence(trace: Trace) -> float:
     return round(min(1.0, max(0.0, best)), 4)
 
 
-def decide(rule: Rule, outcome: Outcome, *, hinted: bool) -> Held | Off | None:
+def decide(rule: Rule, outcome: Outcome, *, hinted: bool, shared: bool = False) -> Held | Off | None:
     """What becomes of an accepted outcome: held, not given, or (None) sent.
 
     A hand-over's words are our own, not the model's: they are sent even where answers are held. What an operator
-    asked for with a hint is always shown to somebody first.
+    asked for with a hint is always shown to somebody first. So is an answer in a `shared` conversation, which several
+    people may read whom nothing proves to be one.
     """
     if rule.mode == "off":
         return Off()
@@ -113,7 +114,7 @@ def decide(rule: Rule, outcome: Outcome, *, hinted: bool) -> Held | Off | None:
     sure = confidence(outcome.trace)
     if hinted:
         return Held("regenerated", sure)
-    if rule.mode == "draft":
+    if rule.mode == "draft" or shared:
         return Held("mode", sure)
     return Held("low_confidence", sure, rule.below) if sure < rule.below else None
 

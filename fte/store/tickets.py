@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from fte.domain.errors import NotFound
@@ -11,6 +11,8 @@ from fte.domain.tickets import TicketStatus
 from fte.pg import queries
 from fte.pg.pool import Pool
 
+PAGE: Final = "page"
+"""In the envelope of what was written on a ticket's page: that ticket's id."""
 _sql = queries.load(__file__)
 
 

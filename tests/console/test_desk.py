@@ -95,6 +95,22 @@ async def test_merging_is_asked_for_and_undone(desk: Desk, state_dir: Path) -> N
     assert asked(desk) == [("merge_in", {"other": other}), ("part", {})]
 
 
+async def test_merging_what_nothing_proves_says_who_reads_the_answers(desk: Desk, state_dir: Path) -> None:
+    key, other = desk.add(1, owner="human", operator="Dana"), desk.add(2)
+    known(desk, key, other)
+    desk.verified = False
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("M")
+        await chosen(here, ChoiceScreen, "enter")
+        await here.shows("wait for your approval")
+        await chosen(here, ConfirmScreen, "ctrl+j")
+        await here.shows("with #2, unproven")
+        await here.press("r")
+        await here.shows("also on the page of #2")
+    assert asked(desk) == [("merge_in", {"other": other})]
+
+
 async def test_how_it_ended_is_said_when_resolving(desk: Desk, state_dir: Path) -> None:
     key = desk.add(1, owner="human", operator="Dana")
     async with session(desk, state_dir) as here:

@@ -19,6 +19,8 @@ from fte.domain.ids import PUBLIC_ID_LENGTH
 from fte.domain.tickets import STATUS_WORDS
 from fte.pg.pool import Pool
 from fte.settings import Settings
+from fte.store import control, conversation_merges
+from tests.support import hire, seeing
 from tests.support_webform import BROWSER, Stack, answer, application, stack, valid
 
 JSON = {"Content-Type": "application/json"}
@@ -598,3 +600,32 @@ def refused_text(answer: httpx.Response, status: int) -> str:
 def test_urlencoded_bodies_are_what_browsers_send() -> None:
     body = urlencode(valid(message="ä\r\n&=")).encode()
     assert bodies._urlencoded(body)["message"] == "ä\r\n&="
+
+
+async def test_pages_of_merged_tickets_go_on_and_show_nothing_of_each_other(site: Stack) -> None:
+    kept, merged = (
+        await site.submit(message="Where is my parcel?"),
+        await site.submit(message="Parcel again!"),
+    )
+    sam = await hire(site.pool, "Sam")
+    first, second = [
+        row["id"] for row in await site.pool.fetch("select id from conversations order by number")
+    ]
+    await control.take_over(site.pool, "take", first, seeing(sam, 9))
+    holding = seeing(sam, 9, 1)
+    assert await site.pool.fetchval("select epoch from conversations where id = $1", first) == holding.epoch
+    await conversation_merges.merge_in(site.pool, "merge", first, holding, second)
+    for ticket, text in ((kept, "my street is Elm Road"), (merged, "my phone is 555 123")):
+        written = await site.client.post(f"/support/ticket/{ticket}/messages", json={"message": text})
+        assert (written.status_code, written.json()["ticket_id"]) == (200, ticket)
+    await control.reply(site.pool, "say", first, holding, "It comes on Monday.")
+    shown = {}
+    for ticket in (kept, merged):
+        view = (await site.client.get(f"/support/ticket/{ticket}")).json()
+        assert view["status"] == "waiting_customer"
+        shown[ticket] = [message["content"] for message in view["messages"]]
+        page = await site.client.get(f"/support/ticket/{ticket}", headers=BROWSER)
+        assert page.status_code == 200
+        assert ("Elm Road" in page.text, "555 123" in page.text) == (ticket == kept, ticket == merged)
+    assert shown[kept] == ["Where is my parcel?", "my street is Elm Road", "It comes on Monday."]
+    assert shown[merged] == ["Parcel again!", "my phone is 555 123", "It comes on Monday."]

@@ -546,6 +546,11 @@ class ConversationScreen(ConsoleScreen):
             f"#{other.number} ({line(other.subject, 80)}) is closed as a duplicate: the AI is silent there, and what the "
             f"customer writes to it comes to #{self._item.number}. Its messages stay in it. It can be undone."
         )
+        if not other.verified:
+            facts += (
+                " Nothing proves that one person wrote both: whoever has the page of either ticket reads what you "
+                "answer from now on, and the AI's answers wait for your approval."
+            )
         question = f"Have #{other.number} go on in #{self._item.number}?"
         self.console.push_screen(
             ConfirmScreen(question, facts, "Merge"), partial(self._merge, other.conversation_id)
@@ -733,11 +738,13 @@ class ConversationScreen(ConsoleScreen):
     def _write(self, kind: Kind) -> None:
         alone = self.console.drafts.hold(self.conversation, kind)
         draft = self.console.drafts.load(self.conversation, kind)
-        item = self.talk.view.item if self.talk.view else None
+        view = self.talk.view
+        item = view.item if view else None
         heard_on = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
         to = (
             f"Reply to {line(item.customer, 40)} by {present.CHANNEL_WORDS[next(heard_on, item.channel)]}"
-            if item
+            f"{present.also_read_by(view)}"
+            if view and item
             else "Reply"
         )
         heading = to if kind == "reply" else "Note for colleagues, never sent to the customer"
