@@ -11,7 +11,8 @@ with recursive ways (conversation, since, until) as (
       join conversations k on k.id = g.kept and k.customer_id = m.customer_id
      where greatest(w.since, g.merged_at) < least(w.until, coalesce(g.undone_at, 'infinity'))
 )
-select t.id as ticket, t.conversation_id as conversation, coalesce(k.status, t.status) as status, t.subject, t.created_at,
+select t.id as ticket, t.conversation_id as conversation, coalesce(k.status, t.status) as status, t.subject,
+       coalesce(k.category, t.category) as category, t.created_at,
        greatest(t.updated_at, c.last_message_at, k.updated_at, k.last_message_at) as last_updated,
        coalesce((select m.sender from messages m
                   where m.conversation_id = t.conversation_id and m.sender is not null order by m.seq desc limit 1),
@@ -38,7 +39,7 @@ select t.id as ticket, t.conversation_id as conversation, coalesce(k.status, t.s
   join conversations c on c.id = t.conversation_id
   join customers cu on cu.id = t.customer_id
   left join lateral (
-       select kt.conversation_id, kt.status, kt.updated_at, kc.last_message_at
+       select kt.conversation_id, kt.status, kt.category, kt.updated_at, kc.last_message_at
          from tickets kt join conversations kc on kc.id = kt.conversation_id
         where c.merged_into is not null and kt.conversation_id = standing(c.id)
         order by kt.created_at limit 1) k on true
