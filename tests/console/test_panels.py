@@ -1,7 +1,9 @@
 """The screens beside the queue: metrics, channels and dead letters, customers, knowledge."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from fte.console import keys, overview_words, plots
@@ -11,7 +13,7 @@ from fte.console.screens.queue import QueueScreen
 from fte.console.screens.search import CustomersScreen, KnowledgeScreen
 from fte.domain.events import METRICS
 from fte.domain.ids import new_id
-from fte.wire import Envelope
+from fte.wire import ConsumerLag, Envelope
 from tests.console.session import session
 from tests.console.support import START, Desk, a_letter, known, number, problem, some_hits, some_metrics
 
@@ -56,6 +58,27 @@ def test_the_metrics_fit_80_by_24() -> None:
 
 
 # ---------------------------------------------------------------- metrics
+
+
+@pytest.mark.parametrize(
+    ("bus", "lag", "words"),
+    [
+        (None, None, ""),
+        ("log", None, "Consumer lag: none, there is no Kafka: consumers read the log itself"),
+        ("kafka", None, "Consumer lag: ? not known, Kafka does not answer"),
+        ("kafka", {"a": 0}, "Consumer lag: 0, all events are handled"),
+        ("kafka", {"a": 3, "b": 1_200}, "1,200 events"),
+    ],
+)
+def test_it_is_told_how_far_consumers_are_behind(bus: Any, lag: Any, words: str) -> None:
+    behind = lag and [ConsumerLag(group="g", topic=topic, events=n) for topic, n in lag.items()]
+    view = msgspec.structs.replace(some_metrics(), bus=bus, lag=behind)
+    parts = overview_words.metrics(view, view.series[0], START)
+    text = "".join(part if isinstance(part, str) else part[0] for part in parts)
+    assert words in text
+    assert ("Consumer lag" in text) is (bus is not None)
+    if lag and len(lag) > 1:
+        assert text.index("1,200 events") < text.index("3 events")
 
 
 async def test_metrics_are_a_key_away_and_live(desk: Desk, state_dir: Path) -> None:

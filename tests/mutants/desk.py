@@ -124,6 +124,14 @@ DESK = (
         tests=("tests/daemon/test_roles.py", "-k", "matrix"),
     ),
     Mutant(
+        name="the-past-forgets-when-the-clock-stood-still",
+        invariant="the projection is the row",
+        path="fte/domain/timing.py",
+        healthy="told.waiting_since is None or told.snoozed_until is not None\n",
+        sick="told.waiting_since is None\n",
+        tests=("tests/store/test_inspection.py", "-k", "row"),
+    ),
+    Mutant(
         name="the-past-forgets-who-held-it",
         invariant="the projection is the row",
         path="fte/domain/history.py",
