@@ -266,10 +266,10 @@ def counts_line(counts: Counts, view: View, typed: Filter, search: str, marked: 
     if view != "mine" and counts.mine:
         parts.append(f"  ● {counts.mine} mine")
     if search:
-        parts.append((f"  found: {line(search, 30)}", "$text-warning"))
-    elif typed.words:
-        words = " ".join(typed.words)
-        parts.append((f"  filter: {'!' if typed.inverse else ''}{line(words, 30)}", "$text-warning"))
+        out = "".join(f" !{word}" for word in typed.out)
+        parts.append((f"  found: {line(search + out, 30)}", "$text-warning"))
+    elif typed:
+        parts.append((f"  filter: {line(str(typed), 30)}", "$text-warning"))
     if marked:
         parts.append((f"  * {marked:,} marked", "bold $text-primary"))
     return parts

@@ -162,6 +162,10 @@ def test_the_filter_knows_tags_priorities_and_categories() -> None:
         ("tag:vip", [vip]),
         ("!tag:vip", [plain]),
         ("tag:vi", []),
+        ("#vip", [vip]),
+        ("!#vip", [plain]),
+        ("high !#vip", []),
+        ("#1", [vip]),
         ("late high", [vip]),
         ("bug", [plain]),
     ):

@@ -44,11 +44,14 @@ async def test_marked_rows_are_resolved_and_each_ones_outcome_is_told(desk: Desk
         await here.press("e")
         await here.shows("Resolve 3 conversations: #")
         await here.write("spam")
+        await here.press("f2")
         await here.press("ctrl+j")
         await here.shows("Resolving: 2 done, 1 not done")
         await here.shows("✗ not done  #3 Customer 3: Sam holds it")
         await here.shows("✓ done      #1 Customer 1")
-        assert [(action, asked.reason) for action, asked in desk.performed] == [("resolve", "spam")] * 2
+        assert [(action, asked.reason, asked.resolution) for action, asked in desk.performed] == [
+            ("resolve", "spam", "no_answer_needed")
+        ] * 2
         await here.press("escape")
         await here.hides("marked")
         await there(here, 1)

@@ -129,7 +129,7 @@ DESK = (
         path="fte/domain/timing.py",
         healthy="told.waiting_since is None or told.snoozed_until is not None\n",
         sick="told.waiting_since is None\n",
-        tests=("tests/store/test_inspection.py", "-k", "row"),
+        tests=("tests/store/test_inspection.py", "-k", "stood_still"),
     ),
     Mutant(
         name="the-past-forgets-who-held-it",

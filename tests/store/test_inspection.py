@@ -222,6 +222,27 @@ async def test_all_events_together_make_the_row(pool: Pool, seed: int) -> None:
         await assert_the_same_clocks(pool, talk.conversation)
 
 
+async def test_the_clock_stood_still_while_it_was_put_aside(pool: Pool) -> None:
+    lived = Life(pool, random.Random(1))
+    first = await receive(pool, "one")
+    sam = await hire(pool, "Sam")
+    await control.take_over(pool, key(), first.conversation, sam)
+    held = seeing(sam, 1, 1)
+    await control.snooze(pool, key(), first.conversation, held, datetime.now(UTC) + timedelta(hours=9))
+    await lived.do_wait(None, None)
+    await control.snooze(pool, key(), first.conversation, held, None)
+    await lived.do_wait(None, None)
+    await assert_the_same_clocks(pool, first.conversation)
+    view = await inspection.one(pool, first.conversation)
+    happenings, said, _ = told(view)
+    timed = timing(happenings, said, len(happenings) - 1)
+    assert timed is not None
+    [(since, until_)] = timed.pauses
+    assert timedelta(minutes=59) < until_ - since < timedelta(minutes=61)
+    then = timing(happenings, said, len(happenings) - 2)
+    assert then is not None and then.resting_since is not None and then.snoozed_until is not None
+
+
 async def test_a_moment_in_between_shows_what_was_then(pool: Pool) -> None:
     first = await receive(pool, "one")
     await turns.finish(
