@@ -26,8 +26,8 @@ def test_the_users_own_keys_are_found_where_every_console_looks(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert own_keys() == {}
     (tmp_path / "fte").mkdir()
-    write(tmp_path / "fte", 'take_over = "t"')
-    assert own_keys() == {"take_over": ("t",)}
+    write(tmp_path / "fte", 'trace = "f6"')
+    assert own_keys() == {"trace": ("f6",)}
     assert own_keys(write(tmp_path, 'trace = "B"')) == {"trace": ("B",)}
 
 
