@@ -56,6 +56,10 @@ def metrics(view: MetricsView, series: Series, now: datetime) -> list[Part]:
     parts: list[Part] = [
         (f"{_channel(series.channel).capitalize()}, {whole}", "bold"),
         (f"  since {clock_time(view.start, now)}, a column is {step}\n", "$text-muted"),
+        ("Waiting now: ", "bold"),
+        *backlog(view.backlog, now),
+        *_behind(view),
+        "\n\n",
     ]
     parts += _curve("received", series.received, f"{sum(series.received):,}")
     parts += _curve("answered", _answered(series), f"{sum(_answered(series)):,}")
@@ -66,7 +70,7 @@ def metrics(view: MetricsView, series: Series, now: datetime) -> list[Part]:
     parts += _curve("mood", series.sentiment, mean, top=1.0)
     parts += _table(view.series, series.channel)
     parts += _reasons(series)
-    return [*parts, ("\nWaiting now: ", "bold"), *backlog(view.backlog, now), *_behind(view)]
+    return parts
 
 
 def _behind(view: MetricsView) -> list[Part]:
