@@ -471,7 +471,8 @@ class TicketView(msgspec.Struct, frozen=True, kw_only=True):
     """A ticket with its whole life, oldest first. Each list is bounded, and then holds the newest.
 
     `complete` says that `events` reach back to the beginning: older ones are removed from the log after a while.
-    `operators` names those that events refer to by their ids.
+    `operators` names those that events refer to by their ids. `hours` and `deadlines` are the settings in force now, in
+    their own syntax; None: the daemon is older than that.
     """
 
     item: QueueItem
@@ -491,6 +492,8 @@ class TicketView(msgspec.Struct, frozen=True, kw_only=True):
     events: list[HistoryEvent]
     audit: list[AuditView]
     runs: list[RunView]
+    hours: str | None = None
+    deadlines: str | None = None
 
 
 # ---------------------------------------------------------------- operator API: how things are
@@ -534,14 +537,28 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     sentiment_all: float | None
 
 
+class ConsumerLag(msgspec.Struct, frozen=True, kw_only=True):
+    """Events of a topic that a consumer group has not handled yet."""
+
+    group: str
+    topic: str
+    events: int
+
+
 class MetricsView(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened since `start`; a step has `step` seconds."""
+    """What happened since `start`; a step has `step` seconds.
+
+    `bus` says what carries events, None where the daemon is older than that. With Kafka, `lag` is how far its consumers
+    are behind, None while the cluster does not say.
+    """
 
     span: MetricsSpan
     start: datetime
     step: int
     series: list[Series]
     backlog: Backlog
+    bus: Literal["log", "kafka"] | None = None
+    lag: list[ConsumerLag] | None = None
 
 
 class ChannelState(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import typer
@@ -28,6 +28,17 @@ TokenFile = Annotated[
     ),
 ]
 Number = Annotated[str, typer.Argument(help="The conversation's number, as the console shows it, or its id.")]
+View = Annotated[
+    Literal["open", "needs_person", "mine", "mentions", "snoozed", "resolved", "all"],
+    typer.Option("--view", help="Which of them."),
+]
+Search = Annotated[
+    str,
+    typer.Option(
+        "--search", help="Only those with these words, this number, or this #tag.", show_default=False
+    ),
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=200, help="How many to show at most.")]
 Seen = Annotated[
     int | None,
     typer.Option(
@@ -82,6 +93,17 @@ async def act(
     item = ticket.item
     request = ActionRequest(seen=item.last_seq if seen is None else seen, epoch=ticket.epoch, **asked)
     return item, await client.act(item.conversation_id, action, request, new_id())
+
+
+def listed(
+    view: Any, search: str, limit: int, url: str | None, token_file: Path | None, data_dir: Path | None
+) -> "list[QueueItem]":
+    """The first conversations of a view, in the queue's order."""
+
+    async def work(client: "Client") -> "list[QueueItem]":
+        return (await client.queue(view, search)).items[:limit]
+
+    return ask(work, url, token_file, data_dir)
 
 
 async def conversation_id(client: "Client", number: str) -> UUID:

@@ -12,6 +12,7 @@ from fte.cli._session import DataDir, load_settings, plain_errors
 from fte.domain.errors import Refused, Rejected
 
 if TYPE_CHECKING:
+    from fte.console.keys import Keymap
     from fte.settings import Settings
 THEMES: Final = ("dark", "light", "plain")
 _ADVICE: Final = "Check the token with your admin; it may have been revoked or be one of another daemon."
@@ -104,15 +105,24 @@ def _looks(theme: str, light: bool) -> str:
     return theme or ("light" if light else "")
 
 
+def own_keys(file: Path | None = None) -> "Keymap":
+    """The keys the user chose: in the file named, else in keys.toml in the config folder. Raises Rejected."""
+    from platformdirs import user_config_path
+
+    from fte.console.keymap import load
+
+    usual = user_config_path("fte", appauthor=False) / "keys.toml"
+    if file is not None:
+        return load(file.expanduser())
+    return load(usual) if usual.exists() else {}
+
+
 def _run(url: str, token: str, keys: Path | None, **options: Any) -> str | None:
     from platformdirs import user_config_path, user_state_path
 
     from fte.console.app import Console
-    from fte.console.keymap import load
 
     state = user_state_path("fte", appauthor=False)
     config = user_config_path("fte", appauthor=False)
-    file = keys.expanduser() if keys is not None else config / "keys.toml"
-    keymap = load(file) if keys is not None or file.exists() else {}
-    app = Console(url=url, token=token, state_dir=state, config_dir=config, keymap=keymap, **options)
+    app = Console(url=url, token=token, state_dir=state, config_dir=config, keymap=own_keys(keys), **options)
     return app.run()

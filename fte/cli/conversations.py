@@ -2,11 +2,26 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fte.cli._remote import Number, Seen, TokenFile, Url, act, ask, conversation_id, say, say_json, text_given
+from fte.cli._remote import (
+    Limit,
+    Number,
+    Search,
+    Seen,
+    TokenFile,
+    Url,
+    View,
+    act,
+    ask,
+    conversation_id,
+    listed,
+    say,
+    say_json,
+    text_given,
+)
 from fte.cli._session import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -27,25 +42,16 @@ Reason = Annotated[str | None, typer.Option("--reason", help="Why, for colleague
 
 @app.command("list")
 def list_(
-    view: Annotated[
-        Literal["open", "needs_person", "mine", "mentions", "snoozed", "resolved", "all"],
-        typer.Option("--view", help="Which conversations."),
-    ] = "open",
-    search: Annotated[
-        str, typer.Option("--search", help="Only those with these words, or this number.")
-    ] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many to show at most.")] = 50,
+    view: View = "open",
+    search: Search = "",
+    limit: Limit = 50,
     as_json: AsJson = False,
     url: Url = None,
     token_file: TokenFile = None,
     data_dir: DataDir = None,
 ) -> None:
     """List conversations, one a line, in the queue's order: what is due first."""
-
-    async def work(client: "Client") -> "list[QueueItem]":
-        return (await client.queue(view, search)).items[:limit]
-
-    found = ask(work, url, token_file, data_dir)
+    found = listed(view, search, limit, url, token_file, data_dir)
     if as_json:
         say_json(found)
         return
@@ -177,6 +183,43 @@ def resolve(
         reason=reason,
         resolution=known,
     )
+
+
+@app.command()
+def snooze(
+    number: Number,
+    until: Annotated[
+        list[str],
+        typer.Argument(help="Until when: 30m, 2h, 3d, 17:30, tomorrow 9:00, mon, 2027-01-04 10:00."),
+    ],
+    seen: Seen = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Put a conversation aside until a time, in your own time zone; it comes back by itself."""
+    from fte.domain.errors import Rejected
+    from fte.domain.snooze import parse
+
+    try:
+        moment = parse(" ".join(until), datetime.now(UTC))
+    except Rejected as error:
+        raise typer.BadParameter(f"UNTIL: {error.fields.get('until', error.message)}.") from None
+    done = f"{{}} is put aside until {_moment(moment)}."
+    _do("snooze", done, number, as_json, url, token_file, data_dir, seen, until=moment)
+
+
+@app.command()
+def wake(
+    number: Number,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Bring back what was put aside."""
+    _do("snooze", "{} is back in the queue.", number, as_json, url, token_file, data_dir)
 
 
 @app.command()

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from fte.cli._session import fail, load_settings, plain_errors
+from fte.cli.console import own_keys
 from fte.domain.errors import Rejected
 from fte.domain.text import printable
 
 if TYPE_CHECKING:
+    from fte.console.keys import Keymap
     from fte.demo.customers import Crowd, Said, Tally
     from fte.demo.daemon import RunningDemo
     from fte.domain.channels import Channel
@@ -58,6 +60,8 @@ def demo(for_: For = None, headless: Headless = False, port: Port = None) -> Non
         err=True,
     )
     state_dir = load_settings().data_dir
+    with plain_errors():
+        keymap = {} if headless else own_keys()
     with plain_errors(), daemon.running(port, state_dir) as demo:
         typer.echo(
             f"Up: {demo.url}/support is the form, {demo.mailbox} the mailbox, {demo.number} the WhatsApp number; "
@@ -67,7 +71,7 @@ def demo(for_: For = None, headless: Headless = False, port: Port = None) -> Non
         if headless:
             _print_conversations(demo, seconds or HEADLESS_SECONDS)
         else:
-            _open_console(demo, seconds)
+            _open_console(demo, seconds, keymap)
 
 
 def _seconds(text: str | None) -> float | None:
@@ -135,7 +139,7 @@ def _print_summary(tally: "dict[Channel, Tally]") -> None:
         typer.echo(f"{total.refused} messages were refused")
 
 
-def _open_console(demo: "RunningDemo", seconds: float | None) -> None:
+def _open_console(demo: "RunningDemo", seconds: float | None, keymap: "Keymap") -> None:
     import asyncio
     import threading
 
@@ -144,7 +148,7 @@ def _open_console(demo: "RunningDemo", seconds: float | None) -> None:
     from fte.console.app import Console
 
     token = (demo.data_dir / "operator.token").read_text()
-    console = Console(url=demo.url, token=token, state_dir=demo.data_dir / "console")
+    console = Console(url=demo.url, token=token, state_dir=demo.data_dir / "console", keymap=keymap)
     if seconds is not None:
         timer = threading.Timer(seconds, console.call_from_thread, [console.exit])
         timer.daemon = True

@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fte.cli._remote import Number, TokenFile, Url, act, ask, say, say_json
+from fte.cli._remote import (
+    Limit,
+    Number,
+    Search,
+    TokenFile,
+    Url,
+    View,
+    act,
+    ask,
+    listed,
+    say,
+    say_json,
+)
 from fte.cli._session import AsJson, DataDir
 
 if TYPE_CHECKING:
@@ -14,32 +26,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-LIST_MAX = 200
-
 
 @app.command("list")
 def list_(
-    view: Annotated[
-        str, typer.Option("--view", help="open, needs_person, mine, mentions, resolved or all.")
-    ] = "open",
-    search: Annotated[
-        str, typer.Option("--search", help="Words to find; tag:NAME finds a tag.", show_default=False)
-    ] = "",
-    limit: Annotated[
-        int, typer.Option("--limit", min=1, max=LIST_MAX, help="How many to show at most.")
-    ] = 50,
+    view: View = "open",
+    search: Search = "",
+    limit: Limit = 50,
     as_json: AsJson = False,
     url: Url = None,
     token_file: TokenFile = None,
     data_dir: DataDir = None,
 ) -> None:
     """List tickets in the console's order: what needs a person first."""
-    chosen: Any = view
-
-    async def work(client: "Client") -> "list[QueueItem]":
-        return (await client.queue(chosen, search)).items[:limit]
-
-    items = ask(work, url, token_file, data_dir)
+    items = listed(view, search, limit, url, token_file, data_dir)
     if as_json:
         say_json(items)
         return

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,6 +98,7 @@ class Console(App[str]):
         self._user_keys = {name: ",".join(chosen) for name, chosen in (keymap or {}).items()}
         self.url, self._token, self.read_only, self.now = url, token, read_only, now
         self.silent = silent
+        self._standing: dict[str, float] = {}
         self.saved = SavedViews((config_dir or state_dir) / "views.json")
         self._away = False
         self._download_dir = download_dir
@@ -332,8 +334,13 @@ class Console(App[str]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Every notice is cleaned, and none is markup, whoever asks for it."""
-        super().notify(line(message), title=line(title), severity=severity, timeout=timeout, markup=False)
+        """Every notice is cleaned, and none is markup, whoever asks for it. What stands there is not said again."""
+        now, words = time.monotonic(), line(message)
+        self._standing = {said: until for said, until in self._standing.items() if until > now}
+        if words in self._standing:
+            return
+        self._standing[words] = now + (self.NOTIFICATION_TIMEOUT if timeout is None else timeout)
+        super().notify(words, title=line(title), severity=severity, timeout=timeout, markup=False)
 
     def copy(self, piece: Piece) -> None:
         """Hand a piece to the terminal's clipboard, and say what it was."""

@@ -367,7 +367,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         defaults=("slash",),
         context="queue",
         label="filter",
-        help="Filter the list as you type; !word leaves out; enter searches the whole view; escape clears",
+        help="Filter the list as you type; !word leaves out, #vip finds a tag; enter searches the whole view; escape clears",
         bar=True,
     ),
     Action(

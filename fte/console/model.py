@@ -14,6 +14,7 @@ from uuid import UUID
 
 from fte.console.ranked import Ranked
 from fte.domain.events import CONVERSATIONS, ESCALATIONS
+from fte.domain.tags import named
 from fte.wire import ConversationView, Envelope, MessageView, QueueItem, QueuePage, RunView
 
 View = Literal["open", "needs_person", "mine", "mentions", "snoozed", "resolved", "all"]
@@ -71,30 +72,38 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the operator typed after `/`: every word must occur in a row, or, after a `!`, none may.
+    """What the operator typed after `/`: every word must occur in a row, and none of those `out`, which had a `!`.
 
-    `tag:name` asks for a row with that tag.
+    `#name` or `tag:name` asks for a row with that tag, `#12` for a number.
     """
 
     words: tuple[str, ...] = ()
-    inverse: bool = False
+    out: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, typed: str) -> "Filter":
-        text = typed.strip()
-        inverse = text.startswith("!")
-        return cls(tuple(text.removeprefix("!").casefold().split()), inverse)
+        given = typed.casefold().split()
+        out = tuple(word[1:] for word in given if word.startswith("!") and word != "!")
+        return cls(tuple(word for word in given if not word.startswith("!")), out)
+
+    def __bool__(self) -> bool:
+        return bool(self.words or self.out)
+
+    def __str__(self) -> str:
+        return " ".join([*self.words, *(f"!{word}" for word in self.out)])
 
     def keeps(self, item: QueueItem) -> bool:
-        if not self.words:
+        if not self:
             return True
         text = _searchable(item)
-        found = (_found(word, text, item) for word in self.words)
-        return not any(found) if self.inverse else all(found)
+        return all(_found(word, text, item) for word in self.words) and not any(
+            _found(word, text, item) for word in self.out
+        )
 
 
 def _found(word: str, text: str, item: QueueItem) -> bool:
-    return word[4:] in item.tags if word.startswith("tag:") and len(word) > 4 else word in text
+    tag = named(word)
+    return word in text if tag is None else tag in item.tags
 
 
 def _searchable(item: QueueItem) -> str:
@@ -403,9 +412,9 @@ class Queue:
         self._shown.drop(conversation)
 
     def _select(self) -> None:
-        """Find the rows that the filter keeps; a search of the whole view takes its place."""
-        keeps = Filter() if self.search else self._filter
-        chosen = [item for item in self._all if keeps.keeps(item)] if keeps.words else None
+        """Find the rows that the filter keeps; a search of the whole view takes its words' place."""
+        keeps = Filter(out=self._filter.out) if self.search else self._filter
+        chosen = [item for item in self._all if keeps.keeps(item)] if keeps else None
         self._shown = self._all if chosen is None else Ranked(self._rank, chosen)
 
     def _is_mine(self, item: QueueItem) -> bool:

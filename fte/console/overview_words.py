@@ -24,6 +24,10 @@ from fte.wire import (
 _LABEL: Final = 10
 _REASONS_MAX: Final = 6
 _BAR: Final = 30
+_BEHIND_MAX: Final = 6
+"""Lags that are shown, the greatest."""
+_BEHIND_MUCH: Final = 1_000
+"""Events from which on a lag stands out, as in the alert KafkaConsumerLag."""
 _TEXT: Final = 76
 """Columns of a passage."""
 _STATES: Final = {
@@ -53,6 +57,10 @@ def metrics(view: MetricsView, series: Series, now: datetime) -> list[Part]:
     parts: list[Part] = [
         (f"{_channel(series.channel).capitalize()}, {whole}", "bold"),
         (f"  since {clock_time(view.start, now)}, a column is {step}\n", "$text-muted"),
+        ("Waiting now: ", "bold"),
+        *backlog(view.backlog, now),
+        *_behind(view),
+        "\n\n",
     ]
     parts += _curve("received", series.received, f"{sum(series.received):,}")
     parts += _curve("answered", _answered(series), f"{sum(_answered(series)):,}")
@@ -63,7 +71,25 @@ def metrics(view: MetricsView, series: Series, now: datetime) -> list[Part]:
     parts += _curve("mood", series.sentiment, mean, top=1.0)
     parts += _table(view.series, series.channel)
     parts += _reasons(series)
-    return [*parts, ("\nWaiting now: ", "bold"), *backlog(view.backlog, now)]
+    return parts
+
+
+def _behind(view: MetricsView) -> list[Part]:
+    """How far the consumers of events are behind, the furthest first."""
+    if view.bus is None:
+        return []
+    label: list[Part] = [("\nConsumer lag: ", "bold")]
+    if view.bus == "log":
+        return [*label, ("none, there is no Kafka: consumers read the log itself", "$text-muted")]
+    if view.lag is None:
+        return [*label, ("? not known, Kafka does not answer", "$text-warning")]
+    late = sorted((one for one in view.lag if one.events), key=lambda one: -one.events)
+    if not late:
+        return [*label, "0, all events are handled"]
+    for one in late[:_BEHIND_MAX]:
+        words = f"\n  {line(one.group, 26):<26} {line(one.topic, 32):<32} {plural(one.events, 'event')}"
+        label.append((words, "$text-warning" if one.events >= _BEHIND_MUCH else ""))
+    return label
 
 
 def _answered(series: Series) -> list[int]:

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from fte.domain.deadlines import DueTime, Policy, parse_policy
 from fte.domain.history import Change, Happening, Labels, Said, State, knew, life, project
+from fte.domain.timing import Timing, timing
 from fte.wire import JSON, HistoryEvent, MessageView, RunView, TicketView
 
 _WORDS: Final = {
@@ -35,7 +37,8 @@ class Moment:
     """The ticket right after one event. `before` is how it was until then.
 
     `told` holds the messages there were, `delivery` how far ours had come. Where the event is an answer of the AI, `run`
-    is what made it and `known` are the messages it was given.
+    is what made it and `known` are the messages it was given. `timing` is what the deadlines depended on and `due` what
+    was due by `policy`, today's; both are None where they are not known.
     """
 
     event: HistoryEvent
@@ -44,6 +47,14 @@ class Moment:
     told: list[MessageView]
     run: RunView | None
     known: list[MessageView]
+    timing: Timing | None = None
+    policy: Policy | None = None
+
+    @property
+    def due(self) -> tuple[DueTime, ...]:
+        if self.timing is None or self.policy is None:
+            return ()
+        return self.timing.due(self.state.priority, self.policy)
 
 
 class Past:
@@ -54,6 +65,7 @@ class Past:
         self._happenings = [Happening(event.type, event.at, event.payload) for event in ticket.events]
         self._said = [_said(message) for message in ticket.messages]
         self._labels = Labels(ticket.item.priority, ticket.item.category, tuple(ticket.item.tags))
+        self._policy = _policy(ticket)
 
     def __len__(self) -> int:
         return len(self._happenings)
@@ -72,6 +84,8 @@ class Past:
             told=[message for message in self.ticket.messages if message.seq <= state.last_seq],
             run=run,
             known=[messages[said.seq] for said in known],
+            timing=timing(self._happenings, self._said, index) if self.ticket.complete else None,
+            policy=self._policy,
         )
 
     def _project(self, upto: int) -> State:
@@ -80,6 +94,16 @@ class Past:
     def life(self) -> list[Change]:
         """The events that changed whose the ticket is, or its status."""
         return life(self._happenings, self._said, self._labels, complete=self.ticket.complete)
+
+
+def _policy(ticket: TicketView) -> Policy | None:
+    """The policy in force now; None where the daemon does not say, or says what this console does not understand."""
+    if ticket.hours is None or ticket.deadlines is None:
+        return None
+    try:
+        return parse_policy(ticket.hours, ticket.deadlines)
+    except ValueError:
+        return None
 
 
 def _said(message: MessageView) -> Said:

@@ -16,7 +16,7 @@ from fte.console.safe import Part, SafeText, block, line
 from fte.console.saved import SavedView
 from fte.domain.attachments import kept, not_kept
 from fte.domain.channels import Channel
-from fte.domain.deadlines import DueKind
+from fte.domain.deadlines import DueKind, Policy, next_opening
 from fte.domain.drafts import LATE_AFTER, REPLACED
 from fte.domain.errors import FteError, Rejected
 from fte.domain.history import Change
@@ -266,10 +266,10 @@ def counts_line(counts: Counts, view: View, typed: Filter, search: str, marked: 
     if view != "mine" and counts.mine:
         parts.append(f"  ● {counts.mine} mine")
     if search:
-        parts.append((f"  found: {line(search, 30)}", "$text-warning"))
-    elif typed.words:
-        words = " ".join(typed.words)
-        parts.append((f"  filter: {'!' if typed.inverse else ''}{line(words, 30)}", "$text-warning"))
+        out = "".join(f" !{word}" for word in typed.out)
+        parts.append((f"  found: {line(search + out, 30)}", "$text-warning"))
+    elif typed:
+        parts.append((f"  filter: {line(str(typed), 30)}", "$text-warning"))
     if marked:
         parts.append((f"  * {marked:,} marked", "bold $text-primary"))
     return parts
@@ -330,8 +330,19 @@ def _merged(view: ConversationView) -> list[Part]:
     """What this conversation is one with."""
     if view.item.merged_into is not None:
         return [(f"part of #{view.item.merged_into}  ", "bold $text-warning")]
-    names = ", ".join(f"#{one.number}" for one in view.merged)
-    return [(f"with {names}  ", "$text-accent")] if names else []
+    names = _joined(view)
+    if not names or view.verified:
+        return [(f"with {names}  ", "$text-accent")] if names else []
+    return [(f"with {names}, unproven  ", "$text-warning")]
+
+
+def _joined(view: ConversationView) -> str:
+    return ", ".join(f"#{one.number}" for one in view.merged)
+
+
+def also_read_by(view: ConversationView) -> str:
+    """Whose pages show a reply beside the customer's own, where nothing proves that they are one person's."""
+    return f", also on the page of {_joined(view)}" if view.merged and not view.verified else ""
 
 
 def _references(view: ConversationView) -> list[Part]:
@@ -791,11 +802,54 @@ def then_lines(moment: Moment, ticket: TicketView, now: datetime) -> list[Part]:
     ):
         parts += _fact(name, value, old)
     parts.append("\n")
+    parts += _deadlines(moment, now)
     parts += _knew(moment, now) if moment.run is not None else []
     parts.append((f"\nMessages so far ({len(moment.told)})\n", "bold"))
     for message in moment.told[-_TOLD_MAX:]:
         parts += _told(message, moment, now)
     return parts
+
+
+def _deadlines(moment: Moment, now: datetime) -> list[Part]:
+    """What was due at that moment, by today's opening hours and goals, and why the resolution's clock stood still."""
+    timing, policy, at = moment.timing, moment.policy, moment.event.at
+    if policy is None:  # an older daemon, or a newer one
+        return []
+    if timing is None:
+        return ["\n", ("Deadlines then ", "bold"), ("not known\n", "$foreground 60%")]
+    parts: list[Part] = [
+        "\n",
+        ("Deadlines then", "bold"),
+        (f"  {_opening(policy, at, now)}\n", "$foreground 60%"),
+    ]
+    for due in moment.due:
+        name, span, when = DUE_WORDS[due.kind].capitalize(), left(due.at - at), clock_time(due.at, now)
+        if due.at <= at:
+            parts.append((f"  ▲ {name} LATE by {span} (since {when})\n", "bold $text-error"))
+        elif due.warn_at <= at:
+            parts.append((f"  △ {name} SOON: {span} left ({when})\n", "bold $text-warning"))
+        else:
+            parts.append(f"  ◷ {name} in {span} ({when})\n")
+    if timing.resting_since is not None:
+        if timing.status == "resolved":
+            why = "resolved, nothing is due"
+        elif timing.snoozed_until is not None:
+            why = f"put aside until {clock_time(timing.snoozed_until, now)}, the resolution's clock stands still"
+        else:
+            why = "the customer is to write, the resolution's clock stands still"
+        parts.append(f"  ‖ {why}, since {clock_time(timing.resting_since, now)}\n")
+    elif not moment.due:
+        parts.append("  nothing is due\n")
+    if rested := sum((end - start for start, end in timing.pauses), timedelta()):
+        parts.append((f"  it stood still for {left(rested)} before\n", "$foreground 60%"))
+    return parts
+
+
+def _opening(policy: Policy, at: datetime, now: datetime) -> str:
+    if policy.hours is None:
+        return "always open"
+    opens = next_opening(policy.hours, at)
+    return "open then" if opens <= at else f"closed then, open from {clock_time(opens, now)}"
 
 
 def _known(number: int | None) -> str:

@@ -183,7 +183,7 @@ class Daemon:
             company=self.settings.company_name,
         )
         stream = Stream(api, kafka.bus(self.settings, self.pool, self.hints, self.problems), self.stop)
-        overview = Overview(api, self.hints, channels, self.problems, relay)
+        overview = Overview(api, self.hints, channels, self.problems, relay, lag)
         support = Support(
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
         )

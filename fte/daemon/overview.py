@@ -1,10 +1,12 @@
 """How things are, for operators: metrics, channels, dead letters, customers, knowledge."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,7 +19,7 @@ from fte.daemon.operator_api import OperatorApi, required_key, whole
 from fte.daemon.responses import json_response
 from fte.domain.channels import CHANNELS, Channel
 from fte.domain.dead_letters import STATES
-from fte.domain.errors import NotFound, Rejected
+from fte.domain.errors import NotFound, Rejected, Unavailable
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.ports import Embedder
@@ -25,6 +27,7 @@ from fte.store import channel_health, customers, mailboxes, overview
 from fte.wire import (
     ChannelState,
     ChannelsView,
+    ConsumerLag,
     KnowledgeHit,
     KnowledgeHits,
     LetterPage,
@@ -38,17 +41,20 @@ LETTERS_PAGE: Final = 200
 HITS: Final = 10
 EXCERPT_MAX: Final = 600
 """Characters of a passage that are shown."""
+LAG_PATIENCE: Final = 3.0
+"""Seconds the cluster has to say how far its consumers are behind; after that it is not known."""
 
 
 @dataclass(slots=True)
 class Overview:
-    """`configured`, `problems` and `relay` are those of `Health`."""
+    """`configured`, `problems` and `relay` are those of `Health`; `lag` asks the cluster, None where there is none."""
 
     api: OperatorApi
     hints: Hints | None = None
     configured: frozenset[Channel] = frozenset()
     problems: Mapping[str, str] = field(default_factory=dict)
     relay: str | None = None
+    lag: "Callable[[], Awaitable[Mapping[tuple[str, str], int]]] | None" = None
     embedder: Embedder | None = None
 
     def routes(self) -> list[Route]:
@@ -68,7 +74,20 @@ class Overview:
         span: Any = request.query_params.get("span", "1h")
         if span not in get_args(MetricsSpan):
             raise Rejected(f"There is no span {span!r}.", fields={"span": "1h or 24h"})
-        return json_response(await overview.metrics(self.api.pool, span, datetime.now(UTC)))
+        view = await overview.metrics(self.api.pool, span, datetime.now(UTC))
+        bus: Any = "log" if self.lag is None else "kafka"
+        return json_response(msgspec.structs.replace(view, bus=bus, lag=await self._lag()))
+
+    async def _lag(self) -> list[ConsumerLag] | None:
+        if self.lag is None:
+            return None
+        try:
+            async with asyncio.timeout(LAG_PATIENCE):
+                found = await self.lag()
+        except (Unavailable, TimeoutError):
+            return None
+        behind = [ConsumerLag(group=group, topic=topic, events=n) for (group, topic), n in found.items()]
+        return sorted(behind, key=lambda one: (one.group, one.topic))
 
     # -- channels
 

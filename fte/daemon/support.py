@@ -1,11 +1,13 @@
 """The web form's routes: the page, submitting it, and the ticket it becomes."""
 
+import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -15,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fte.channels.web_form import assets, page, parse, ticket_page
-from fte.channels.web_form.limits import Clock, Limiter, client_address
+from fte.channels.web_form.limits import SECOND, Clock, Limiter, client_address
 from fte.channels.web_form.markup import Html
 from fte.channels.web_form.origins import Origins
 from fte.channels.web_form.page import Site, Trouble
@@ -25,12 +27,13 @@ from fte.daemon.responses import JSON_TYPE, SECURE, UNSTORED, error_headers, jso
 from fte.domain.deadlines import Policy, answer_by_words, expectation, is_open
 from fte.domain.errors import FteError, NotFound, Rejected, TooMany, Unavailable
 from fte.domain.identity import identity_key
-from fte.domain.tickets import PRIORITIES, Priority, TicketStatus
+from fte.domain.modes import Answers, who_answers
+from fte.domain.tickets import CATEGORIES, PRIORITIES, Priority, TicketStatus
 from fte.pg.pool import Pool
 from fte.settings import Settings
-from fte.store import tickets
+from fte.store import modes, tickets
 from fte.store.intake import InboundMessage, Received, take_in
-from fte.store.tickets import TicketMessage, TicketView
+from fte.store.tickets import PAGE, TicketMessage, TicketView
 
 ACCOUNT: Final = "form"
 """The account the form's messages are stored under; there is only one form."""
@@ -39,7 +42,17 @@ ANSWERS_PER_TICKET: Final = 60
 MINUTE: Final = 60
 HOUR: Final = 3600
 
-THANKS: Final = "Thank you. We have your message, and our AI assistant answers first."
+RULES_SECONDS: Final = 5
+"""How old what the form says about who answers may be."""
+RULES_PATIENCE: Final = 0.5
+"""Seconds a page waits to learn who answers; after that it says what was so before, or promises nothing."""
+
+THANKS: Final[dict[Answers, str]] = {
+    "ai": "Thank you. We have your message, and our AI assistant answers first.",
+    "checked": "Thank you. We have your message. A member of our team reads the answer before you get it.",
+    "people": "Thank you. We have your message, and a member of our team answers it.",
+    "either": "Thank you. We have your message.",
+}
 
 Headers = dict[bytes, bytes]
 
@@ -78,8 +91,9 @@ def routes(support: Support) -> list[Route]:
     """The routes under /support. Raises Rejected when FTE_EMBED_ORIGINS is wrong."""
     origins = Origins(support.settings.embed_origins)
     files = assets.load()
-    pages = _Pages(_site(support.settings, files), origins)
-    intake = _Intake(support)
+    who = _Who(support.pool, support.clock)
+    pages = _Pages(_site(support.settings, files), origins, who)
+    intake = _Intake(support, who)
     ticket = _Ticket(support, pages, intake)
     return [
         Route("/support", pages.form),
@@ -98,11 +112,34 @@ def _site(settings: Settings, files: Mapping[str, assets.Asset]) -> Site:
     return Site(company=company, stylesheet=files["form.css"].url, script=files["form.js"].url)
 
 
+class _Who:
+    """Who answers on the form, as the rules were RULES_SECONDS ago at most while the database can be asked."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._asked: int | None = None
+        self._config: Any = None
+
+    async def answers(self, category: object = None) -> Answers:
+        """In a category; for anything else than one, in whichever the customer will choose."""
+        now = self._clock()
+        if self._asked is None or now - self._asked >= RULES_SECONDS * SECOND:
+            with contextlib.suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(RULES_PATIENCE):
+                    self._config = await modes.config(self._pool, "web_form")
+            self._asked = now
+        if self._config is None:
+            return "either"
+        return who_answers(self._config, next((known for known in CATEGORIES if known == category), None))
+
+
 class _Pages:
     """Our HTML as responses, with the headers every page has."""
 
-    def __init__(self, site: Site, origins: Origins) -> None:
+    def __init__(self, site: Site, origins: Origins, who: _Who) -> None:
         self.site = site
+        self._who = who
         self._headers = {
             **UNSTORED,
             "Vary": "Accept",
@@ -121,12 +158,16 @@ class _Pages:
         content = html.encode("utf-8", "replace")
         return Response(content, code, {**self._headers, **(headers or {})}, "text/html; charset=utf-8")
 
-    async def form(self, _: Request) -> Response:
-        return self.response(page.form_page(self.site, _new_key(), {}))
+    async def promising(self, category: object = None) -> Site:
+        """The site, and who answers on it now."""
+        return replace(self.site, answers=await self._who.answers(category))
 
-    def failed_form(self, error: FteError, kept: Fields) -> Response:
+    async def form(self, _: Request) -> Response:
+        return self.response(page.form_page(await self.promising(), _new_key(), {}))
+
+    async def failed_form(self, error: FteError, kept: Fields) -> Response:
         """The form again, with what was typed and what is wrong."""
-        html = page.form_page(self.site, _kept_key(kept), kept, _trouble(error))
+        html = page.form_page(await self.promising(), _kept_key(kept), kept, _trouble(error))
         return self.response(html, status(error), error_headers(error))
 
     def failed(self, error: FteError) -> Response:
@@ -144,9 +185,10 @@ class _Pages:
 class _Intake:
     """Checks, limits and stores what customers write."""
 
-    def __init__(self, support: Support) -> None:
+    def __init__(self, support: Support, who: _Who) -> None:
         settings, clock = support.settings, support.clock
         self._support = support
+        self._who = who
         self._by_ip = Limiter(settings.form_rate_per_ip, MINUTE, clock=clock)
         self._by_address = Limiter(settings.form_rate_per_address, HOUR, clock=clock)
         self._by_ticket = Limiter(ANSWERS_PER_TICKET, HOUR, clock=clock)
@@ -193,6 +235,7 @@ class _Intake:
             name="",
             body=answer.message,
             into_ticket=ticket.ticket,
+            envelope={PAGE: str(ticket.ticket)},
         )
         return await self._store(message, self._by_ticket, ticket_key)
 
@@ -210,11 +253,14 @@ class _Intake:
             self._support.on_stored()
         return received
 
-    def stored(self, received: Received, priority: object) -> Response:
-        """The answer to a message that is stored, of the priority its sender chose."""
+    async def stored(self, received: Received, priority: object, category: object) -> Response:
+        """The answer to a message that is stored, of the priority and category its sender chose."""
         chosen: Priority = next((known for known in PRIORITIES if known == priority), "medium")
-        estimate = estimated_response_time(self._support.settings.policy, chosen, datetime.now(UTC))
-        answer = Submitted(ticket_id=received.ticket_id, message=THANKS, estimated_response_time=estimate)
+        who = await self._who.answers(category)
+        estimate = estimated_response_time(self._support.settings.policy, chosen, who, datetime.now(UTC))
+        answer = Submitted(
+            ticket_id=received.ticket_id, message=THANKS[who], estimated_response_time=estimate
+        )
         return json_response(answer)
 
 
@@ -245,10 +291,10 @@ class _Submit:
         except FteError as error:
             if not _wants_page(headers):
                 return problem(error)
-            return self._pages.failed(error) if given is None else self._pages.failed_form(error, given)
+            return self._pages.failed(error) if given is None else await self._pages.failed_form(error, given)
         if _wants_page(headers):
             return _see_ticket(received.ticket_id)
-        return self._intake.stored(received, given.get("priority"))
+        return await self._intake.stored(received, given.get("priority"), given.get("category"))
 
     def _share(self, response: Response, origin: str, preflight: bool) -> None:
         """Let a page of an allowed site read the answer. Without cookies nobody's rights are borrowed."""
@@ -288,7 +334,8 @@ class _Ticket:
             view = await tickets.by_public_id(self._pool, ticket_id)
         except FteError as error:
             return self._pages.failed(error) if _wants_page(headers) else problem(error)
-        version = _version(view)
+        site = await self._pages.promising(view.category)
+        version = _version(view, site.answers)
         if headers.get(b"if-none-match", b"").decode("latin-1") == version:
             return Response(status_code=304, headers={**UNSTORED, "ETag": version, "Vary": "Accept"})
         if not _wants_page(headers):
@@ -297,7 +344,7 @@ class _Ticket:
             )
         writing = "write" in request.query_params
         html = ticket_page.ticket_page(
-            self._pages.site, _as_page(ticket_id, view), _new_key(), writing=writing
+            site, _as_page(ticket_id, view, site.answers), _new_key(), writing=writing
         )
         return self._pages.response(html, headers={"ETag": version})
 
@@ -314,12 +361,14 @@ class _Ticket:
         except ClientDisconnect:
             return _nobody()
         except FteError as error:
-            return self._failed(error, ticket_id, given, view) if _wants_page(headers) else problem(error)
+            return (
+                await self._failed(error, ticket_id, given, view) if _wants_page(headers) else problem(error)
+            )
         if _wants_page(headers):
             return _see_ticket(ticket_id, "#thread-end")
-        return self._intake.stored(received, None)
+        return await self._intake.stored(received, None, view.category)
 
-    def _failed(
+    async def _failed(
         self, error: FteError, ticket_id: str, given: Fields | None, view: TicketView | None
     ) -> Response:
         site, trouble = self._pages.site, _trouble(error)
@@ -328,7 +377,8 @@ class _Ticket:
         if view is None:
             html = ticket_page.answer_page(site, ticket_id, _kept_key(given), given, trouble)
         else:
-            shown = _as_page(ticket_id, view)
+            site = await self._pages.promising(view.category)
+            shown = _as_page(ticket_id, view, site.answers)
             html = ticket_page.ticket_page(site, shown, _kept_key(given), kept=given, trouble=trouble)
         return self._pages.response(html, status(error), error_headers(error))
 
@@ -382,12 +432,17 @@ def _trouble(error: FteError) -> Trouble:
     return Trouble(error.message, error.fields if isinstance(error, Rejected) else {})
 
 
-def estimated_response_time(policy: Policy, priority: Priority, now: datetime) -> str:
+def estimated_response_time(policy: Policy, priority: Priority, who: Answers, now: datetime) -> str:
     """How soon the form's customer hears from us: from the AI, and, where hours are known, from a person."""
     by_person = expectation(policy, priority, now, on_duty=is_open(policy.hours, now))
-    if by_person is None:
+    if who == "ai" and by_person is None:
         return "Usually within a minute; longer when a person of our team answers."
-    return f"Usually within a minute; when a person of our team has to answer, by {answer_by_words(by_person, now)}."
+    if by_person is None:
+        return "As soon as a person of our team is free."
+    words = answer_by_words(by_person, now)
+    if who == "ai":
+        return f"Usually within a minute; when a person of our team has to answer, by {words}."
+    return f"By {words}."
 
 
 def _see(address: str) -> Response:
@@ -403,9 +458,9 @@ def _nobody() -> Response:
     return Response(status_code=400)
 
 
-def _version(view: TicketView) -> str:
+def _version(view: TicketView, answers: Answers) -> str:
     newest = max([view.last_updated, *(message.at for message in view.messages)])
-    return f'W/"{int(newest.timestamp() * 1_000_000):x}-{len(view.messages)}-{view.status}"'
+    return f'W/"{int(newest.timestamp() * 1_000_000):x}-{len(view.messages)}-{view.status}-{answers}"'
 
 
 def _as_json(ticket_id: str, view: TicketView) -> TicketAnswer:
@@ -419,12 +474,12 @@ def _as_json(ticket_id: str, view: TicketView) -> TicketAnswer:
     )
 
 
-def _as_page(ticket_id: str, view: TicketView) -> ticket_page.Ticket:
+def _as_page(ticket_id: str, view: TicketView, answers: Answers) -> ticket_page.Ticket:
     return ticket_page.Ticket(
         ticket_id=ticket_id,
         status=view.status,
         subject=view.subject,
         created_at=view.created_at,
         messages=view.messages,
-        version=_version(view),
+        version=_version(view, answers),
     )

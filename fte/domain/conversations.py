@@ -141,19 +141,27 @@ def check_assign(control: Control, actor: Actor, to: UUID | None, name: str | No
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of two conversations that are to be one. `merged_into` is the number of the one it is part of already."""
+    """One of two conversations that are to be one. `merged_into` is the number of the one it is part of already.
+
+    `claims` is the key of the address that was typed into the form, where all of it came over the form and nothing is
+    proven. `asked` says that a code is on its way that would prove an address.
+    """
 
     number: int
     customer: UUID
     verified: bool
     merged_into: int | None
+    claims: str | None = None
+    asked: bool = False
 
 
 def check_merge_in(
     kept: Side, kept_control: Control, merged: Side, merged_control: Control, actor: Actor
 ) -> None:
-    """Whether one conversation may go on in another: both of one customer, proven, and no customer left waiting.
+    """Whether one conversation may go on in another: both of one customer, and no customer left waiting.
 
+    Both are proven, or nothing is proven of either and one address was typed into the form for both: then it is the
+    operator who says that one person wrote them, and each ticket's page goes on showing only what was written on it.
     A conversation that a colleague holds is theirs to merge. Where the customer waits for an answer in the merged
     one, only a person can give it in the kept one. Raises Conflict or Refused.
     """
@@ -168,12 +176,7 @@ def check_merge_in(
             f"#{kept.number} and #{merged.number} are two customers'.",
             remedy="If they are one person, merge the customers first.",
         )
-    for side in (kept, merged):
-        if not side.verified:
-            raise Conflict(
-                f"Nothing proves who wrote #{side.number}: what one claimed stays apart from what was proven.",
-                remedy="Have the customer prove it with a code.",
-            )
+    _check_one_writer(kept, merged)
     for control in (kept_control, merged_control):
         held = control.owner == "human" and control.operator_id is not None
         if held and not actor.holds(control) and actor.role not in RELEASES_FOR_OTHERS:
@@ -190,6 +193,28 @@ def check_merge_in(
         )
     if merged_control.owner == "human" and merged_control.status != "resolved":
         raise Conflict(f"#{merged.number} is with people; #{kept.number} is not with you.", remedy=take)
+
+
+def _check_one_writer(kept: Side, merged: Side) -> None:
+    if kept.verified and merged.verified:
+        return
+    if kept.verified or merged.verified or kept.claims is None or merged.claims is None:
+        unproven = merged if kept.verified or kept.claims is not None else kept
+        raise Conflict(
+            f"Nothing proves who wrote #{unproven.number}: what one claimed stays apart from what was proven.",
+            remedy="Have the customer prove it with a code.",
+        )
+    if kept.claims != merged.claims:
+        raise Conflict(
+            f"#{kept.number} and #{merged.number} were written under two addresses, and nothing proves either.",
+            remedy="Have the customer prove them with a code.",
+        )
+    for side in (kept, merged):
+        if side.asked:
+            raise Conflict(
+                f"A code is on its way for #{side.number}: written back, it must prove that one alone.",
+                remedy="Wait until it is used, or half an hour.",
+            )
 
 
 def check_hands(control: Control, actor: Actor) -> None:

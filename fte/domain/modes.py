@@ -10,6 +10,8 @@ from fte.domain.turns import Assignment, Escalation, Outcome, Trace
 Mode = Literal["auto", "draft", "off"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 HeldBecause = Literal["mode", "low_confidence", "regenerated"]
+Answers = Literal["ai", "checked", "people", "either"]
+"""Who answers first: the AI; the AI, and a person reads it before it is sent; a person; or it is not known beforehand."""
 
 OFF: Final = "ai_off"
 """The reason a conversation goes to a person where the AI is off."""
@@ -22,6 +24,7 @@ REFUSED_COSTS: Final = 0.15
 REMINDED_COSTS: Final = 0.1
 """What a model that had to be reminded of its tools takes from the confidence."""
 _ASKED_MAX: Final = 1_000
+_ANSWERS: Final[dict[Mode, Answers]] = {"auto": "ai", "draft": "checked", "off": "people"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,13 @@ def own_rules(config: Any) -> dict[Category | None, Rule]:
     return rules | {one: rule_for({"modes": given}, one) for one in CATEGORIES if one in given}
 
 
+def who_answers(config: Any, category: Category | None) -> Answers:
+    """Who answers first in a category, or in whichever it will be, by a channel's configuration."""
+    rules = [rule_for(config, one) for one in ((category,) if category else CATEGORIES)]
+    kinds = {_ANSWERS[rule.mode] if rule.mode != "auto" or rule.below <= 0 else "either" for rule in rules}
+    return kinds.pop() if len(kinds) == 1 else "either"
+
+
 def confidence(trace: Trace) -> float:
     """How well an answer is backed, from 0 to 1, read off the run's trace alone.
 
@@ -100,11 +110,12 @@ def confidence(trace: Trace) -> float:
     return round(min(1.0, max(0.0, best)), 4)
 
 
-def decide(rule: Rule, outcome: Outcome, *, hinted: bool) -> Held | Off | None:
+def decide(rule: Rule, outcome: Outcome, *, hinted: bool, shared: bool = False) -> Held | Off | None:
     """What becomes of an accepted outcome: held, not given, or (None) sent.
 
     A hand-over's words are our own, not the model's: they are sent even where answers are held. What an operator
-    asked for with a hint is always shown to somebody first.
+    asked for with a hint is always shown to somebody first. So is an answer in a `shared` conversation, which several
+    people may read whom nothing proves to be one.
     """
     if rule.mode == "off":
         return Off()
@@ -113,7 +124,7 @@ def decide(rule: Rule, outcome: Outcome, *, hinted: bool) -> Held | Off | None:
     sure = confidence(outcome.trace)
     if hinted:
         return Held("regenerated", sure)
-    if rule.mode == "draft":
+    if rule.mode == "draft" or shared:
         return Held("mode", sure)
     return Held("low_confidence", sure, rule.below) if sure < rule.below else None
 

@@ -24,6 +24,13 @@ def parse(text: str) -> str:
     return tag
 
 
+def named(word: str) -> str | None:
+    """The tag that a word of a search asks for, as `#vip` or `tag:vip`; None for other words, and for `#12`."""
+    word = word.casefold()
+    tag = word[4:] if word.startswith("tag:") else word[1:] if word.startswith("#") else ""
+    return None if not tag or (word.startswith("#") and tag.isdigit()) else tag
+
+
 def changed(tags: Iterable[str], add: Iterable[str], remove: Iterable[str]) -> tuple[str, ...]:
     """The tags with some more and some fewer, sorted. Raises Rejected for what is no tag, or too many of them."""
     wanted = (set(tags) - {parse(tag) for tag in remove}) | {parse(tag) for tag in add}

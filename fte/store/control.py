@@ -315,7 +315,8 @@ async def _take_over(case: Case) -> Done:
     check_take_over(case.control, case.actor)
     if case.actor.holds(case.control):  # asked again: what is still on its way is named again
         rows = await case.connection.fetch(_sql.in_flight, case.conversation)
-        return case.done("conversation.taken_over", in_flight=[row["message_id"] for row in rows])
+        done = case.done("conversation.taken_over", in_flight=[row["message_id"] for row in rows])
+        return Done(done.result, [])  # nothing has changed, so nothing is announced
     epoch = case.control.epoch + 1
     status = "open" if case.control.status == "resolved" else case.control.status
     in_flight = await hand_to(case, case.actor.id, epoch, status)

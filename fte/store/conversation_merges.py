@@ -10,6 +10,7 @@ from uuid import UUID
 from fte.domain.conversations import Actor, Side, check_hands, check_merge_in
 from fte.domain.errors import Conflict, NotFound, Rejected
 from fte.domain.events import CONVERSATIONS
+from fte.domain.identity import identity_key
 from fte.domain.ids import new_id
 from fte.pg import queries
 from fte.pg.log import Event
@@ -131,4 +132,5 @@ async def _side(case: Case, conversation: UUID) -> Any:
 
 
 def _facts(row: Any) -> Side:
-    return Side(row["number"], row["customer_id"], row["verified"], row["merged_into"])
+    claims = identity_key("email", row["claimed"]) if row["claimed"] and not row["verified"] else None
+    return Side(row["number"], row["customer_id"], row["verified"], row["merged_into"], claims, row["asked"])

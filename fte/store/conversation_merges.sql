@@ -5,6 +5,9 @@ select id, kept, before from conversation_merges where merged = $1 and undone_at
 select c.number, c.customer_id, c.verified, c.owner, c.epoch, c.status, c.operator_id, o.name as operator_name,
        c.last_seq, c.last_inbound_seq, c.answered_seq, c.ended_at, c.resolution_type,
        (select i.number from conversations i where i.id = c.merged_into) as merged_into,
+       (select case when bool_and(m.channel = 'web_form') then min(m.sender) end
+          from messages m where m.conversation_id = c.id and m.direction = 'inbound') as claimed,
+       exists (select from link_codes l where l.conversation_id = c.id and l.used_at is null and l.expires_at > now()) as asked,
        k.id as ticket_id, k.status as ticket_status, k.resolved_at, k.resolution, k.resolution_notes
   from conversations c
   join lateral (select * from tickets where conversation_id = c.id order by created_at desc limit 1) k on true
@@ -50,7 +53,8 @@ update tickets set status = 'resolved', resolved_at = now(), updated_at = now(),
  where id = $4
 
 -- name: record
-insert into conversation_merges (id, kept, merged, operator_id, before) values ($1, $2, $3, $4, $5)
+insert into conversation_merges (id, kept, merged, operator_id, before, merged_at)
+values ($1, $2, $3, $4, $5, clock_timestamp())
 
 -- name: at_work
 select exists (select from operators where id = $1 and revoked_at is null and (expires_at is null or expires_at > now()))
@@ -63,7 +67,7 @@ with talk as (
            answered_seq = ($7::jsonb ->> 'answered_seq')::int
      where id = $1
 ), undone as (
-    update conversation_merges set undone_at = now(), undone_by = $10 where id = $9
+    update conversation_merges set undone_at = clock_timestamp(), undone_by = $10 where id = $9
 )
 update tickets
    set status = $8, resolved_at = ($7::jsonb ->> 'resolved_at')::timestamptz, resolution = $7::jsonb ->> 'resolution',

@@ -8,6 +8,7 @@ import msgspec
 
 from fte.domain.deadlines import DUE_KINDS
 from fte.domain.errors import NotFound
+from fte.domain.tags import named
 from fte.domain.text import storable
 from fte.pg import log, queries
 from fte.pg.pool import Pool
@@ -44,7 +45,7 @@ async def queue(
     if ids is not None:
         chosen = ids
     else:
-        words, tags = searched(search.removeprefix("#")[:SEARCH_MAX])
+        words, tags = searched(search[:SEARCH_MAX])
         like = f"%{_escaped(words)}%" if words or tags else None
         rows = await pool.fetch(_sql.pick, view, operator, like, min(limit, QUEUE_MAX), tags)
         chosen = [row["id"] for row in rows]
@@ -72,11 +73,10 @@ async def _page(pool: Pool, chosen: list[UUID], cursor: str) -> QueuePage:
 
 
 def searched(text: str) -> tuple[str, list[str]]:
-    """What is searched for: words, and the tags that stand in it as `tag:name`."""
-    words = text.split()
-    tags = [word[4:].casefold() for word in words if word.casefold().startswith("tag:") and len(word) > 4]
-    rest = " ".join(word for word in words if not word.casefold().startswith("tag:"))
-    return (rest if tags else text), [storable(tag) for tag in tags]
+    """What is searched for: words, and the tags that stand in it as `#name` or `tag:name`; `#12` is a number."""
+    asked = [(word, named(word)) for word in text.split()]
+    tags = [storable(tag) for _, tag in asked if tag is not None]
+    return (" ".join(word for word, tag in asked if tag is None) if tags else text).removeprefix("#"), tags
 
 
 def _escaped(text: str) -> str:

@@ -18,6 +18,10 @@ HINTS_MAX: Final = 10
 HITS_MAX: Final = 50
 SEARCH_MAX: Final = 100
 """Characters of a search that count."""
+SHORT: Final = 3
+"""Characters from which on a text is searched for within words, too."""
+FOUND_MAX: Final = 2_000
+"""Customers who fit a search that are looked at."""
 _sql = queries.load(__file__)
 
 
@@ -35,15 +39,20 @@ async def lookup(pool: Pool, *, email: str = "", phone: str = "") -> CustomerVie
 async def search(pool: Pool, text: str) -> CustomerHits:
     """Customers with the text in their name, an address or a number, the last who wrote first, at most HITS_MAX.
 
-    Of a number only the digits count. A text without a letter or digit finds nobody.
+    Of a number only the digits count. A text of one or two characters finds words that begin with it, one without a
+    letter or digit finds nobody. Where more than FOUND_MAX fit, only some of them are looked at.
     """
     wanted = storable(text)[:SEARCH_MAX].strip()
     if not any(sign.isalnum() for sign in wanted):
         return CustomerHits(customers=[], more=False)
     escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     digits = "".join(sign for sign in wanted if sign.isascii() and sign.isdigit())
-    number = f"%{digits.lstrip('0')}%" if len(digits) >= 4 else None
-    rows = await pool.fetch(_sql.search, f"%{escaped}%", number, HITS_MAX + 1)
+    part = digits.lstrip("0") if len(digits) >= 4 else ""
+    number = part if len(part) >= SHORT else None
+    like = f"%{escaped}%" if len(wanted.lower()) >= SHORT else None
+    rows = await pool.fetch(
+        _sql.search, wanted, like, number, number and f"%{number}%", HITS_MAX + 1, FOUND_MAX
+    )
     hits = [msgspec.convert(dict(row), CustomerHit) for row in rows[:HITS_MAX]]
     return CustomerHits(customers=hits, more=len(rows) > HITS_MAX)
 

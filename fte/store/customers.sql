@@ -67,14 +67,28 @@ select cu.id, coalesce(cu.name, cu.email, cu.phone, '') as name, best.why,
  order by best.rank, cu.id limit $2
 
 -- name: search
+-- Found by the keys, which the indexes know, and then looked at. Shorter texts are only what a word begins with.
 select cu.id, cu.name, cu.email, cu.phone, cu.proven, t.conversations, t.newest, t.last_message_at
-  from (select id from customers where name ilike $1 or email ilike $1 or phone like $2
-        union
-        select customer_id from customer_identifiers where identifier_value ilike $1 or identifier_value like $2
-        union
-        select customer_id from conversations where name ilike $1) found
+  from (select id
+          from (select id from customers
+                 where text_keys(coalesce(name, '') || ' ' || coalesce(email, '') || ' ' || coalesce(phone, '')) @> search_keys($1)
+                   and ($2::text is null or name ilike $2 or email ilike $2 or phone ilike $2)
+                union
+                select id from customers
+                 where text_keys(coalesce(name, '') || ' ' || coalesce(email, '') || ' ' || coalesce(phone, '')) @> search_keys($3)
+                   and phone like $4
+                union
+                select customer_id from customer_identifiers
+                 where text_keys(identifier_value) @> search_keys($1) and ($2::text is null or identifier_value ilike $2)
+                union
+                select customer_id from customer_identifiers
+                 where text_keys(identifier_value) @> search_keys($3) and identifier_value like $4
+                union
+                select customer_id from customer_names
+                 where text_keys(name) @> search_keys($1) and ($2::text is null or name ilike $2)) any_of_them
+         limit $6) found
   join customers cu on cu.id = found.id
   cross join lateral (select count(*) as conversations, max(last_message_at) as last_message_at,
                              (array_agg(c.id order by c.last_message_at desc))[1] as newest
                         from conversations c where c.customer_id = cu.id) t
- order by t.last_message_at desc nulls last, cu.id limit $3
+ order by t.last_message_at desc nulls last, cu.id limit $5

@@ -86,6 +86,11 @@ async def request_link(
 
 async def _ask(case: Case, channel: Provable, value: str, address: str) -> Done:
     connection = case.connection
+    if await connection.fetchval(_sql.joined_on_a_claim, case.conversation):
+        raise Conflict(
+            "Conversations were merged into this one that nothing proves to be one person's: a code would prove only one.",
+            remedy="Part them first.",
+        )
     known: Any = await connection.fetchrow(_sql.known, channel, value)
     here: Any = await connection.fetchrow(_sql.whose, case.conversation)
     if known and known["verified"] and here["verified"] and known["customer_id"] == here["customer_id"]:

@@ -4,6 +4,9 @@ select i.customer_id, i.verified from customer_identifiers i where i.identifier_
 -- name: whose
 select c.customer_id, c.verified from conversations c where c.id = $1
 
+-- name: joined_on_a_claim
+select not verified and exists (select from conversations i where i.merged_into = c.id) from conversations c where c.id = $1
+
 -- name: asked_lately
 select count(*) from link_codes
  where created_at > now() - interval '24 hours'

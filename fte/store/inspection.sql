@@ -9,8 +9,9 @@ limit 1
 
 -- name: facts
 select k.id as ticket_id, k.number as ticket_number, c.epoch, c.operator_id as holder, k.created_at, k.updated_at, k.resolved_at,
-       k.resolution, k.resolution_notes
+       k.resolution, k.resolution_notes, p.hours, p.deadlines
   from conversations c
+  cross join deadline_policy p
   join lateral (select * from tickets where conversation_id = c.id order by created_at desc limit 1) k on true
  where c.id = $1
 

@@ -23,6 +23,11 @@ async def listed(pool: Pool) -> ModesView:
     return ModesView(rules=[view for row in await pool.fetch(_sql.all) for view in _views(row)])
 
 
+async def config(pool: Pool, channel: Channel) -> Any:
+    """A channel's configuration, for the functions of fte.domain.modes."""
+    return await pool.fetchval(_sql.config, channel)
+
+
 async def configure(
     pool: Pool, key: str, operator: UUID, channel: Channel, category: Category | None, rule: Rule | None
 ) -> ModesView:
@@ -39,8 +44,8 @@ async def configure(
             if earlier["request_hash"] != fingerprint:
                 raise Conflict("This idempotency key was used for another request.", remedy="Use a new key.")
             return msgspec.convert(earlier["result"], ModesView)
-        config = modes.with_rule(row["config"], category, rule)
-        await connection.execute(_sql.set, channel, config)
+        changed = modes.with_rule(row["config"], category, rule)
+        await connection.execute(_sql.set, channel, changed)
         rows = await connection.fetch(_sql.all)
         done = ModesView(rules=[view for one in rows for view in _views(one)])
         was = modes.own_rules(row["config"]).get(category)

@@ -1,6 +1,9 @@
 -- name: all
 select channel, config from channel_configs order by array_position(array['email', 'whatsapp', 'web_form'], channel::text)
 
+-- name: config
+select config from channel_configs where channel = $1
+
 -- name: lock
 select config from channel_configs where channel = $1 for update
 

@@ -14,9 +14,9 @@ with answered as (
 select a.turn_id as id, a.conversation_id, t.channel, 1 as attempts, t.hint, c.verified, k.number, k.subject, k.category,
        k.priority, coalesce(c.name, case when c.verified then cu.name end) as name, null as handover, a.answered_seq,
        a.model, a.trace, a.input_tokens, a.output_tokens, a.latency_ms, a.created_at, a.reply, a.outcome, c.number as conversation,
-       coalesce((select jsonb_agg(jsonb_build_object('seq', h.seq, 'role', h.role, 'channel', h.channel,
+       coalesce((select jsonb_agg(jsonb_build_object('id', h.id, 'seq', h.seq, 'role', h.role, 'channel', h.channel,
                                                      'content', h.content, 'at', h.created_at) order by h.seq)
-                   from (select m.seq, m.role, m.channel, m.content, m.created_at
+                   from (select m.id, m.seq, m.role, m.channel, m.content, m.created_at
                            from messages m
                           where m.conversation_id = a.conversation_id and m.direction <> 'note' and m.seq < a.seq
                             and coalesce(m.delivery_status, '') not in ('superseded', 'cancelled')

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from fte.domain.errors import NotFound
 from fte.domain.ids import PUBLIC_ID_LENGTH, hashed
-from fte.domain.tickets import TicketStatus
+from fte.domain.tickets import Category, TicketStatus
 from fte.pg import queries
 from fte.pg.pool import Pool
 
+PAGE: Final = "page"
+"""In the envelope of what was written on a ticket's page: that ticket's id."""
 _sql = queries.load(__file__)
 
 
@@ -33,6 +35,7 @@ class TicketView:
     identifier: str
     status: TicketStatus
     subject: str
+    category: Category
     created_at: datetime
     last_updated: datetime
     messages: tuple[TicketMessage, ...]
@@ -56,6 +59,7 @@ async def by_public_id(pool: Pool, ticket_id: str) -> TicketView:
         row["identifier"],
         row["status"],
         row["subject"],
+        row["category"],
         row["created_at"],
         row["last_updated"],
         messages,

@@ -133,7 +133,9 @@ async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
         )
         rule = modes.rule_for(row["config"], outcome.category or claim.assignment.category)
         accepted = verdict is Verdict.ACCEPT
-        decision = modes.decide(rule, outcome, hinted=bool(row["hint"])) if accepted else None
+        decision = (
+            modes.decide(rule, outcome, hinted=bool(row["hint"]), shared=row["shared"]) if accepted else None
+        )
         if isinstance(decision, Held) and control.last_inbound_seq > claim.answers_seq:
             verdict, decision = Verdict.RERUN, None  # held, it would be out of date from the start
         elif isinstance(decision, Off):

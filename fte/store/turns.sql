@@ -52,7 +52,8 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
 -- Both rows are locked: of a row that is only joined, a statement that had to wait would show the old version.
 select c.owner, c.epoch, c.status, c.operator_id, c.last_seq, c.last_inbound_seq, c.answered_seq,
        t.lease_holder, t.attempts, t.state = 'running' as running, t.hint, now() as now,
-       (select g.config from channel_configs g where g.channel = t.channel) as config
+       (select g.config from channel_configs g where g.channel = t.channel) as config,
+       not c.verified and exists (select from conversations i where i.merged_into = c.id) as shared
   from conversations c
   join turns t on t.conversation_id = c.id
  where c.id = $1 and t.id = $2
@@ -64,10 +65,12 @@ insert into runs (id, turn_id, conversation_id, attempt, outcome, model, instruc
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: answer
+-- Of the time under the lock, not of the time before it: which tickets' pages show it depends on when they were merged.
 with said as (
     insert into messages (id, conversation_id, seq, channel, direction, role, content, run_id, tokens_used,
-                          latency_ms, tool_calls, delivery_status, answered_before)
-    select $1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10, c.answered_seq from conversations c where c.id = $2
+                          latency_ms, tool_calls, delivery_status, answered_before, created_at)
+    select $1, $2, $3, $4, 'outbound', 'agent', $5, $6, $7, $8, $9, $10, c.answered_seq, clock_timestamp()
+      from conversations c where c.id = $2
 ), delivery as (
     insert into replies (id, message_id, conversation_id, turn_id, part, epoch, state, channel, body)
     select r.id, $1, $2, $11, r.ordinal - 1, $12, $10, $4, r.body

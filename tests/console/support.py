@@ -74,6 +74,7 @@ class Desk:
         self.team: list[wire.MemberView] = []
         self.colleagues = [self.operator, wire.OperatorView(id=number(2), name="Sam", role="agent")]
         self.canned: list[wire.CannedReply] = []
+        self.verified = True
         self.company = "Acme"
         self.tickets: dict[UUID, wire.TicketView] = {}
         self.metrics = some_metrics()
@@ -486,7 +487,7 @@ class Desk:
         view = ConversationView(
             item=talk.item,
             epoch=talk.epoch,
-            verified=True,
+            verified=self.verified,
             customer_id=number(1),
             customer_email=talk.email,
             customer_phone=None,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fte import wire
@@ -95,6 +96,22 @@ async def test_merging_is_asked_for_and_undone(desk: Desk, state_dir: Path) -> N
     assert asked(desk) == [("merge_in", {"other": other}), ("part", {})]
 
 
+async def test_merging_what_nothing_proves_says_who_reads_the_answers(desk: Desk, state_dir: Path) -> None:
+    key, other = desk.add(1, owner="human", operator="Dana"), desk.add(2)
+    known(desk, key, other)
+    desk.verified = False
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("M")
+        await chosen(here, ChoiceScreen, "enter")
+        await here.shows("wait for your approval")
+        await chosen(here, ConfirmScreen, "ctrl+j")
+        await here.shows("with #2, unproven")
+        await here.press("r")
+        await here.shows("also on the page of #2")
+    assert asked(desk) == [("merge_in", {"other": other})]
+
+
 async def test_how_it_ended_is_said_when_resolving(desk: Desk, state_dir: Path) -> None:
     key = desk.add(1, owner="human", operator="Dana")
     async with session(desk, state_dir) as here:
@@ -145,6 +162,10 @@ def test_the_filter_knows_tags_priorities_and_categories() -> None:
         ("tag:vip", [vip]),
         ("!tag:vip", [plain]),
         ("tag:vi", []),
+        ("#vip", [vip]),
+        ("!#vip", [plain]),
+        ("high !#vip", []),
+        ("#1", [vip]),
         ("late high", [vip]),
         ("bug", [plain]),
     ):
@@ -290,6 +311,26 @@ async def test_one_steps_through_a_life(desk: Desk, state_dir: Path) -> None:
         await here.shows("reply.queued")
         await here.press("escape")
         await here.until(lambda: isinstance(here.app.screen, ConversationScreen))
+
+
+async def test_one_sees_what_was_due_at_each_moment(desk: Desk, state_dir: Path) -> None:
+    key = desk.escalated(1042, channel="web_form")
+    desk.say(key, "I see both payments.", "agent", quietly=True)
+    desk.say(key, "Then give it back.", quietly=True)
+    ticket = a_life(desk, key)
+    goals = "low first 30m next 1h; medium first 30m next 1h; high first 30m next 1h"
+    desk.tickets[key] = msgspec.structs.replace(ticket, hours="", deadlines=goals)
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("I", "home")
+        await here.shows("Deadlines then  always open")
+        await here.shows("◷ First response in 30m")
+        await here.shows("◷ Resolution in")
+        await here.press("right", "right", "right", "right")
+        await here.shows("‖ the customer is to write, the resolution's clock stands still")
+        await here.press("end")
+        await here.shows("◷ Next response in 49m")
+        await here.shows("it stood still for")
 
 
 async def test_while_one_looks_back_nothing_moves(desk: Desk, state_dir: Path) -> None:

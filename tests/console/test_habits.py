@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fte.console import editor
@@ -44,11 +45,14 @@ async def test_marked_rows_are_resolved_and_each_ones_outcome_is_told(desk: Desk
         await here.press("e")
         await here.shows("Resolve 3 conversations: #")
         await here.write("spam")
+        await here.press("f2")
         await here.press("ctrl+j")
         await here.shows("Resolving: 2 done, 1 not done")
         await here.shows("✗ not done  #3 Customer 3: Sam holds it")
         await here.shows("✓ done      #1 Customer 1")
-        assert [(action, asked.reason) for action, asked in desk.performed] == [("resolve", "spam")] * 2
+        assert [(action, asked.reason, asked.resolution) for action, asked in desk.performed] == [
+            ("resolve", "spam", "no_answer_needed")
+        ] * 2
         await here.press("escape")
         await here.hides("marked")
         await there(here, 1)
@@ -314,3 +318,27 @@ async def test_the_bell_can_be_switched_off(
         desk.escalate(key)
         await here.says("#1 needs a person")
         assert bool(rung) is not silent
+
+
+async def test_a_notice_that_stands_there_is_not_said_again(desk: Desk, state_dir: Path) -> None:
+    desk.operator = msgspec.structs.replace(desk.operator, role="observer")
+    key = desk.add(1)
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("r", "r", "n", "r")
+        await here.says("may only read")
+        assert sum("may only read" in words for words in here.notices()) == 1
+
+
+async def test_marks_are_told_in_the_queue_alone_so_that_the_way_back_fits(
+    desk: Desk, state_dir: Path
+) -> None:
+    mine(desk, 1, 2)
+    key = desk.add(3)
+    async with session(desk, state_dir) as here:
+        await there(here, 3)
+        await here.press("asterisk")
+        await here.shows("* 3 marked")
+        await here.open(key)
+        await here.shows("open: 3  ● 2 mine  › #3")
+        assert "marked" not in here.text()

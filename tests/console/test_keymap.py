@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fte.cli.console import own_keys
 from fte.console import keys
 from fte.console.keymap import load
 from fte.console.screens.help import HelpScreen
@@ -17,6 +18,17 @@ def write(folder: Path, text: str) -> Path:
     file = folder / "keys.toml"
     file.write_text(text)
     return file
+
+
+def test_the_users_own_keys_are_found_where_every_console_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert own_keys() == {}
+    (tmp_path / "fte").mkdir()
+    write(tmp_path / "fte", 'trace = "f6"')
+    assert own_keys() == {"trace": ("f6",)}
+    assert own_keys(write(tmp_path, 'trace = "B"')) == {"trace": ("B",)}
 
 
 def test_keys_are_read(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def test_a_row_belongs_to_a_view_exactly_when_the_daemon_says_so(view: str) -> N
         ("ADA invoice", [1]),
         ("!ada", [2]),
         ("!", [1, 2]),
+        ("invoice !ada", [2]),
+        ("!ada !bo", []),
         ("#2", [2]),
         ("web form", [2]),
         ("nothing", []),

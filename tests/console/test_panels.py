@@ -1,7 +1,10 @@
 """The screens beside the queue: metrics, channels and dead letters, customers, knowledge."""
 
+import textwrap
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -13,7 +16,7 @@ from fte.console.screens.queue import QueueScreen
 from fte.console.screens.search import CustomersScreen, KnowledgeScreen
 from fte.domain.events import METRICS
 from fte.domain.ids import new_id
-from fte.wire import Envelope, TeachRequest
+from fte.wire import ConsumerLag, Envelope, TeachRequest
 from tests.console.session import session
 from tests.console.support import (
     START,
@@ -62,12 +65,33 @@ def test_the_metrics_fit_80_by_24() -> None:
         text = "".join(
             part if isinstance(part, str) else part[0] for part in overview_words.metrics(view, series, START)
         )
-        lines = text.splitlines()
-        assert len(lines) <= 20
-        assert max(map(len, lines[:-1])) <= 77, max(lines[:-1], key=len)
+        head, waiting, *lines = text.splitlines()
+        assert len(lines) + len(textwrap.wrap(waiting, 76)) <= 20
+        assert max(map(len, [head, *lines])) <= 77, max(lines, key=len)
 
 
 # ---------------------------------------------------------------- metrics
+
+
+@pytest.mark.parametrize(
+    ("bus", "lag", "words"),
+    [
+        (None, None, ""),
+        ("log", None, "Consumer lag: none, there is no Kafka: consumers read the log itself"),
+        ("kafka", None, "Consumer lag: ? not known, Kafka does not answer"),
+        ("kafka", {"a": 0}, "Consumer lag: 0, all events are handled"),
+        ("kafka", {"a": 3, "b": 1_200}, "1,200 events"),
+    ],
+)
+def test_it_is_told_how_far_consumers_are_behind(bus: Any, lag: Any, words: str) -> None:
+    behind = lag and [ConsumerLag(group="g", topic=topic, events=n) for topic, n in lag.items()]
+    view = msgspec.structs.replace(some_metrics(), bus=bus, lag=behind)
+    parts = overview_words.metrics(view, view.series[0], START)
+    text = "".join(part if isinstance(part, str) else part[0] for part in parts)
+    assert words in text
+    assert ("Consumer lag" in text) is (bus is not None)
+    if lag and len(lag) > 1:
+        assert text.index("1,200 events") < text.index("3 events")
 
 
 async def test_metrics_are_a_key_away_and_live(desk: Desk, state_dir: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -34,13 +35,13 @@ class Backend:
 
 @contextlib.asynccontextmanager
 async def backend(
-    pool: Pool, hints: Hints, bus: Bus | None = None, undo: float = 0.0
+    pool: Pool, hints: Hints, bus: Bus | None = None, undo: float = 0.0, lag: Any = None
 ) -> AsyncIterator[Backend]:
     stop = asyncio.Event()
     listening = bind("127.0.0.1", 0)
     api = OperatorApi(pool, hints.ring, undo)
     stream = Stream(api, bus or LogBus(pool, hints), stop)
-    overview = Overview(api, hints)
+    overview = Overview(api, hints, lag=lag)
     app = application(
         [
             *api.routes(),

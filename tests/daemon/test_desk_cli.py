@@ -93,6 +93,25 @@ async def test_refusals_are_plain(daemon: Backend, tmp_path: Path) -> None:
         assert (await sam.run(*words)).exit_code == 2
 
 
+async def test_putting_aside_and_bringing_back(daemon: Backend, tmp_path: Path) -> None:
+    await receive(daemon.pool)
+    sam = await shell(daemon, tmp_path)
+    await sam.does("conversations", "take", "1")
+    assert "#1 is put aside until 20" in await sam.does("conversations", "snooze", "1", "tomorrow", "9:00")
+    assert await sam.does("tickets", "list") == "No ticket.\n"
+    assert "#1 " in await sam.does("tickets", "list", "--view", "snoozed")
+    assert "Put aside until" in await sam.does("conversations", "list", "--view", "snoozed")
+    assert "#1 is back in the queue." in await sam.does("conversations", "wake", "1")
+    assert "not put aside" in await sam.refuses("conversations", "wake", "1")
+    for never in ("when\x1b[31m ready", "2099-01-01", "2001-01-01"):
+        refused = await sam.run("conversations", "snooze", "1", never)
+        assert (refused.exit_code, "UNTIL" in refused.output, "\x1b[31m" in refused.output) == (
+            2,
+            True,
+            False,
+        )
+
+
 async def test_assigning_and_merging(daemon: Backend, tmp_path: Path) -> None:
     await mail(daemon.pool, "vera@gmail.com")
     await later(daemon.pool, "25 hours")

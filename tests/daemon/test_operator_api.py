@@ -27,6 +27,7 @@ ELSEWHERE = {
     "regenerate",
     "duty",
     "canned",
+    "teach",
     "configure",
     "dead_letters",
     "merge",

@@ -1,12 +1,16 @@
 """How things are, over HTTP: metrics, channels, dead letters, customers, knowledge."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 import pytest
 
 from fte.bus import dead_letters
+from fte.bus.lag import lag
+from fte.domain.errors import Unavailable
 from fte.domain.events import METRICS
 from fte.domain.ids import new_id
 from fte.domain.measurements import Measurement
@@ -16,6 +20,7 @@ from fte.pg.pool import Pool
 from fte.store import agent_metrics, channel_health
 from fte.wire import (
     ChannelsView,
+    ConsumerLag,
     CustomerHits,
     Envelope,
     KnowledgeHits,
@@ -26,9 +31,11 @@ from fte.wire import (
     SuggestionsPage,
     decode,
 )
+from tests.bus.contract import TOPIC, announce, consuming
+from tests.bus.support_kafka import carried, own_cluster
 from tests.daemon.support import Backend, backend
 from tests.store.test_suggestions import taught
-from tests.support import receive
+from tests.support import receive, until
 
 
 @pytest.fixture
@@ -68,6 +75,45 @@ async def test_nothing_is_told_without_a_token(daemon: Backend, path: str) -> No
 # ---------------------------------------------------------------- metrics
 
 
+async def test_how_far_the_consumers_of_kafka_are_behind_is_told(
+    kafka: str, pool: Pool, hints: Hints
+) -> None:
+    cluster, free, handled = own_cluster(kafka), asyncio.Event(), 0
+
+    async def handler(_: Envelope) -> None:
+        nonlocal handled
+        if handled:
+            await free.wait()
+        handled += 1
+
+    async with (
+        backend(pool, hints, lag=partial(lag, cluster, ("g",))) as running,
+        await running.client() as sam,
+    ):
+
+        async def told() -> tuple[str | None, list[ConsumerLag] | None]:
+            view = decode((await sam.get("/operator/metrics")).content, MetricsView)
+            return view.bus, view.lag
+
+        async def behind(count: int) -> bool:
+            return await told() == ("kafka", [ConsumerLag(group="g", topic=TOPIC, events=count)])
+
+        await announce(pool, hints, "a", 1, 2, 3)
+        async with carried(cluster, pool, hints) as carrying, consuming(carrying.bus, handler):
+            await until(lambda: behind(2))
+            free.set()
+            await until(lambda: behind(0))
+
+
+async def test_metrics_are_told_while_the_cluster_is_away(pool: Pool, hints: Hints) -> None:
+    async def away() -> dict[tuple[str, str], int]:
+        raise Unavailable
+
+    async with backend(pool, hints, lag=away) as running, await running.client() as sam:
+        view = decode((await sam.get("/operator/metrics")).content, MetricsView)
+    assert (view.bus, view.lag) == ("kafka", None)
+
+
 async def test_metrics_add_up_by_channel_and_over_time(daemon: Backend, sam: httpx.AsyncClient) -> None:
     await receive(daemon.pool)
     await receive(daemon.pool, "This is a disgrace, I am furious!")
@@ -94,6 +140,7 @@ async def test_metrics_add_up_by_channel_and_over_time(daemon: Backend, sam: htt
     assert series["whatsapp"].p95_all is None
     assert series["all"].sentiment_all is not None
     assert view.backlog.owed == 2
+    assert (view.bus, view.lag) == ("log", None)
     day = decode((await sam.get("/operator/metrics?span=24h")).content, MetricsView)
     assert len(day.series[0].turns) == 48
     assert day.series[0].reasons == {"anger": 2, "price": 1}

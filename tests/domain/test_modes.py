@@ -15,6 +15,7 @@ from fte.domain.modes import (
     decide,
     own_rules,
     rule_for,
+    who_answers,
     with_rule,
 )
 from fte.domain.turns import Escalation, Outcome, Passage, Trace
@@ -62,6 +63,16 @@ def test_rules_are_set_and_taken_away_without_touching_the_rest() -> None:
     assert config["other"] == 1
 
 
+def test_who_answers_first_is_said_only_where_it_is_certain() -> None:
+    assert who_answers({}, None) == "ai"
+    mixed = {"modes": {"*": {"mode": "auto"}, "billing": {"mode": "off"}}}
+    assert who_answers(mixed, None) == "either"
+    assert (who_answers(mixed, "billing"), who_answers(mixed, "general")) == ("people", "ai")
+    assert who_answers({"modes": {"*": {"mode": "draft"}}}, None) == "checked"
+    assert who_answers({"modes": {"*": {"mode": "auto", "below": 0.6}}}, "general") == "either"
+    assert who_answers({"modes": "nonsense"}, None) == "checked"
+
+
 def test_what_becomes_of_an_answer() -> None:
     answer = Outcome("A", trace(0.5))
     handed_over = Outcome("A person", trace(0.5), Escalation("anger", "high", "?"))
@@ -70,5 +81,6 @@ def test_what_becomes_of_an_answer() -> None:
     assert decide(Rule("auto", 0.51), answer, hinted=False) == Held("low_confidence", 0.5, 0.51)
     assert decide(Rule("draft"), answer, hinted=False) == Held("mode", 0.5)
     assert decide(Rule(), answer, hinted=True) == Held("regenerated", 0.5)
+    assert decide(Rule(), answer, hinted=False, shared=True) == Held("mode", 0.5)
     assert decide(Rule("draft"), handed_over, hinted=False) is None
     assert decide(Rule("off"), handed_over, hinted=True) == Off()

@@ -11,7 +11,16 @@ from fte.domain.errors import Conflict, NotFound, Refused, Rejected
 from fte.domain.ids import new_id
 from fte.domain.turns import Outcome, Trace, Verdict
 from fte.pg.pool import Pool
-from fte.store import control, conversation_merges, conversations, merges, replies, tickets, turns
+from fte.store import (
+    control,
+    conversation_merges,
+    conversations,
+    identity,
+    merges,
+    replies,
+    tickets,
+    turns,
+)
 from fte.store.intake import Received
 from tests.identity.support import chat, form, later, mail, owner
 from tests.support import SECRET, hire, seeing, until
@@ -298,3 +307,100 @@ async def test_nobody_is_lost_from_the_queue_by_a_merge(pool: Pool) -> None:
     await control.take_over(pool, key(), newer.conversation, sam)
     with pytest.raises(Conflict, match="with people"):
         await merge(pool, older, newer, sam)
+
+
+async def on_page(pool: Pool, ticket: Received, body: str) -> Received:
+    """What somebody writes on the page of a ticket, as the route hands it to intake."""
+    envelope = {tickets.PAGE: str(ticket.ticket)}
+    return await form(pool, ADDRESS, body, into_ticket=ticket.ticket, envelope=envelope)
+
+
+async def two_forms(pool: Pool) -> tuple[Received, Received]:
+    """Two conversations of one address that was typed into the form, both answered by the AI."""
+    older, newer = await form(pool, ADDRESS, "the old one"), await form(pool, "VERA@gmail.com", "the new one")
+    await answer(pool)
+    assert older.conversation != newer.conversation
+    return older, newer
+
+
+async def said_on(pool: Pool, ticket: Received) -> list[str]:
+    return [message.content for message in (await tickets.by_public_id(pool, ticket.ticket_id)).messages]
+
+
+async def test_two_claims_of_one_address_become_one_and_two_again(pool: Pool) -> None:
+    older, newer = await two_forms(pool)
+    sam = await hire(pool, "Sam")
+    before = await state(pool, newer.conversation)
+    await merge(pool, older, newer, sam)
+    written = await on_page(pool, newer, "on the new page")
+    assert (written.conversation, written.ticket_id) == (older.conversation, newer.ticket_id)
+    await part(pool, newer, sam)
+    assert await state(pool, newer.conversation) == before
+    assert (await on_page(pool, newer, "alone again")).conversation == newer.conversation
+    assert "on the new page" in await said_on(pool, newer)
+
+
+async def test_pages_of_claims_made_one_show_what_we_say_and_nothing_another_page_was_told(
+    pool: Pool,
+) -> None:
+    older, newer = await two_forms(pool)
+    sam = await hire(pool, "Sam")
+    await control.take_over(pool, key(), older.conversation, sam)
+    epoch = await pool.fetchval("select epoch from conversations where id = $1", older.conversation)
+    await control.reply(pool, key(), older.conversation, seeing(sam, 99, epoch), "Before they were one.")
+    await merge(pool, older, newer, sam)
+    await on_page(pool, older, "told on the old page")
+    await on_page(pool, newer, "told on the new page")
+    await control.reply(pool, key(), older.conversation, seeing(sam, 99, epoch), "Said to both.")
+    await pool.execute("update messages set delivery_status = 'sent' where delivery_status = 'queued'")
+    old, new = await said_on(pool, older), await said_on(pool, newer)
+    assert old == [
+        "the old one",
+        "An answer.",
+        "Before they were one.",
+        "told on the old page",
+        "Said to both.",
+    ]
+    assert new == ["the new one", "An answer.", "told on the new page", "Said to both."]
+    await part(pool, newer, sam)
+    await control.reply(pool, key(), older.conversation, seeing(sam, 99, epoch), "To the old one alone.")
+    await pool.execute("update messages set delivery_status = 'sent' where delivery_status = 'queued'")
+    assert await said_on(pool, newer) == new
+    assert await said_on(pool, older) == [*old, "To the old one alone."]
+
+
+async def test_nothing_the_ai_writes_goes_to_pages_nobody_proved_to_be_one_persons_unread(pool: Pool) -> None:
+    older, newer = await two_forms(pool)
+    sam = await hire(pool, "Sam")
+    await merge(pool, older, newer, sam)
+    await on_page(pool, newer, "What did I write last time?")
+    await answer(pool)
+    assert (await said_on(pool, newer))[-1] == "What did I write last time?"
+    assert await pool.fetchval("select state from drafts") == "pending"
+    await part(pool, newer, sam)
+    await on_page(pool, older, "And now?")
+    await answer(pool)
+    assert (await said_on(pool, older))[-1] == "An answer."
+
+
+async def test_a_claim_is_one_with_nothing_but_a_claim_of_its_own_address(pool: Pool) -> None:
+    older, newer = await two_forms(pool)
+    lead = await hire(pool, "Lea", "lead")
+    other = await form(pool, "vera@example.org", "another address")
+    proven = await mail(pool, ADDRESS, "proven")
+    await answer(pool)
+    with pytest.raises(Conflict, match="Nothing proves who wrote"):
+        await merge(pool, older, proven, lead)
+    await merges.merge(pool, key(), await owner(pool, older), await owner(pool, other), lead)
+    with pytest.raises(Conflict, match="two addresses"):
+        await merge(pool, older, other, lead)
+    epoch = await pool.fetchval("select epoch from conversations where id = $1", newer.conversation)
+    await identity.request_link(pool, key(), newer.conversation, seeing(lead, 99, epoch), "email", ADDRESS)
+    with pytest.raises(Conflict, match="code is on its way"):
+        await merge(pool, older, newer, lead)
+    await pool.execute("update link_codes set expires_at = now()")
+    await merge(pool, older, newer, lead)
+    with pytest.raises(Conflict, match="prove only one"):
+        await identity.request_link(
+            pool, key(), older.conversation, seeing(lead, 99, epoch), "email", ADDRESS
+        )

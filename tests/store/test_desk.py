@@ -43,6 +43,8 @@ async def test_tags_are_set_and_found(pool: Pool) -> None:
         "Bo"
     ]
     assert (await conversations.queue(pool, sam.id, search="ada tag:vip")).items == []
+    assert [i.customer for i in (await conversations.queue(pool, sam.id, search="#VIP bo")).items] == ["Bo"]
+    assert [i.number for i in (await conversations.queue(pool, sam.id, search="#1")).items] == [1]
     await desk.set_priority(pool, key(), other, sam, "high")
     assert [i.customer for i in (await conversations.queue(pool, sam.id, search="high")).items] == ["Bo"]
     with pytest.raises(Rejected):

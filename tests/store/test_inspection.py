@@ -12,6 +12,7 @@ import pytest
 from fte.domain.errors import FteError, NotFound
 from fte.domain.history import Happening, Labels, Said, State, knew, life, project
 from fte.domain.ids import new_id
+from fte.domain.timing import timing
 from fte.domain.turns import Escalation, Outcome, Passage, Trace
 from fte.pg.pool import Pool
 from fte.store import control, conversation_merges, desk, inspection, presence, replies, turns
@@ -58,6 +59,30 @@ async def assert_the_same(pool: Pool, conversation: UUID) -> None:
     assert state.delivery == live, [(e.type, e.payload.get("state")) for e in view.events]
 
 
+async def assert_the_same_clocks(pool: Pool, conversation: UUID) -> None:
+    """What the events say of the clocks, and what the database noted as it happened, but for a transaction's length."""
+    view = await inspection.one(pool, conversation)
+    row: Any = await pool.fetchrow(
+        "select c.status = 'resolved' as resolved, waiting_since, answered_at, resolution_from, snoozed_until,"
+        " paused_at is not null or waiting_since is null as resting, paused_for, array(select upper(p) - lower(p)"
+        " from unnest(pauses) p) as pauses from conversations c where id = $1",
+        conversation,
+    )
+    happenings, said, _ = told(view)
+    timed = timing(happenings, said, len(happenings) - 1)
+    assert timed is not None
+    names = [(event.type, event.payload.get("state")) for event in view.events]
+    facts = timed.facts("medium")
+    assert (facts.resolved, facts.resting) == (row["resolved"], row["resting"]), names
+    rested = sum((end - start for start, end in facts.pauses), timedelta())
+    assert abs(rested - sum(row["pauses"], row["paused_for"])) < timedelta(seconds=1), names
+    for name in ("waiting_since", "answered_at", "resolution_from"):
+        rebuilt_, noted = getattr(facts, name), row[name]
+        assert (rebuilt_ is None) is (noted is None), (name, names)
+        assert rebuilt_ is None or abs(rebuilt_ - noted) < timedelta(seconds=1), (name, names)
+    assert (timed.snoozed_until is None) is (row["snoozed_until"] is None), names
+
+
 class Life:
     """Two conversations of one customer, to which things happen by chance."""
 
@@ -91,6 +116,20 @@ class Life:
     async def do_write(self, talk: Any, actor: Any) -> None:
         await mail(self.pool, ADDRESS, "more", into_ticket=talk.ticket)
 
+    async def do_wait(self, talk: Any, actor: Any) -> None:
+        """An hour passes, for all that is there."""
+        async with self.pool.transaction() as connection:
+            await connection.execute("set local session_replication_role = replica")
+            await connection.execute("update messages set created_at = created_at - interval '1 hour'")
+            await connection.execute("update log set at = at - interval '1 hour'")
+            await connection.execute(
+                "update conversations set waiting_since = waiting_since - interval '1 hour',"
+                " answered_at = answered_at - interval '1 hour', paused_at = paused_at - interval '1 hour',"
+                " resolution_from = resolution_from - interval '1 hour',"
+                " pauses = coalesce((select range_agg(tstzrange(lower(p) - interval '1 hour',"
+                " upper(p) - interval '1 hour')) from unnest(pauses) p), '{}')"
+            )
+
     async def do_react(self, talk: Any, actor: Any) -> None:
         await mail(self.pool, ADDRESS, "+1", into_ticket=talk.ticket, suppress="a reaction")
 
@@ -120,6 +159,10 @@ class Life:
 
     async def do_resolve(self, talk: Any, actor: Any) -> None:
         await control.resolve(self.pool, key(), talk.conversation, actor, "done")
+
+    async def do_snooze(self, talk: Any, actor: Any) -> None:
+        until = datetime.now(UTC) + timedelta(hours=1) if self.dice.random() < 0.7 else None
+        await control.snooze(self.pool, key(), talk.conversation, actor, until)
 
     async def do_send_again(self, talk: Any, actor: Any) -> None:
         await control.send_again(self.pool, key(), talk.conversation, actor)
@@ -176,6 +219,28 @@ async def test_all_events_together_make_the_row(pool: Pool, seed: int) -> None:
         await lived.step()
     for talk in lived.talks:
         await assert_the_same(pool, talk.conversation)
+        await assert_the_same_clocks(pool, talk.conversation)
+
+
+async def test_the_clock_stood_still_while_it_was_put_aside(pool: Pool) -> None:
+    lived = Life(pool, random.Random(1))
+    first = await receive(pool, "one")
+    sam = await hire(pool, "Sam")
+    await control.take_over(pool, key(), first.conversation, sam)
+    held = seeing(sam, 1, 1)
+    await control.snooze(pool, key(), first.conversation, held, datetime.now(UTC) + timedelta(hours=9))
+    await lived.do_wait(None, None)
+    await control.snooze(pool, key(), first.conversation, held, None)
+    await lived.do_wait(None, None)
+    await assert_the_same_clocks(pool, first.conversation)
+    view = await inspection.one(pool, first.conversation)
+    happenings, said, _ = told(view)
+    timed = timing(happenings, said, len(happenings) - 1)
+    assert timed is not None
+    [(since, until_)] = timed.pauses
+    assert timedelta(minutes=59) < until_ - since < timedelta(minutes=61)
+    then = timing(happenings, said, len(happenings) - 2)
+    assert then is not None and then.resting_since is not None and then.snoozed_until is not None
 
 
 async def test_a_moment_in_between_shows_what_was_then(pool: Pool) -> None:

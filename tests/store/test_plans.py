@@ -18,6 +18,7 @@ from fte.store import (
     claims,
     control,
     conversations,
+    customers,
     deadlines,
     inspection,
     operators,
@@ -165,6 +166,16 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
             (A_CONVERSATION, new_id(), AN_OPERATOR, 1, "escalated"),
             {"conversations_pkey", "turns_open", MESSAGE_INDEX, "replies_part"},
         ),
+        "search customers": (
+            customers._sql.search,
+            ("Customer 77", "%Customer 77%", None, None, 51, 2_000),
+            {"customers_keys", "customer_identifiers_keys"},
+        ),
+        "search customers by number": (
+            customers._sql.search,
+            ("0151 2345", "%0151 2345%", "1512345", "%1512345%", 51, 2_000),
+            {"customers_keys", "customer_identifiers_keys"},
+        ),
         "pick open": (pick, ("open", AN_OPERATOR, None, 200, []), {due, people, recent}),
         "pick resolved": (pick, ("resolved", AN_OPERATOR, None, 200, []), {resolved}),
         "pick mine": (pick, ("mine", AN_OPERATOR, None, 200, []), {due, held}),
@@ -251,6 +262,7 @@ async def test_a_screen_reads_no_growing_table_from_end_to_end(filled: Pool) -> 
         for view in conversations.VIEWS:
             await conversations.queue(filled, AN_OPERATOR, view)
         await conversations.one(filled, A_CONVERSATION)
+        assert (await customers.search(filled, "customer 77")).customers
         _, cursor = await log.read(filled, ["fte.conversations"], cursor)
     assert await reads(filled) == before
 

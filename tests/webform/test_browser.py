@@ -165,6 +165,27 @@ async def test_the_answer_appears_by_itself_and_nothing_typed_is_lost(site: Site
     assert await site.pool.fetchval("select count(*) from conversations") == 1
 
 
+@pytest.mark.parametrize(
+    ("mode", "lead", "next_", "asks"),
+    [
+        ("draft", "reads it before you get it", "a member of our team reads it", 1),
+        ("off", "A member of our team answers you.", "A member of our team will read your message.", 0),
+    ],
+)
+async def test_the_pages_say_who_answers(site: Site, mode: str, lead: str, next_: str, asks: int) -> None:
+    await site.pool.execute(
+        "update channel_configs set config = $1 where channel = 'web_form'", {"modes": {"*": {"mode": mode}}}
+    )
+    page = await site.page()
+    await page.goto(f"{site.url}/support")
+    await expect(page.locator(".lead")).to_contain_text(lead)
+    await expect(page.locator("body")).not_to_contain_text("answers first")
+    await submitted(site, page)
+    await expect(page.locator("#state-words")).to_contain_text(next_)
+    await expect(page.locator("body")).not_to_contain_text("answers first")
+    await expect(page.get_by_role("button", name="Ask for a person")).to_have_count(asks)
+
+
 async def test_a_person_can_be_asked_for(site: Site) -> None:
     page = await site.page()
     await submitted(site, page)

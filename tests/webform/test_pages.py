@@ -1,8 +1,10 @@
 """Nothing a person types can become markup, and every field is labelled."""
 
+import dataclasses
+import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from fte.channels.web_form.markup import fill
 from fte.channels.web_form.origins import Origins
 from fte.channels.web_form.page import Site, Trouble
 from fte.domain.errors import Rejected
+from fte.domain.modes import Answers
 from fte.domain.tickets import CATEGORIES, PRIORITIES, TICKET_STATUSES
 from fte.store.tickets import TicketMessage
 
@@ -123,7 +126,16 @@ def test_nothing_is_inline_that_the_policy_forbids() -> None:
 def test_every_category_priority_and_status_has_words() -> None:
     assert tuple(page.CATEGORY_WORDS) == CATEGORIES
     assert tuple(page.PRIORITY_WORDS) == PRIORITIES
-    assert set(ticket_page.NEXT_WORDS) == set(TICKET_STATUSES)
+    for answers in get_args(Answers):
+        assert all(ticket_page.next_words(status, answers) for status in TICKET_STATUSES)
+
+
+def test_nothing_is_said_of_the_ai_where_people_answer() -> None:
+    site = dataclasses.replace(SITE, answers="people")
+    words = [page.form_page(site, "", {}), *(ticket_page.next_words(s, "people") for s in TICKET_STATUSES)]
+    assert not [text for text in words if re.search(r"\bAI\b|assistant|within a minute", text)]
+    for answers in ("checked", "either"):
+        assert "within a minute" not in page.form_page(dataclasses.replace(SITE, answers=answers), "", {})
 
 
 def test_templates_escape_all_but_markup() -> None:

@@ -19,6 +19,8 @@ from fte.domain.ids import PUBLIC_ID_LENGTH
 from fte.domain.tickets import STATUS_WORDS
 from fte.pg.pool import Pool
 from fte.settings import Settings
+from fte.store import control, conversation_merges
+from tests.support import hire, seeing
 from tests.support_webform import BROWSER, Stack, answer, application, stack, valid
 
 JSON = {"Content-Type": "application/json"}
@@ -598,3 +600,68 @@ def refused_text(answer: httpx.Response, status: int) -> str:
 def test_urlencoded_bodies_are_what_browsers_send() -> None:
     body = urlencode(valid(message="ä\r\n&=")).encode()
     assert bodies._urlencoded(body)["message"] == "ä\r\n&="
+
+
+async def test_pages_of_merged_tickets_go_on_and_show_nothing_of_each_other(site: Stack) -> None:
+    kept, merged = (
+        await site.submit(message="Where is my parcel?"),
+        await site.submit(message="Parcel again!"),
+    )
+    sam = await hire(site.pool, "Sam")
+    first, second = [
+        row["id"] for row in await site.pool.fetch("select id from conversations order by number")
+    ]
+    await control.take_over(site.pool, "take", first, seeing(sam, 9))
+    holding = seeing(sam, 9, 1)
+    assert await site.pool.fetchval("select epoch from conversations where id = $1", first) == holding.epoch
+    await conversation_merges.merge_in(site.pool, "merge", first, holding, second)
+    for ticket, text in ((kept, "my street is Elm Road"), (merged, "my phone is 555 123")):
+        written = await site.client.post(f"/support/ticket/{ticket}/messages", json={"message": text})
+        assert (written.status_code, written.json()["ticket_id"]) == (200, ticket)
+    await control.reply(site.pool, "say", first, holding, "It comes on Monday.")
+    shown = {}
+    for ticket in (kept, merged):
+        view = (await site.client.get(f"/support/ticket/{ticket}")).json()
+        assert view["status"] == "waiting_customer"
+        shown[ticket] = [message["content"] for message in view["messages"]]
+        page = await site.client.get(f"/support/ticket/{ticket}", headers=BROWSER)
+        assert page.status_code == 200
+        assert ("Elm Road" in page.text, "555 123" in page.text) == (ticket == kept, ticket == merged)
+    assert shown[kept] == ["Where is my parcel?", "my street is Elm Road", "It comes on Monday."]
+    assert shown[merged] == ["Parcel again!", "my phone is 555 123", "It comes on Monday."]
+
+
+async def ruled(site: Stack, mode: str, category: str = "*") -> None:
+    await site.pool.execute(
+        "update channel_configs set config = $1 where channel = 'web_form'",
+        {"modes": {category: {"mode": mode}}},
+    )
+    site.clock.forward(support.RULES_SECONDS)
+
+
+async def test_who_answers_is_promised_as_the_rules_are_now(site: Stack) -> None:
+    async def told(**changes: Any) -> tuple[str, str]:
+        said = (await site.client.post("/support/submit", json=valid(**changes))).json()
+        return said["message"], said["estimated_response_time"]
+
+    ticket = await site.submit()
+    first = await site.client.get(f"/support/ticket/{ticket}", headers=BROWSER)
+    assert "our AI assistant answers first" in (await told())[0]
+    await ruled(site, "off", "billing")
+    assert await told() == (support.THANKS["people"], "As soon as a person of our team is free.")
+    assert "our AI assistant answers first" in (await told(category="general"))[0]
+    assert "Our AI assistant or a member of our team" in (await site.client.get("/support")).text
+    again = await site.client.get(
+        f"/support/ticket/{ticket}", headers=BROWSER | {"If-None-Match": first.headers["etag"]}
+    )
+    assert again.status_code == 200
+    assert "A member of our team will read your message." in again.text
+    await ruled(site, "draft")
+    assert await told() == (support.THANKS["checked"], "As soon as a person of our team is free.")
+
+
+async def test_the_form_is_shown_while_nobody_knows_who_answers(site: Stack) -> None:
+    await site.pool.close()
+    page = await site.client.get("/support")
+    assert page.status_code == 200
+    assert "within a minute" not in page.text

@@ -6,6 +6,7 @@ from typing import Any, Final, LiteralString
 
 from fte.channels.web_form.markup import NOTHING, Html, fill, join
 from fte.channels.web_form.parse import HONEYPOT, MESSAGE
+from fte.domain.modes import Answers
 from fte.domain.tickets import Category, Priority
 
 CATEGORY_WORDS: Final[dict[Category, str]] = {
@@ -19,6 +20,21 @@ PRIORITY_WORDS: Final[dict[Priority, str]] = {
     "low": "Low – whenever it suits",
     "medium": "Normal",
     "high": "High – it stops my work",
+}
+_RATHER: Final = (
+    "Would you rather talk to a person? Just say so, now or later, and a member of our team takes over."
+)
+LEAD_WORDS: Final[dict[Answers, str]] = {
+    "ai": f"Our AI assistant answers first, usually within a minute. {_RATHER}",
+    "checked": f"Our AI assistant drafts an answer, and a member of our team reads it before you get it. {_RATHER}",
+    "people": "A member of our team answers you.",
+    "either": f"Our AI assistant or a member of our team answers you. {_RATHER}",
+}
+FOOT_WORDS: Final[dict[Answers, str]] = {
+    "ai": "An AI assistant answers first. You can ask for a person at any time.",
+    "checked": "An AI assistant drafts our answers. You can ask for a person at any time.",
+    "people": "People answer here.",
+    "either": "You can ask for a person at any time.",
 }
 FIELD_IDS: Final = {
     name: f"field-{name.replace('_', '-')}"
@@ -38,11 +54,15 @@ FIELD_IDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What every page shares. `company` is empty when none is set; the URLs are those of our static files."""
+    """What every page shares. `company` is empty when none is set; the URLs are those of our static files.
+
+    `answers` says who answers first, so that no page promises what will not be.
+    """
 
     company: str
     stylesheet: str
     script: str
+    answers: Answers = "either"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,7 @@ def form_page(site: Site, submission_id: str, kept: Mapping[str, object], troubl
     """The form, with what was typed before in it. Values in `kept` that are not text are left out."""
     body = fill(
         _FORM_PAGE,
+        lead=LEAD_WORDS[site.answers],
         summary=summary(trouble),
         name=_input("name", "Your name", 'autocomplete="name"', kept, trouble),
         email=_input("email", "E-mail address", _EMAIL_ATTRIBUTES, kept, trouble),
@@ -91,6 +112,7 @@ def document(
         head=head,
         classes=classes,
         body=body,
+        foot=FOOT_WORDS[site.answers],
     )
 
 
@@ -214,7 +236,7 @@ $head<link rel="icon" href="data:,">
 <main id="main">
 $body
 </main>
-<footer class="foot"><p>An AI assistant answers first. You can ask for a person at any time.</p></footer>
+<footer class="foot"><p>$foot</p></footer>
 </body>
 </html>
 """
@@ -228,8 +250,7 @@ $items
 
 _FORM_PAGE: Final = """\
 <h1>How can we help?</h1>
-<p class="lead">Our AI assistant answers first, usually within a minute. Would you rather talk to a person?
-Just say so, now or later, and a member of our team takes over.</p>
+<p class="lead">$lead</p>
 $summary
 <form class="card" method="post" action="/support/submit" novalidate>
 <div class="pair">

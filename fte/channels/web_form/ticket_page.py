@@ -9,17 +9,28 @@ from urllib.parse import quote
 from fte.channels.web_form.markup import NOTHING, Html, fill, join
 from fte.channels.web_form.page import FINE, Site, Trouble, document, hidden_fields, message_field, summary
 from fte.channels.web_form.parse import ANSWER
+from fte.domain.modes import Answers
 from fte.domain.tickets import STATUS_WORDS, TicketStatus
 
 RELOAD_SECONDS: Final = 15
 """How often the page reloads itself without JavaScript, while an answer is awaited."""
 ASK_FOR_A_PERSON: Final = "I would like to talk to a person, please."
 
-NEXT_WORDS: Final[dict[TicketStatus, str]] = {
-    "open": "Our AI assistant is about to read your message. Its answer appears here by itself.",
-    "processing": "Our AI assistant is working on your message. Its answer appears here by itself.",
+_OPEN_WORDS: Final[dict[Answers, str]] = {
+    "ai": "Our AI assistant is about to read your message. Its answer appears here by itself.",
+    "checked": "Our AI assistant drafts an answer; a member of our team reads it, then it appears here by itself.",
+    "people": "A member of our team will read your message. The answer appears here by itself.",
+    "either": "We are about to read your message. The answer appears here by itself.",
+}
+_PROCESSING_WORDS: Final[dict[Answers, str]] = {
+    "ai": "Our AI assistant is working on your message. Its answer appears here by itself.",
+    "checked": _OPEN_WORDS["checked"],
+    "people": _OPEN_WORDS["people"],
+    "either": "We are working on your message. The answer appears here by itself.",
+}
+_ESCALATED_WORDS: Final = "A member of our team will answer here."
+_LATER_WORDS: Final[dict[TicketStatus, str]] = {
     "waiting_customer": "Is anything still open? Write below.",
-    "escalated": "A member of our team will answer here. This can take longer than the assistant.",
     "resolved": "We think this is settled. If it is not, write below and we take it up again.",
 }
 
@@ -67,14 +78,16 @@ def ticket_page(
         ticket_id=ticket.ticket_id,
         status=ticket.status,
         words=STATUS_WORDS[ticket.status],
-        next=NEXT_WORDS[ticket.status],
+        next=next_words(ticket.status, site.answers),
         created=_time(ticket.created_at),
         version=ticket.version,
         messages=join(_message(message) for message in ticket.messages),
         summary=summary(trouble),
         box=message_field("Write a message", ANSWER.low, ANSWER.high, 4, kept or {}, trouble),
         hidden=hidden_fields(submission_id),
-        person=NOTHING if ticket.status == "escalated" else _person(ticket, submission_id),
+        person=NOTHING
+        if ticket.status == "escalated" or site.answers == "people"
+        else _person(ticket, submission_id),
     )
     return document(
         site,
@@ -84,6 +97,18 @@ def ticket_page(
         wrong=trouble is not FINE,
         classes="waiting" if waiting else "",
     )
+
+
+def next_words(status: TicketStatus, answers: Answers) -> str:
+    """What happens next, as the customer is told."""
+    if status == "open":
+        return _OPEN_WORDS[answers]
+    if status == "processing":
+        return _PROCESSING_WORDS[answers]
+    if status == "escalated":
+        longer = " This can take longer than the assistant." if answers == "ai" else ""
+        return f"{_ESCALATED_WORDS}{longer}"
+    return _LATER_WORDS[status]
 
 
 def answer_page(

@@ -95,12 +95,14 @@ class ConsoleScreen(Screen[None]):
             return
         console = self.console
         queue, link = console.queue, console.link
+        crumbs = present.crumbs([s.crumb for s in console.screen_stack if isinstance(s, ConsoleScreen)])
+        marked = 0 if crumbs else len(queue.marked)
         left = (
-            present.counts_line(queue.counts(), queue.view, queue.filter, queue.search, len(queue.marked))
+            present.counts_line(queue.counts(), queue.view, queue.filter, queue.search, marked)
             if queue.loaded
             else ["…"]
         )
-        left += present.crumbs([s.crumb for s in console.screen_stack if isinstance(s, ConsoleScreen)])
+        left += crumbs
         words = present.link_words(link, console.paused, console.held_back)
         name = present.who_am_i(console.operator, console.read_only)
         self.query_one(StatusBar).show(left, [words, (f"  {name}", "$foreground 60%") if name else ""])

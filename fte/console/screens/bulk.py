@@ -17,6 +17,7 @@ from fte.console.widgets.plain import Plain, PlainList, Row
 from fte.domain.errors import FteError
 from fte.domain.ids import new_id
 from fte.domain.operators import Action
+from fte.domain.tickets import Resolution
 from fte.wire import ActionRequest, QueueItem
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Task:
     action: Action
     text: str | None = None
     reason: str | None = None
+    resolution: Resolution | None = None
     key: UUID = field(default_factory=new_id)
     request: ActionRequest | None = None
     done: bool = False
@@ -65,7 +67,13 @@ class Task:
         if refusal is not None:
             self.why = refusal
             return None
-        return ActionRequest(seen=self.item.last_seq, epoch=view.epoch, text=self.text, reason=self.reason)
+        return ActionRequest(
+            seen=self.item.last_seq,
+            epoch=view.epoch,
+            text=self.text,
+            reason=self.reason,
+            resolution=self.resolution,
+        )
 
     @property
     def parts(self) -> list[Part]:

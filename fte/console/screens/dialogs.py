@@ -294,13 +294,15 @@ class ResolveScreen(Question[tuple[Resolution, str]]):
         Binding("f2,ctrl+t", "turn", "how it ended", priority=True),
     ]
 
-    def __init__(self) -> None:
+    def __init__(
+        self, question: str = "Resolve the conversation? A new message of the customer opens it again."
+    ) -> None:
         super().__init__()
-        self._how = 0
+        self._question, self._how = question, 0
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Plain(("Resolve the conversation? A new message of the customer opens it again.", "bold"))
+            yield Plain((self._question, "bold"))
             yield Plain(id="how")
             yield Input(placeholder="Why? Colleagues read it.", max_length=REASON_MAX)
             yield Plain(classes="problem")

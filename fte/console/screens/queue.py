@@ -22,6 +22,7 @@ from fte.console.widgets.queue_table import QueueTable, titles
 from fte.console.widgets.status_bar import StatusBar
 from fte.domain.errors import FteError
 from fte.domain.operators import Action
+from fte.domain.tickets import Resolution
 from fte.wire import QueueItem
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class QueueScreen(ConsoleScreen):
         """After the first paint: what nobody can see yet."""
         from textual.widgets import Input
 
-        words = "words to find, !words to leave out; enter searches everything"
+        words = "words to find, !words to leave out, #tags; enter searches everything"
         self.mount(Input(placeholder=words, id="filter"), after="#trouble")
 
     @property
@@ -141,7 +142,7 @@ class QueueScreen(ConsoleScreen):
 
     def _why_empty(self) -> str:
         queue = self.console.queue
-        if queue.search or queue.filter.words:
+        if queue.search or queue.filter:
             return "Nothing matches. Escape clears the filter."
         return _EMPTY[queue.view]
 
@@ -168,7 +169,7 @@ class QueueScreen(ConsoleScreen):
 
     def on_input_submitted(self, event: "Input.Submitted") -> None:
         queue = self.console.queue
-        if queue.filter.words and not queue.filter.inverse:
+        if queue.filter.words:
             queue.look_at(queue.view, " ".join(queue.filter.words))
             self.console.refresh_queue()
         self.action_leave_filter()
@@ -239,10 +240,17 @@ class QueueScreen(ConsoleScreen):
         aside = f" {hidden} marked ones are not in the list now and stay as they are." if hidden else ""
         return f"{present.plural(len(items), 'conversation')}: {named}{more}.{aside}"
 
-    def _bulk(self, action: Action, what: str, text: str | None = None, reason: str | None = None) -> None:
+    def _bulk(
+        self,
+        action: Action,
+        what: str,
+        text: str | None = None,
+        reason: str | None = None,
+        resolution: Resolution | None = None,
+    ) -> None:
         from fte.console.screens.bulk import BulkScreen, Task
 
-        tasks = [Task(item, action, text, reason) for item in self._marked()]
+        tasks = [Task(item, action, text, reason, resolution) for item in self._marked()]
         self.console.queue.unmark()
         self._marks_changed()
         self.console.push_screen(BulkScreen(what, tasks))
@@ -274,10 +282,25 @@ class QueueScreen(ConsoleScreen):
             self.console.push_screen(ConfirmScreen(question, facts, "Take over"), answered)
 
     def do_bulk_release(self) -> None:
-        self._ask("release", "Hand back to the AI", "Handing back", required=False)
+        from fte.console.screens.dialogs import ReasonScreen
+
+        def answered(reason: str | None) -> None:
+            if reason is not None:
+                self._bulk("release", "Handing back", reason=reason or None)
+
+        if self._few_enough():
+            question = f"Hand back to the AI {self._numbers(self._marked())}"
+            self.console.push_screen(ReasonScreen(question, "Hand back to the AI", required=False), answered)
 
     def do_bulk_resolve(self) -> None:
-        self._ask("resolve", "Resolve", "Resolving", required=True)
+        from fte.console.screens.dialogs import ResolveScreen
+
+        def ended(how: tuple[Resolution, str] | None) -> None:
+            if how is not None:
+                self._bulk("resolve", "Resolving", reason=how[1], resolution=how[0])
+
+        if self._few_enough():
+            self.console.push_screen(ResolveScreen(f"Resolve {self._numbers(self._marked())}"), ended)
 
     def do_bulk_note(self) -> None:
         from fte.console.screens.dialogs import ReasonScreen
@@ -289,17 +312,6 @@ class QueueScreen(ConsoleScreen):
         if self._few_enough():
             question = f"Write one note into {self._numbers(self._marked())}"
             self.console.push_screen(ReasonScreen(question, "Write", required=True), written)
-
-    def _ask(self, action: Action, verb: str, what: str, *, required: bool) -> None:
-        from fte.console.screens.dialogs import ReasonScreen
-
-        def answered(reason: str | None) -> None:
-            if reason is not None:
-                self._bulk(action, what, reason=reason or None)
-
-        if self._few_enough():
-            question = f"{verb} {self._numbers(self._marked())}"
-            self.console.push_screen(ReasonScreen(question, verb, required=required), answered)
 
     # -- kept views, copying, other screens
 

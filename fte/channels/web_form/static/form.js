@@ -50,11 +50,11 @@
       localTimes(added);
       thread.append(added);
     });
-    if (state.dataset.status !== newState.dataset.status) {
-      state.dataset.status = newState.dataset.status;
-      var newWords = document.importNode(page.getElementById("state-words"), true);
-      document.getElementById("state-words").replaceChildren.apply(
-        document.getElementById("state-words"), Array.from(newWords.childNodes));
+    var shown = document.getElementById("state-words");
+    var newWords = document.importNode(page.getElementById("state-words"), true);
+    state.dataset.status = newState.dataset.status;
+    if (shown.textContent !== newWords.textContent) {
+      shown.replaceChildren.apply(shown, Array.from(newWords.childNodes));
     }
     thread.dataset.version = newThread.dataset.version;
   }
