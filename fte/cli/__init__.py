@@ -8,6 +8,7 @@ from fte import __version__
 from fte.cli import (
     canned,
     conversations,
+    customer,
     demo,
     dlq,
     drafts,
@@ -69,6 +70,8 @@ app.add_typer(
 )
 app.add_typer(canned.app, name="canned", help="Answers written once: list, add, edit, remove.")
 app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete.")
+app.add_typer(customer.export_app, name="export", help="Everything held about a customer, as a document.")
+app.add_typer(customer.erase_app, name="erase", help="Erase all that is held about a customer.")
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")
 app.add_typer(whatsapp.app, name="whatsapp", help="The WhatsApp number: status.")
 app.add_typer(

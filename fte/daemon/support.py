@@ -202,6 +202,8 @@ class _Intake:
         except Unavailable:
             limiter.give_back(sender)
             raise
+        if received.gone:
+            raise NotFound("This message was erased.", remedy="Write a new one.")
         if received.duplicate:
             limiter.give_back(sender)
         else:

@@ -30,13 +30,15 @@ Action = Literal[
     "dead_letters",
     "configure",
     "merge",
+    "export",
+    "erase",
 ]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 _ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
     "observer": frozenset({"read"}),
-    "agent": frozenset(ACTIONS) - {"canned", "configure", "dead_letters", "merge"},
-    "lead": frozenset(ACTIONS),
+    "agent": frozenset(ACTIONS) - {"canned", "configure", "dead_letters", "merge", "export", "erase"},
+    "lead": frozenset(ACTIONS) - {"erase"},
     "admin": frozenset(ACTIONS),
 }
 

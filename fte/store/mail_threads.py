@@ -55,7 +55,7 @@ async def answered(pool: Pool, address: str, subject: str, text: str) -> Answere
 
 
 async def known(pool: Pool, account: str, mails: Sequence[str]) -> set[str]:
-    """Those of the provider's ids that were taken in or set aside already."""
+    """Those of the provider's ids that were taken in or set aside already, or erased."""
     return {row["provider_id"] for row in await pool.fetch(_sql.known, account, list(mails))}
 
 

@@ -23,6 +23,7 @@ from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
 from tests.mutants.presence import PRESENCE
+from tests.mutants.privacy import PRIVACY
 from tests.mutants.updates import UPDATES
 from tests.mutants.whatsapp import WHATSAPP
 
@@ -40,6 +41,7 @@ MUTANTS = (
     *PRESENCE,
     *DESK,
     *HABITS,
+    *PRIVACY,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
