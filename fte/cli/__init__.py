@@ -6,6 +6,7 @@ import typer
 
 from fte import __version__
 from fte.cli import (
+    backup,
     canned,
     conversations,
     customer,
@@ -70,6 +71,7 @@ app.add_typer(
 )
 app.add_typer(canned.app, name="canned", help="Answers written once: list, add, edit, remove.")
 app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete.")
+app.add_typer(backup.app, name="backup", help="Backup: save, load; and what a restored database needs.")
 app.add_typer(customer.export_app, name="export", help="Everything held about a customer, as a document.")
 app.add_typer(customer.erase_app, name="erase", help="Erase all that is held about a customer.")
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")

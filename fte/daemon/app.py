@@ -42,7 +42,7 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Embedder
 from fte.settings import Settings
-from fte.store import deadlines, operators, presence
+from fte.store import deadlines, operators, presence, restore
 
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
@@ -301,6 +301,7 @@ async def run(
     try:
         async with checked_pool(settings) as (pool, url):
             secret = load_secret(settings)
+            await restore.check_home(pool)
             await deadlines.keep_policy(pool, settings.hours, settings.deadlines)
             if not settings.database_url:
                 await _let_local_operator_in(pool, settings.token_file)

@@ -13,7 +13,7 @@ OTHER: Final = "other"
 """The value of a label for what is not among its known ones."""
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OUTCOMES: Final = ("answered", "escalated", "handed_over", "suppressed", "dead")
-ESCALATIONS: Final = (*REASONS, "delivery_failed", "delivery_unknown")
+ESCALATIONS: Final = (*REASONS, "delivery_failed", "delivery_unknown", "restored")
 SETTLED: Final = ("sent", "delivered", "read", "failed", "unknown", "superseded", "cancelled")
 OPEN: Final = ("queued", "sending", "unknown")
 

@@ -19,7 +19,7 @@ from fte.domain.thanks import only_thanks
 from fte.domain.tickets import Category, Priority
 from fte.pg import queries
 from fte.pg.pool import Connection, Pool
-from fte.store import deadlines, identity
+from fte.store import deadlines, identity, restore
 from fte.wire import JSON
 
 MERGED_MAX: Final = 5
@@ -132,12 +132,14 @@ async def _stored(pool: Pool, secret: bytes, message: InboundMessage) -> tuple[R
     erased: Exception | None = None
     for _ in range(MERGED_MAX):
         try:
-            if not (message.attachments or message.references):
+            if not (message.attachments or message.references or message.sent_at):
                 return await _take_in(pool, secret, message)
             async with pool.transaction() as connection:
                 received, may_prove, late = await _take_in(connection, secret, message)
                 if not received.duplicate:
                     await _add(connection, message, received)
+                    if message.sent_at is not None and message.suppress is None:
+                        await restore.hand_over_past(connection, received.conversation, message.sent_at)
             return received, may_prove, late
         except _ERASED as error:  # its conversation, meanwhile: it begins one of its own
             erased = error

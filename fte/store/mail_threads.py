@@ -59,6 +59,12 @@ async def known(pool: Pool, account: str, mails: Sequence[str]) -> set[str]:
     return {row["provider_id"] for row in await pool.fetch(_sql.known, account, list(mails))}
 
 
+async def was_erased(pool: Pool, reply: UUID) -> bool:
+    """Whether a reply was erased with its customer."""
+    erased: bool = await pool.fetchval(_sql.was_erased, reply)
+    return erased
+
+
 async def refer(
     database: Pool | Connection, account: str, ticket: UUID, *, thread: str, message_id: str | None
 ) -> None:

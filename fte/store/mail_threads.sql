@@ -40,6 +40,9 @@ select provider_id from inbound where channel = 'email' and account = $1 and pro
 union all
 select id from unnest($2::text[]) as mail (id) where was_erased('email', $1, id)
 
+-- name: was_erased
+select was_erased('reply', '', $1::uuid::text)
+
 -- name: refer
 insert into mail_references (account, kind, value, ticket_id)
 select $1, kind, value, $2 from unnest($3::text[], $4::text[]) as r (kind, value)

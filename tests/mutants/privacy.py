@@ -4,6 +4,8 @@ from tests.mutants.catalogue import Mutant
 
 ERASURE = "tests/store/test_erasure.py"
 GONE = "erased is gone"
+RESTORE = "tests/store/test_restore.py"
+TWICE = "I4 never answered twice"
 PRIVACY = (
     Mutant(
         name="erased-mails-that-were-set-aside-stay",
@@ -91,7 +93,7 @@ PRIVACY = (
         path="fte/store/intake.py",
         healthy="        except _ERASED as error:",
         sick="        except ZeroDivisionError as error:",
-        tests=(ERASURE, "-k", "meanwhile"),
+        tests=(ERASURE, "-k", "waits_for_an_erasure"),
     ),
     Mutant(
         name="an-export-shows-others",
@@ -100,5 +102,78 @@ PRIVACY = (
         healthy='        ("identifiers", _sql.identifiers, export.parts),',
         sick='        ("identifiers", _sql.identifiers.split("where")[0] + "where $1::uuid[] is not null", export.parts),',
         tests=(ERASURE, "-k", "export"),
+    ),
+    Mutant(
+        name="a-restored-queue-is-sent",
+        invariant=TWICE,
+        path="fte/store/restore.sql",
+        healthy="where state in ('queued', 'sending') and kind = 'answer' and channel <> 'web_form'",
+        sick="where state = 'sending' and kind = 'answer' and channel <> 'web_form'",
+        tests=(RESTORE, "-k", "found_and_not"),
+    ),
+    Mutant(
+        name="what-was-being-sent-before-a-restore-is-queued",
+        invariant=TWICE,
+        path="fte/store/restore.sql",
+        healthy="       set state = 'unknown', lease_holder = null,",
+        sick="       set state = 'queued', lease_holder = null,",
+        tests=(RESTORE, "-k", "found_and_not"),
+    ),
+    Mutant(
+        name="a-restored-turn-is-answered",
+        invariant=TWICE,
+        path="fte/store/restore.sql",
+        healthy="       and (exists (select from turns t where t.conversation_id = c.id and t.state in ('due', 'running'))\n"
+        "            or",
+        sick="       and (",
+        tests=(RESTORE, "-k", "owed"),
+    ),
+    Mutant(
+        name="what-a-mailbox-brings-again-is-answered-again",
+        invariant=TWICE,
+        path="fte/store/intake.py",
+        healthy="                        await restore.hand_over_past(",
+        sick="                        0 and await restore.hand_over_past(",
+        tests=(RESTORE, "-k", "comes_again"),
+    ),
+    Mutant(
+        name="an-answer-of-a-lost-time-is-a-machines",
+        invariant=TWICE,
+        path="fte/daemon/mail_sorter.py",
+        healthy="        elif reply is not None:  # of a time",
+        sick="        elif False:  # of a time",
+        tests=("tests/gmail/test_sorter.py", "-k", "lost"),
+    ),
+    Mutant(
+        name="an-erased-answer-comes-back-as-a-colleagues",
+        invariant=GONE,
+        path="fte/daemon/mail_sorter.py",
+        healthy="await mail_threads.was_erased(self._pool, reply):",
+        sick="False:",
+        tests=("tests/gmail/test_sorter.py", "-k", "erased"),
+    ),
+    Mutant(
+        name="a-copy-sends-what-the-original-sends",
+        invariant=TWICE,
+        path="fte/store/restore.sql",
+        healthy="select cluster = $1 and database = $2 from home",
+        sick="select cluster = $1 from home where $2::oid > 0",
+        tests=(RESTORE, "-k", "copy"),
+    ),
+    Mutant(
+        name="a-restored-log-stands-still",
+        invariant="I11 places",
+        path="fte/store/restore.py",
+        healthy='            "restart_groups",\n',
+        sick="",
+        tests=(RESTORE, "-k", "groups"),
+    ),
+    Mutant(
+        name="a-listener-waits-at-the-other-servers-place",
+        invariant="I20 the console misses nothing",
+        path="fte/pg/log.sql",
+        healthy="(select before_tx from log_pruned)\n    or pg_snapshot_xmax($1::text::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())",
+        sick="(select before_tx from log_pruned)",
+        tests=(RESTORE, "-k", "place"),
     ),
 )

@@ -252,6 +252,9 @@ async def test_what_waits_to_be_sent_is_not_and_what_is_being_sent_is_named(pool
     await until(lambda: pool.fetchval("select count(*) from replies where state = 'sending'"))
     await mail(pool, ADDRESS, "Two?")
     await answer(pool, "The second.")
+    await pool.execute(
+        "update messages set role = 'operator' where content = 'The second.'"
+    )  # no epoch holds it
     await mail(pool, ADDRESS, "Three?")
     thinking = await turns.claim(pool, new_id(), 1, 60) or await _soon(pool)
     customer, used = await owner(pool, first), key()
@@ -261,10 +264,10 @@ async def test_what_waits_to_be_sent_is_not_and_what_is_being_sent_is_named(pool
     assert await turns.finish(pool, thinking[0], Outcome("The third.", Trace("test", "1"))) is Verdict.VOID
     gate.set()
     await until(lambda: pool.fetchval("select count(*) from replies where state = 'sent'"))
-    assert (await erasure.erase(pool, used, customer, admin)).erased
     await mail(pool, "bob@gmail.com", "And I?")
     await answer(pool, "For Bob.")
     await until(lambda: "For Bob." in post.texts)
+    assert (await erasure.erase(pool, used, customer, admin)).erased
     sending.cancel()
     assert post.texts == ["The first.", "For Bob."]
 
@@ -388,6 +391,20 @@ async def test_messages_that_arrive_meanwhile_are_erased_or_begin_anew(pool: Poo
         assert not any(one.duplicate for one in written)
         for left in await pool.fetch("select id from customers"):
             await erasure.erase(pool, key(), left["id"], admin)
+
+
+async def test_a_message_that_waits_for_an_erasure_begins_anew(pool: Pool) -> None:
+    first = await form(pool, ADDRESS, "The first.")
+    customer = await owner(pool, first)
+    async with pool.transaction() as connection:
+        await erasure._locked(connection, customer)
+        writing = asyncio.create_task(form(pool, ADDRESS, "More.", into_ticket=first.ticket))
+        await until(lambda: pool.fetchval("select exists (select from pg_locks where not granted)"))
+        await erasure._erase(connection, [customer], [first.conversation])
+    written = await writing
+    assert not written.duplicate
+    assert await pool.fetchval("select content from messages") == "More."
+    assert written.conversation != first.conversation
 
 
 # ---------------------------------------------------------------- everything that is held
