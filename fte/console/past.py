@@ -26,7 +26,7 @@ _WORDS: Final = {
     "conversation.merged": "merged",
     "conversation.parted": "parted again",
     "customer.merged": "the customer was merged",
-    "customer.erased": "the customer was erased",
+    "conversation.erased": "it was erased",
     "customer.parted": "the customer was parted",
 }
 

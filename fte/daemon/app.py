@@ -43,6 +43,7 @@ from fte.pg.pool import Pool
 from fte.ports import Embedder
 from fte.settings import Settings
 from fte.store import deadlines, operators, presence, restore
+from fte.store.retention import Periods
 
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
@@ -129,6 +130,13 @@ class Daemon:
                     self.hints,
                     log_retention_days=self.settings.log_retention_days,
                     operator_lease=self.settings.operator_lease,
+                    periods=Periods(
+                        conversations=self.settings.retention_conversations_days,
+                        originals=self.settings.retention_originals_days,
+                        traces=self.settings.retention_traces_days,
+                        audit=self.settings.retention_audit_days,
+                    ),
+                    on_removed=self.instruments.removed,
                 )
                 started.append(tasks.create_task(sweeper.run()))
             if "worker" in roles:

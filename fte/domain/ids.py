@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 PUBLIC_ID_LENGTH = 32
@@ -16,6 +17,12 @@ def new_id() -> UUID:
     random = int.from_bytes(os.urandom(10), "big")
     value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (random >> 62 & 0xFFF) << 64
     return UUID(int=value | 0b10 << 62 | random & 0x3FFFFFFFFFFFFFFF)
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """An id no later than those made at that moment, and later than those made before."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=(milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | 0b10 << 62)
 
 
 def public_ticket_id(secret: bytes, ticket: UUID) -> str:

@@ -138,21 +138,34 @@ async def _locked(connection: Connection, customer: UUID) -> list[UUID]:
 
 
 async def _erase(connection: Connection, customers: list[UUID], talks: list[UUID]) -> dict[str, int]:
-    ids = [str(id_) for id_ in talks]
     addresses = [row["address"] for row in await connection.fetch(_sql.addresses, customers, talks)]
+    await connection.execute(_sql.set_aside, addresses)
+    counts = await remove_conversations(connection, talks) | await remove_customers(connection, customers)
+    return {name: count for name, count in counts.items() if name in _COUNTED}
+
+
+async def remove_conversations(connection: Connection, talks: list[UUID]) -> dict[str, int]:
+    """Everything of these conversations goes, and is not taken in again. The caller holds their locks.
+
+    What is merged into one of them must be among them. Returns how many rows of what went.
+    """
+    ids = [str(id_) for id_ in talks]
     await connection.execute(_sql.remember, talks)
     await connection.execute(_sql.forget_mail, talks)
-    await connection.execute(_sql.set_aside, addresses)
     await connection.execute(_sql.announce, talks)
     await connection.execute(_sql.bare_events, ids)
     await connection.execute(_sql.bare_audit, talks)
     await connection.execute(_sql.dead_letters, talks, ids)
-    await connection.execute(_sql.notices, customers)
     await connection.execute(_sql.unlink, talks)
     counts = {name: await _delete(connection, name, talks) for name in _OF_CONVERSATIONS}
     counts["conversations"] = await _delete(connection, "delete_conversations", talks)
-    counts |= {name: await _delete(connection, name, customers) for name in _OF_CUSTOMERS}
-    return {name: count for name, count in counts.items() if name in _COUNTED}
+    return counts
+
+
+async def remove_customers(connection: Connection, customers: list[UUID]) -> dict[str, int]:
+    """Customers without conversations go, with all they are known by. The caller holds their locks."""
+    await connection.execute(_sql.notices, customers)
+    return {name: await _delete(connection, name, customers) for name in _OF_CUSTOMERS}
 
 
 async def _delete(connection: Connection, name: str, ids: list[UUID]) -> int:

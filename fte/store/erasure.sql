@@ -96,7 +96,7 @@ insert into erased (hash) select erasure_hash(channel, account, provider_id) fro
 
 -- name: announce
 insert into log (topic, key, type, payload)
-select 'fte.conversations', id::text, 'customer.erased', jsonb_build_object('conversation_id', id)
+select 'fte.conversations', id::text, 'conversation.erased', jsonb_build_object('conversation_id', id)
   from unnest($1::uuid[]) as gone (id)
 
 -- name: bare_events

@@ -69,13 +69,37 @@ comment on table erasures is 'who was erased, by the id they had here: ids and n
 alter table audit drop constraint audit_conversation_id_fkey;
 alter table breaches drop constraint breaches_conversation_id_fkey, drop constraint breaches_reply_id_fkey;
 
--- Looked up when a conversation goes.
+-- Every reference that a deletion has to look up.
+create index replies_conversation on replies (conversation_id);
+create index replies_of_turn on replies (turn_id) where turn_id is not null;
+create index delivery_reports_reply on delivery_reports (reply_id) where reply_id is not null;
+create index messages_run on messages (run_id) where run_id is not null;
 create index runs_turn on runs (turn_id);
-create index inbound_ticket on inbound (ticket_id);
-create index mail_references_ticket on mail_references (ticket_id);
-create index drafts_conversation on drafts (conversation_id);
 create index turns_conversation on turns (conversation_id);
+create index turns_ticket on turns (ticket_id);
+create index drafts_conversation on drafts (conversation_id);
+create index drafts_turn on drafts (turn_id);
+create index drafts_run on drafts (run_id) where run_id is not null;
+create index drafts_message on drafts (message_id) where message_id is not null;
+create index inbound_ticket on inbound (ticket_id) where ticket_id is not null;
+create index mail_references_ticket on mail_references (ticket_id);
+create index link_codes_conversation on link_codes (conversation_id);
+create index mentions_of_conversation on mentions (conversation_id);
+create index conversation_merges_kept on conversation_merges (kept);
+create index conversation_merges_merged on conversation_merges (merged);
 create index tickets_customer on tickets (customer_id);
+
+-- ---------------------------------------------------------------- retention: what is there to go
+
+create function is_underway(p_conversation uuid) returns boolean language sql stable as $$
+    select exists (select from replies where conversation_id = p_conversation and state in ('queued', 'sending', 'unknown'))
+        or exists (select from turns where conversation_id = p_conversation and state in ('due', 'running'))
+$$;
+comment on function is_underway is 'whether something of a conversation is to be answered, sent, or asked about';
+
+create index inbound_originals on inbound (received_at) where raw is not null;
+create index attachments_kept on attachments (id) where content is not null;
+create index runs_traced on runs (id) where trace <> '{}';
 
 -- ---------------------------------------------------------------- restored from a backup: a past
 

@@ -176,4 +176,20 @@ PRIVACY = (
         sick="(select before_tx from log_pruned)",
         tests=(RESTORE, "-k", "place"),
     ),
+    Mutant(
+        name="what-is-on-its-way-is-too-old",
+        invariant="I1 nothing is lost",
+        path="migrations/versions/0012_privacy.sql",
+        healthy="    select exists (select from replies where conversation_id = p_conversation and state in",
+        sick="    select exists (select from replies where false and state in",
+        tests=("tests/store/test_retention.py", "-k", "on_its_way"),
+    ),
+    Mutant(
+        name="a-customer-goes-with-the-first-conversation",
+        invariant="I1 nothing is lost",
+        path="fte/store/retention.sql",
+        healthy="     where id = any ($1) and not exists (select from conversations c where c.customer_id = cu.id)\n",
+        sick="     where id = any ($1)\n",
+        tests=("tests/store/test_retention.py", "-k", "a_customer_stays"),
+    ),
 )

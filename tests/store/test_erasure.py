@@ -197,7 +197,7 @@ async def test_nothing_of_the_person_is_left_anywhere(pool: Pool, hints: Hints) 
     assert await pool.fetchval("select count(*) from audit where action = 'take_over'") == 2
     assert await pool.fetchval("select content from messages") == "I am another."
     assert (await owner(pool, bystander)) == await pool.fetchval("select id from customers")
-    told = await pool.fetch("select payload from log where type = 'customer.erased'")
+    told = await pool.fetch("select payload from log where type = 'conversation.erased'")
     assert len(told) == 5
     assert all(set(row["payload"]) == {"conversation_id"} for row in told)
 
@@ -213,6 +213,26 @@ async def test_every_table_is_thought_of(pool: Pool) -> None:
     )
     erased = {*erasure._OF_CONVERSATIONS, *erasure._OF_CUSTOMERS, "conversations", "attention"}
     assert {row["name"] for row in referring} <= erased
+
+
+async def test_no_deletion_reads_a_whole_table(pool: Pool) -> None:
+    """Each reference to what is erased has an index that begins with it."""
+    bare = await pool.fetch(
+        """with recursive reach (id) as (
+               select 'customers'::regclass::oid
+               union
+               select conrelid from pg_constraint c join reach on c.confrelid = reach.id where contype = 'f'
+           )
+           select c.conrelid::regclass::text || '.' || a.attname as reference
+             from pg_constraint c join reach on reach.id = c.confrelid
+             join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+            where c.contype = 'f' and not exists (
+                  select from pg_index i
+                   where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1]
+                     and (i.indpred is null
+                          or pg_get_expr(i.indpred, i.indrelid) = format('(%s IS NOT NULL)', a.attname)))"""
+    )
+    assert [row["reference"] for row in bare] == []
 
 
 async def test_who_is_part_of_another_or_unknown_is_not_erased(pool: Pool) -> None:
