@@ -121,7 +121,7 @@ def _settle(settings: "Settings", nothing_lost: bool) -> None:
 
     counts = run(work)
     for name, count in counts.items():
-        say(f"{count} {name.replace('_', ' ')}.")
+        say(f"{name.replace('_', ' ').capitalize()}: {count}.")
     say("A daemon may run on this database now.")
 
 

@@ -123,7 +123,7 @@ def erase_customer(
     if not done.erased:
         fail(
             Conflict(
-                f"{len(done.in_flight)} replies are still being sent; all others are withdrawn.",
+                f"Replies still being sent: {len(done.in_flight)}; all others are withdrawn.",
                 remedy="Run the command again in a minute.",
             )
         )
@@ -131,7 +131,7 @@ def erase_customer(
         say_json(done)
         return
     gone = ", ".join(
-        f"{count} {name.replace('_', ' ')}" for name, count in sorted(done.counts.items()) if count
+        f"{name.replace('_', ' ')} {count}" for name, count in sorted(done.counts.items()) if count
     )
     say(f"Erased: {gone}. Customer {done.customer_id} is not known any more.")
 
@@ -145,7 +145,7 @@ async def _erase(client: "Client", customer: UUID, *, quiet: bool) -> "ErasureDo
         if done.erased or not left:
             break
         if not quiet:
-            say(f"Waiting for {len(done.in_flight)} replies that are being sent.")
+            say(f"Waiting for what is being sent: {len(done.in_flight)}.")
         await asyncio.sleep(LOOK_EVERY)
     return done
 
@@ -157,11 +157,11 @@ def _show(plan: "ErasurePlan") -> None:
     numbers = ", ".join(f"#{number}" for number in plan.conversations) or "none"
     say(f"Conversations: {numbers}")
     say(
-        f"This will go: {plan.messages} messages and notes, {plan.tickets} tickets, {plan.attachments} attachments,"
-        f" {plan.drafts} drafts, {plan.replies} replies, {plan.runs} traces."
+        f"This will go: messages and notes {plan.messages}, tickets {plan.tickets}, attachments {plan.attachments},"
+        f" drafts {plan.drafts}, replies {plan.replies}, traces {plan.runs}."
     )
     if plan.unsent:
-        say(f"{plan.unsent} replies wait to be sent and never will be.")
+        say(f"Replies that wait to be sent and never will be: {plan.unsent}.")
 
 
 def _confirm(plan: "ErasurePlan", yes: str | None) -> None:
