@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 ARGS   ?=
 
-.PHONY: demo test check format benchmarks alerts chaos races day mutants fuzz bench lock clean
+.PHONY: demo test check format benchmarks alerts restore chaos races day mutants fuzz bench lock clean
 
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
@@ -22,6 +22,9 @@ benchmarks: $(DEV_READY) ## every benchmark runs once, tiny, without a judgement
 
 alerts: $(DEV_READY) ## a real Prometheus reads a running fte, something breaks, and the alert fires; a minute
 	$(BIN)/python -m pytest -m alerts $(ARGS)
+
+restore: $(DEV_READY) ## a backup of a running fte is restored after more traffic: nobody is answered twice; a minute
+	$(BIN)/python -m pytest -m restore $(ARGS)
 
 chaos: $(DEV_READY) ## everything breaks while customers write; some minutes, or make chaos MINUTES=30 SEED=123
 	FTE_TEST_CHAOS_MINUTES=$(MINUTES) FTE_TEST_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -m chaos -s $(ARGS)

@@ -342,6 +342,38 @@ class Settings:
         default=14,
         metadata={"env": "FTE_LOG_RETENTION_DAYS", "help": "Days events are kept in the log.", "min": 1},
     )
+    retention_conversations_days: int = field(
+        default=0,
+        metadata={
+            "env": "FTE_RETENTION_CONVERSATIONS_DAYS",
+            "help": "Days a settled conversation is kept after its last message, with all that belongs to it; 0: for ever.",
+            "min": 0,
+        },
+    )
+    retention_originals_days: int = field(
+        default=0,
+        metadata={
+            "env": "FTE_RETENTION_ORIGINALS_DAYS",
+            "help": "Days mails as they came, and files customers sent, are kept; 0: for ever.",
+            "min": 0,
+        },
+    )
+    retention_traces_days: int = field(
+        default=0,
+        metadata={
+            "env": "FTE_RETENTION_TRACES_DAYS",
+            "help": "Days is kept what the AI looked up and did for an answer; 0: for ever.",
+            "min": 0,
+        },
+    )
+    retention_audit_days: int = field(
+        default=0,
+        metadata={
+            "env": "FTE_RETENTION_AUDIT_DAYS",
+            "help": "Days is kept what operators did; 0: for ever.",
+            "min": 0,
+        },
+    )
     url: str = field(
         default="", metadata={"env": "FTE_URL", "help": "Daemon the console talks to; empty: the local one."}
     )

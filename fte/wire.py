@@ -405,6 +405,35 @@ class CustomerPage(CustomerView, frozen=True, kw_only=True):
     duplicates: list[DuplicateView]
 
 
+class ErasurePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What an erasure of a customer would take: whose data it is, the conversations' numbers, and how much there is.
+
+    `unsent` counts replies that wait to be sent and would then never be.
+    """
+
+    customer_id: UUID
+    name: str
+    identifiers: list[str]
+    conversations: list[int]
+    tickets: int
+    messages: int
+    attachments: int
+    drafts: int
+    replies: int
+    unsent: int
+    runs: int
+
+
+class ErasureDone(msgspec.Struct, frozen=True, kw_only=True):
+    """What an erasure came to. While `erased` is false, the messages in `in_flight` are being handed to a provider:
+    all else that was to be sent is withdrawn, and asking again goes on. `counts` says how many rows of what went."""
+
+    customer_id: UUID
+    erased: bool
+    in_flight: list[UUID]
+    counts: dict[str, int]
+
+
 class MergeDone(msgspec.Struct, frozen=True, kw_only=True):
     """Two customers were made one, or two again: how much changed hands.
 

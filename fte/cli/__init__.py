@@ -6,8 +6,10 @@ import typer
 
 from fte import __version__
 from fte.cli import (
+    backup,
     canned,
     conversations,
+    customer,
     demo,
     dlq,
     drafts,
@@ -80,6 +82,9 @@ app.add_typer(
     name="suggestions",
     help="Pages people's answers could become: list, show, approve, reject.",
 )
+app.add_typer(backup.app, name="backup", help="Backup: save, load; and what a restored database needs.")
+app.add_typer(customer.export_app, name="export", help="Everything held about a customer, as a document.")
+app.add_typer(customer.erase_app, name="erase", help="Erase all that is held about a customer.")
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")
 app.add_typer(whatsapp.app, name="whatsapp", help="The WhatsApp number: status.")
 app.add_typer(

@@ -30,11 +30,14 @@ from fte.wire import (
     ConversationView,
     CustomerHits,
     CustomerPage,
+    CustomerView,
     DraftDecision,
     DraftsPage,
     DraftView,
     DutyRequest,
     Envelope,
+    ErasureDone,
+    ErasurePlan,
     KnowledgeHits,
     LetterPage,
     LettersDone,
@@ -300,6 +303,32 @@ class Client:
     async def unmerge(self, merge: UUID, key: UUID) -> MergeDone:
         """Undo a merge. Does it once, and raises, like `act`."""
         return await self._once(f"/operator/merges/{merge}/undo", None, MergeDone, key)
+
+    async def erasure_plan(self, customer: UUID) -> ErasurePlan:
+        """What an erasure of the customer would take."""
+        return await self._get(f"/operator/customers/{customer}/erasure", ErasurePlan)
+
+    async def erase(self, customer: UUID, key: UUID) -> ErasureDone:
+        """Erase a customer, or withdraw what is unsent while something is being sent. Raises like `act`."""
+        return await self._once(f"/operator/customers/{customer}/erasure", None, ErasureDone, key)
+
+    async def export(self, customer: UUID) -> AsyncGenerator[bytes, None]:
+        """Everything held about a customer, in pieces. Raises Unavailable when it is cut off."""
+        path, silence = f"/operator/customers/{customer}/export", httpx.Timeout(FILE_DEADLINE)
+        try:
+            async with self._http.stream("GET", path, timeout=silence) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise _problem(response)
+                async for piece in response.aiter_bytes():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise Unavailable(_reason(error)) from None
+
+    async def lookup(self, *, email: str = "", phone: str = "") -> CustomerView:
+        """The customer with this address or number, in any spelling."""
+        query = {"email": email} if email else {"phone": phone}
+        return await self._get("/customers/lookup", CustomerView, query)
 
     async def set_duty(self, duty: Duty, key: UUID) -> OperatorView:
         """Say whether customers may count on us. Does it once, and raises, like `act`."""

@@ -28,6 +28,7 @@ _WORDS: Final = {
     "conversation.merged": "merged",
     "conversation.parted": "parted again",
     "customer.merged": "the customer was merged",
+    "conversation.erased": "it was erased",
     "customer.parted": "the customer was parted",
 }
 

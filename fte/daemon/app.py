@@ -43,7 +43,8 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Embedder
 from fte.settings import Settings
-from fte.store import deadlines, operators, presence
+from fte.store import deadlines, operators, presence, restore
+from fte.store.retention import Periods
 
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
@@ -131,6 +132,13 @@ class Daemon:
                     self.hints,
                     log_retention_days=self.settings.log_retention_days,
                     operator_lease=self.settings.operator_lease,
+                    periods=Periods(
+                        conversations=self.settings.retention_conversations_days,
+                        originals=self.settings.retention_originals_days,
+                        traces=self.settings.retention_traces_days,
+                        audit=self.settings.retention_audit_days,
+                    ),
+                    on_removed=self.instruments.removed,
                 )
                 started.append(tasks.create_task(sweeper.run()))
             if "worker" in roles:
@@ -315,6 +323,7 @@ async def run(
     try:
         async with checked_pool(settings) as (pool, url):
             secret = load_secret(settings)
+            await restore.check_home(pool)
             await deadlines.keep_policy(pool, settings.hours, settings.deadlines)
             if not settings.database_url:
                 await _let_local_operator_in(pool, settings.token_file)

@@ -43,6 +43,8 @@ class Instruments:
         self._calls = Histogram(
             calls.name, calls.help, list(calls.labels), registry=self.registry, buckets=SECONDS
         )
+        removed = metrics.REMOVED
+        self._removed = Counter(removed.name, removed.help, list(removed.labels), registry=self.registry)
         self._role = Gauge(
             metrics.ROLE.name, metrics.ROLE.help, list(metrics.ROLE.labels), registry=self.registry
         )
@@ -51,6 +53,10 @@ class Instruments:
         """Say which roles the process has."""
         for role in roles:
             self._role.labels(role).set(1)
+
+    def removed(self, what: str, count: int) -> None:
+        """Count what was older than it is to be kept."""
+        self._removed.labels(what).inc(count)
 
     def model_called(self, seconds: float, worked: bool) -> None:
         """Count one call of the model."""

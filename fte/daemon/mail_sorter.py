@@ -83,7 +83,9 @@ class MailSorter:
 
     async def _from_our_side(self, summary: Summary, mail: Mail) -> None:
         """A mail sent from the mailbox: by us, or by a colleague with Gmail."""
-        if (reply := await self._own_reply(summary, mail)) is not None:
+        reply = self._reply_named(mail)
+        known = reply and await mail_threads.find(self._pool, self._account, reply=reply)
+        if reply is not None and known:
             # Should nobody know any more whether it was sent: it was.
             reported = await replies.report(self._pool, "email", summary.id, "sent", None, reply)
             if reported is not None:
@@ -91,18 +93,20 @@ class MailSorter:
             await self._set_aside_in(summary, mail, "own", f"reply {reply}", reply)
         elif await replies.is_ours(self._pool, "email", summary.id):
             await self._aside(summary.id, "own", "sent by us")
+        elif reply is not None and await mail_threads.was_erased(self._pool, reply):
+            await self._aside(summary.id, "own", "erased")
+        elif reply is not None:  # of a time this database has lost: it was restored from a backup
+            await self._from_colleague(summary, mail)
         elif why := machine.machine(mail, own=()):
             await self._aside(summary.id, "machine", why)
         else:
             await self._from_colleague(summary, mail)
 
-    async def _own_reply(self, summary: Summary, mail: Mail) -> UUID | None:
+    def _reply_named(self, mail: Mail) -> UUID | None:
         named = reference.reply_of(mail.message_id, self._secret)
         if named is None:
             with contextlib.suppress(ValueError):
                 named = UUID((mail.header(machine.REPLY_HEADER) or "").strip())
-        if named is None or await mail_threads.find(self._pool, self._account, reply=named) is None:
-            return None
         return named
 
     async def _from_colleague(self, summary: Summary, mail: Mail) -> None:

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from fte import wire
 from fte.daemon.bodies import read_body
 from fte.daemon.downloads import download
-from fte.daemon.responses import json_response
+from fte.daemon.responses import UNSTORED, json_response
 from fte.domain.conversations import Actor
 from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
 from fte.domain.operators import Action, allowed
@@ -32,6 +32,8 @@ from fte.store import (
     customers,
     desk,
     drafts,
+    erasure,
+    exports,
     identity,
     inspection,
     merges,
@@ -47,6 +49,7 @@ from fte.wire import (
     CannedReply,
     DraftDecision,
     DutyRequest,
+    ErasureDone,
     LinkRequest,
     MergeDone,
     MergeRequest,
@@ -100,6 +103,9 @@ class OperatorApi:
             Route("/operator/canned/{id}", self._remove_canned, methods=["DELETE"]),
             Route("/operator/conversations/{id}/link", self._link, methods=["POST"]),
             Route("/operator/customers/{id}/merge", self._merge, methods=["POST"]),
+            Route("/operator/customers/{id}/erasure", self._erasure_plan, methods=["GET"]),
+            Route("/operator/customers/{id}/erasure", self._erase, methods=["POST"]),
+            Route("/operator/customers/{id}/export", self._export),
             Route("/operator/merges/{id}/undo", self._unmerge, methods=["POST"]),
             Route("/operator/drafts", self._drafts),
             Route("/operator/drafts/{id}", self._draft),
@@ -216,6 +222,21 @@ class OperatorApi:
         kept = _id(request, "customer")
         return self._done(await merges.merge(self.pool, key, kept, asked.other, _unseeing(operator)))
 
+    async def _erasure_plan(self, request: Request) -> Response:
+        await self.operator(request, "erase")
+        return json_response(await erasure.plan(self.pool, _id(request, "customer")))
+
+    async def _erase(self, request: Request) -> Response:
+        operator = await self.operator(request, "erase")
+        key, customer = required_key(request), _id(request, "customer")
+        return self._done(await erasure.erase(self.pool, key, customer, _unseeing(operator)))
+
+    async def _export(self, request: Request) -> Response:
+        operator = await self.operator(request, "export")
+        customer = _id(request, "customer")
+        export = await exports.begin(self.pool, customer, operator.id)
+        return StreamingResponse(exports.document(self.pool, export), 200, UNSTORED, "application/json")
+
     async def _unmerge(self, request: Request) -> Response:
         operator = await self.operator(request, "merge")
         done = await merges.unmerge(
@@ -268,7 +289,7 @@ class OperatorApi:
             await modes.configure(self.pool, key, operator.id, asked.channel, asked.category, rule)
         )
 
-    def _done(self, done: ActionDone | MergeDone | ModesView) -> Response:
+    def _done(self, done: ActionDone | ErasureDone | MergeDone | ModesView) -> Response:
         self.on_change()
         return json_response(done)
 

@@ -246,6 +246,8 @@ class _Intake:
         except Unavailable:
             limiter.give_back(sender)
             raise
+        if received.gone:
+            raise NotFound("This message was erased.", remedy="Write a new one.")
         trail.received(received, message.channel)
         if received.duplicate:
             limiter.give_back(sender)

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -11,7 +13,8 @@ from fte.domain.presence import LEASE
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from fte.store import claims, deadlines, identity, presence, replies, turns
+from fte.store import claims, deadlines, identity, presence, replies, retention, turns
+from fte.store.retention import Periods
 
 EVERY: Final = 2.0
 PRUNE_EVERY: Final = 3600.0
@@ -21,6 +24,10 @@ SHOW_EVERY: Final = 0.5
 """Seconds between two looks for replies that have waited long enough for the form's page."""
 FREE_EVERY: Final = 5.0
 """Seconds between two looks for operators who vanished."""
+RETAIN_EVERY: Final = 300.0
+"""Seconds between two looks for what is older than it is to be kept."""
+RETAIN_PAUSE: Final = 0.5
+"""Seconds between two while there is more."""
 GRACE: Final = 60.0
 """Seconds after a start, or after the database was away, in which nobody loses a claim: consoles come back first."""
 
@@ -31,12 +38,21 @@ class Sweeper:
     """`operator_lease` is the seconds for which a claim outlives the last word of its holder."""
 
     def __init__(
-        self, pool: Pool, hints: Hints, *, log_retention_days: int, operator_lease: float = LEASE
+        self,
+        pool: Pool,
+        hints: Hints,
+        *,
+        log_retention_days: int,
+        operator_lease: float = LEASE,
+        periods: Periods = Periods(),  # noqa: B008 it is frozen
+        on_removed: Callable[[str, int], None] = lambda what, count: None,
     ) -> None:
         self._pool = pool
         self._hints = hints
         self._retention = log_retention_days
         self._prune_at = 0.0
+        self._periods = periods
+        self._on_removed = on_removed
         self._lease = operator_lease
         self._grace = min(GRACE, operator_lease)
         self._free_at = time.monotonic() + self._grace
@@ -45,6 +61,7 @@ class Sweeper:
         """Sweep every few seconds until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._show())
+            tasks.create_task(self._retain())
             tasks.create_task(self._sweep_for_ever())
 
     async def _show(self) -> None:
@@ -56,6 +73,22 @@ class Sweeper:
                 _log.warning("replies on the form put off", error=error.message)
                 await asyncio.sleep(EVERY)
             await asyncio.sleep(SHOW_EVERY)
+
+    async def _retain(self) -> None:
+        """Beside the other work, so that however much there is to remove, nothing waits for it."""
+        while self._periods != Periods():
+            wait = RETAIN_EVERY
+            try:
+                removed = await retention.sweep(self._pool, self._periods, datetime.now(UTC))
+                for what, count in removed.items():
+                    self._on_removed(what, count)
+                if any(removed.values()):
+                    _log.info("removed what was too old", **removed)
+                if retention.is_full(removed):
+                    wait = RETAIN_PAUSE
+            except Unavailable as error:
+                _log.warning("removing put off", error=error.message)
+            await asyncio.sleep(wait)
 
     async def _sweep_for_ever(self) -> None:
         while True:

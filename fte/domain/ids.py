@@ -21,7 +21,13 @@ def new_id() -> UUID:
 
 def first_id(at: datetime) -> UUID:
     """No id made from then on is below this one; an hour is left for clocks that differ."""
-    return UUID(int=int((at - timedelta(hours=1)).timestamp() * 1000) << 80)
+    return first_id_at(at - timedelta(hours=1))
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """An id no later than those made at that moment, and later than those made before."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=(milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | 0b10 << 62)
 
 
 def public_ticket_id(secret: bytes, ticket: UUID) -> str:

@@ -13,8 +13,9 @@ OTHER: Final = "other"
 """The value of a label for what is not among its known ones."""
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OUTCOMES: Final = ("answered", "escalated", "handed_over", "suppressed", "dead")
-ESCALATIONS: Final = (*REASONS, "delivery_failed", "delivery_unknown")
+ESCALATIONS: Final = (*REASONS, "delivery_failed", "delivery_unknown", "restored")
 SETTLED: Final = ("sent", "delivered", "read", "failed", "unknown", "superseded", "cancelled")
+RETAINED: Final = ("conversations", "originals", "files", "traces", "audit")
 OPEN: Final = ("queued", "sending", "unknown")
 
 
@@ -62,6 +63,13 @@ MODEL_CALL_SECONDS: Final = Metric(
     "Seconds a call of the model took.",
     "every process",
     {"result": ("ok", "error")},
+)
+REMOVED: Final = Metric(
+    "fte_retention_removed_total",
+    "counter",
+    "What was removed because it was older than it is to be kept.",
+    "every process",
+    {"what": RETAINED},
 )
 MESSAGES: Final = Metric(
     "fte_messages_processed_total",
@@ -213,6 +221,7 @@ METRICS: Final = (
     DB_UP,
     ROLE,
     MODEL_CALL_SECONDS,
+    REMOVED,
     MESSAGES,
     TURNS_FINISHED,
     RUNS_WASTED,

@@ -31,13 +31,16 @@ Action = Literal[
     "configure",
     "merge",
     "teach",
+    "export",
+    "erase",
 ]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 _ALLOWED: Final[dict[OperatorRole, frozenset[Action]]] = {
     "observer": frozenset({"read"}),
-    "agent": frozenset(ACTIONS) - {"canned", "configure", "dead_letters", "merge", "teach"},
-    "lead": frozenset(ACTIONS),
+    "agent": frozenset(ACTIONS)
+    - {"canned", "configure", "dead_letters", "merge", "teach", "export", "erase"},
+    "lead": frozenset(ACTIONS) - {"erase"},
     "admin": frozenset(ACTIONS),
 }
 

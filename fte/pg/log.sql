@@ -27,12 +27,15 @@ select coalesce(max(extract(epoch from now() - xact_start)), 0)::float8
   from pg_stat_activity where datname = current_database() and backend_xid is not null
 
 -- name: pruned
+-- A place ahead of the server's own is of another server, from before a restoring.
 select pg_snapshot_xmin($1::text::pg_snapshot) < (select before_tx from log_pruned)
+    or pg_snapshot_xmax($1::text::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())
 
 -- name: open_window
 with place as materialized (
     select pg_current_snapshot()::text as until,
-           pg_snapshot_xmin($2::text::pg_snapshot) < (select before_tx from log_pruned) as pruned
+           pg_snapshot_xmin($2::text::pg_snapshot) < (select before_tx from log_pruned)
+           or pg_snapshot_xmax($2::text::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot()) as pruned
 ), fresh as materialized (
     select * from log
      where tx >= pg_snapshot_xmin($2::text::pg_snapshot)
@@ -46,7 +49,8 @@ select place.until, place.pruned, e.position, e.tx, e.id, e.topic, e.key, e.type
 -- name: read_on
 with place as materialized (
     select $3::text as until,
-           pg_snapshot_xmin($2::text::pg_snapshot) < (select before_tx from log_pruned) as pruned
+           pg_snapshot_xmin($2::text::pg_snapshot) < (select before_tx from log_pruned)
+           or pg_snapshot_xmax($2::text::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot()) as pruned
 ), rest as materialized (
     select * from log
      where position > $4

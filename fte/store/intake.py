@@ -19,11 +19,17 @@ from fte.domain.thanks import only_thanks
 from fte.domain.tickets import Category, Priority
 from fte.pg import queries
 from fte.pg.pool import Connection, Pool
-from fte.store import deadlines, identity
+from fte.store import deadlines, identity, restore
 from fte.wire import JSON
 
 MERGED_MAX: Final = 5
-"""Times a message starts anew because its conversation was merged into another one meanwhile."""
+"""Times a message starts anew because its conversation was merged into another one, or erased, meanwhile."""
+_ERASED: Final = (
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.NoDataFoundError,
+    asyncpg.NotNullViolationError,
+)
+"""What intake meets when a conversation goes while it waits for its lock."""
 _sql = queries.load(__file__)
 
 
@@ -91,13 +97,17 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Where a message went. `ticket_id` is the public id, the one a customer may see."""
+    """Where a message went. `ticket_id` is the public id, the one a customer may see.
+
+    `gone` says that it is a duplicate of what was erased or set aside: the ids then name nothing.
+    """
 
     duplicate: bool
     conversation: UUID
     ticket: UUID
     message: UUID
     ticket_id: str
+    gone: bool = False
 
 
 async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Received:
@@ -119,19 +129,25 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
 
 
 async def _stored(pool: Pool, secret: bytes, message: InboundMessage) -> tuple[Received, bool, bool]:
+    erased: Exception | None = None
     for _ in range(MERGED_MAX):
         try:
-            if not (message.attachments or message.references):
+            if not (message.attachments or message.references or message.sent_at):
                 return await _take_in(pool, secret, message)
             async with pool.transaction() as connection:
                 received, may_prove, late = await _take_in(connection, secret, message)
                 if not received.duplicate:
                     await _add(connection, message, received)
+                    if message.sent_at is not None and message.suppress is None:
+                        await restore.hand_over_past(connection, received.conversation, message.sent_at)
             return received, may_prove, late
+        except _ERASED as error:  # its conversation, meanwhile: it begins one of its own
+            erased = error
         except Unavailable as error:
             if not isinstance(error.__cause__, asyncpg.SerializationError):
                 raise
-    raise Unavailable
+            erased = None
+    raise erased or Unavailable
 
 
 async def _take_in(
@@ -176,6 +192,8 @@ async def _take_in(
         INBOUND[message.channel],
         not message.attachments and only_thanks(message.body, message.name),
     )
+    if row["o_conversation"] is None:
+        return Received(True, new_id(), ticket, new_id(), ticket_id, gone=True), False, False
     if row["o_ticket"] != ticket:
         # Whoever writes on the page of a ticket that was merged stays on it.
         ticket_id = public_ticket_id(secret, message.into_ticket or row["o_ticket"])

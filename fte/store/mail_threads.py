@@ -55,8 +55,14 @@ async def answered(pool: Pool, address: str, subject: str, text: str) -> Answere
 
 
 async def known(pool: Pool, account: str, mails: Sequence[str]) -> set[str]:
-    """Those of the provider's ids that were taken in or set aside already."""
+    """Those of the provider's ids that were taken in or set aside already, or erased."""
     return {row["provider_id"] for row in await pool.fetch(_sql.known, account, list(mails))}
+
+
+async def was_erased(pool: Pool, reply: UUID) -> bool:
+    """Whether a reply was erased with its customer."""
+    erased: bool = await pool.fetchval(_sql.was_erased, reply)
+    return erased
 
 
 async def refer(

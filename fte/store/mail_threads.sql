@@ -37,6 +37,11 @@ select (select count(*) from said where role = 'agent' and direction = 'outbound
 
 -- name: known
 select provider_id from inbound where channel = 'email' and account = $1 and provider_id = any ($2)
+union all
+select id from unnest($2::text[]) as mail (id) where was_erased('email', $1, id)
+
+-- name: was_erased
+select was_erased('reply', '', $1::uuid::text)
 
 -- name: refer
 insert into mail_references (account, kind, value, ticket_id)

@@ -118,6 +118,9 @@ async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
     """
     async with pool.transaction() as connection:
         row: Any = await connection.fetchrow(_sql.lock, claim.conversation, claim.turn)
+        if row is None:  # erased meanwhile
+            await emit(connection, [_wasted(claim, outcome, Verdict.VOID)])
+            return Verdict.VOID
         control = control_of(row)
         verdict = judge(
             outcome,

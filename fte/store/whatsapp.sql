@@ -20,6 +20,7 @@ update whatsapp_numbers set read_until = greatest(read_until, $2) where account 
 select wanted.sid
   from unnest($2::text[]) as wanted (sid)
  where not exists (select from inbound i where i.channel = 'whatsapp' and i.account = $1 and i.provider_id = wanted.sid)
+   and not was_erased('whatsapp', $1, wanted.sid)
 
 -- name: strangers
 -- Ours are those a reply has the id of and those that reported under a reply's id; while one of ours may be on its way
@@ -33,6 +34,7 @@ select wanted.sid, talk.id as conversation
    and not exists (select from delivery_reports d
                     where d.channel = 'whatsapp' and d.provider_id = wanted.sid and d.reply_id is not null)
    and not exists (select from inbound i where i.channel = 'whatsapp' and i.account = $1 and i.provider_id = wanted.sid)
+   and not was_erased('whatsapp', $1, wanted.sid)
    and not exists (select from replies r join conversations c on c.id = r.conversation_id
                     where c.customer_id = known.customer_id and r.channel = 'whatsapp' and r.state in ('sending', 'unknown'))
 

@@ -292,6 +292,34 @@ def from_us(to: str, in_reply_to: str, text: str = "Sam here: done.", **headers:
     return mail.as_bytes()
 
 
+async def _forgotten(ours: Post) -> str:
+    """Ada asked and was answered, and then a backup from before the answer was restored. The answer's reply."""
+    await ours.deliver()
+    await ours.read()
+    await send_due(ours)
+    reply = await ours.pool.fetchval("select id from replies")
+    await ours.pool.execute("delete from replies")
+    await ours.pool.execute("delete from messages where direction = 'outbound'")
+    await ours.pool.execute("update conversations set last_seq = 1, answered_seq = 0")
+    return str(reply)
+
+
+async def test_an_answer_of_a_time_that_was_lost_is_shown_and_is_nobodys_to_repeat(ours: Post) -> None:
+    await _forgotten(ours)
+    await ours.read()
+    said = await ours.pool.fetchrow("select * from messages where direction = 'outbound'")
+    assert said is not None
+    assert "Under Settings." in said["content"]
+    assert await ours.pool.fetchval("select (owner, answered_seq) from conversations") == ("human", 1)
+
+
+async def test_an_answer_that_was_erased_is_not_shown(ours: Post) -> None:
+    reply = await _forgotten(ours)
+    await ours.pool.execute("insert into erased select erasure_hash('reply', '', $1)", reply)
+    await ours.read()
+    assert not await ours.pool.fetchval("select count(*) from messages where direction = 'outbound'")
+
+
 async def test_a_colleague_who_answers_from_gmail_takes_over(ours: Post, asked: StoredMail) -> None:
     raw = from_us(f"Ada <{ADA.upper()}>", asked.reading.message_id)
     mail = ours.gmail.mailbox(US).add(raw, {"SENT"})

@@ -19,7 +19,7 @@ from fte.domain.ids import PUBLIC_ID_LENGTH
 from fte.domain.tickets import STATUS_WORDS
 from fte.pg.pool import Pool
 from fte.settings import Settings
-from fte.store import control, conversation_merges
+from fte.store import control, conversation_merges, erasure
 from tests.support import hire, seeing
 from tests.support_webform import BROWSER, Stack, answer, application, stack, valid
 
@@ -236,6 +236,17 @@ async def test_the_same_submit_twice_is_one_ticket(site: Stack, how: str) -> Non
     assert len({reply.json()["ticket_id"] for reply in answers}) == 1
     assert await site.count("messages") == 1
     assert len(site.stored) == 1
+
+
+async def test_what_was_erased_is_not_taken_in_again_and_its_sender_is_told(site: Stack) -> None:
+    await site.submit(submission_id="view-1")
+    admin = await hire(site.pool, "Ann", "admin")
+    await erasure.erase(site.pool, "k", await site.pool.fetchval("select id from customers"), admin)
+    again = await site.client.post("/support/submit", json=valid(submission_id="view-1"))
+    assert refused(again, 404)["remedy"] == "Write a new one."
+    assert await site.count("messages") == 0
+    await site.submit(submission_id="view-2")
+    assert await site.count("messages") == 1
 
 
 async def test_other_content_under_the_same_id_is_another_message(site: Stack) -> None:

@@ -1,0 +1,195 @@
+"""`fte export customer` and `fte erase customer`: what is held about a person, over the operators' API."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Final
+from uuid import UUID
+
+import typer
+
+from fte.cli._remote import TokenFile, Url, ask, say, say_json
+from fte.cli._session import AsJson, DataDir, fail, plain_errors
+from fte.domain.errors import Conflict, NotFound, Rejected
+
+if TYPE_CHECKING:
+    from fte.console.client import Client
+    from fte.wire import ErasureDone, ErasurePlan
+
+WAIT_FOR_SENDING: Final = 90.0
+"""Seconds an erasure waits for replies that are being handed to a provider: longer than any lease."""
+LOOK_EVERY: Final = 1.0
+
+export_app = typer.Typer(no_args_is_help=True)
+erase_app = typer.Typer(no_args_is_help=True)
+
+Who = Annotated[
+    str, typer.Argument(metavar="CUSTOMER", help="A mail address, a phone number, or a customer's id.")
+]
+
+
+@export_app.callback()
+@erase_app.callback()
+def _group() -> None: ...
+
+
+@export_app.command("customer")
+def export_customer(
+    who: Who,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file; readable by you alone.", show_default="customer-ID.json"
+        ),
+    ] = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write everything held about a customer into one JSON document; for a lead or an admin. It is audited.
+
+    Over a file that is there nothing is written.
+    """
+
+    async def find(client: "Client") -> UUID:
+        return await _found(client, who)
+
+    customer = ask(find, url, token_file, data_dir)
+    path = output or Path(f"customer-{customer}.json")
+    with plain_errors(), _new_private(path) as file:
+
+        async def work(client: "Client") -> None:
+            async for piece in client.export(customer):
+                file.write(piece)
+
+        ask(work, url, token_file, data_dir)
+    say(f"Everything held about them is in {path}.")
+
+
+@contextlib.contextmanager
+def _new_private(path: Path) -> Iterator[IO[bytes]]:
+    """A file only its owner can read, under another name until it is whole. Raises Conflict when there is one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    there = Conflict(f"{path} is there already.", remedy="Name another file with --output.")
+    if path.exists():
+        raise there
+    try:
+        part.touch(mode=0o600, exist_ok=False)
+        with part.open("wb") as file:
+            yield file
+        os.link(part, path)
+    except FileExistsError:
+        raise there from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Rejected(f"{path} cannot be written: {reason}.", remedy="Name another --output.") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@erase_app.command("customer")
+def erase_customer(
+    who: Who,
+    yes: Annotated[
+        str | None,
+        typer.Option("--yes", metavar="ID", help="Do not ask, for scripts: the customer's exact id."),
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Erase all that is held about a customer, for good; for an admin. It shows what will go, and asks.
+
+    What is being sent at that moment is waited for; nothing is sent afterwards. The provider's own copies stay: mails in
+    the mailbox, messages at Twilio.
+    """
+
+    async def look(client: "Client") -> "ErasurePlan":
+        return await client.erasure_plan(await _found(client, who))
+
+    plan = ask(look, url, token_file, data_dir)
+    if not as_json:
+        _show(plan)
+    with plain_errors():
+        _confirm(plan, yes)
+
+    async def work(client: "Client") -> "ErasureDone":
+        return await _erase(client, plan.customer_id, quiet=as_json)
+
+    done = ask(work, url, token_file, data_dir)
+    if not done.erased:
+        fail(
+            Conflict(
+                f"Replies still being sent: {len(done.in_flight)}; all others are withdrawn.",
+                remedy="Run the command again in a minute.",
+            )
+        )
+    if as_json:
+        say_json(done)
+        return
+    gone = ", ".join(
+        f"{name.replace('_', ' ')} {count}" for name, count in sorted(done.counts.items()) if count
+    )
+    say(f"Erased: {gone}. Customer {done.customer_id} is not known any more.")
+
+
+async def _erase(client: "Client", customer: UUID, *, quiet: bool) -> "ErasureDone":
+    from fte.domain.ids import new_id
+
+    key = new_id()
+    for left in range(int(WAIT_FOR_SENDING / LOOK_EVERY), -1, -1):
+        done = await client.erase(customer, key)
+        if done.erased or not left:
+            break
+        if not quiet:
+            say(f"Waiting for what is being sent: {len(done.in_flight)}.")
+        await asyncio.sleep(LOOK_EVERY)
+    return done
+
+
+def _show(plan: "ErasurePlan") -> None:
+    say(f"Customer {plan.customer_id}: {plan.name or 'no name'}")
+    for identifier in plan.identifiers:
+        say(identifier, "  ")
+    numbers = ", ".join(f"#{number}" for number in plan.conversations) or "none"
+    say(f"Conversations: {numbers}")
+    say(
+        f"This will go: messages and notes {plan.messages}, tickets {plan.tickets}, attachments {plan.attachments},"
+        f" drafts {plan.drafts}, replies {plan.replies}, traces {plan.runs}."
+    )
+    if plan.unsent:
+        say(f"Replies that wait to be sent and never will be: {plan.unsent}.")
+
+
+def _confirm(plan: "ErasurePlan", yes: str | None) -> None:
+    """Raises Rejected unless the customer was named exactly."""
+    if yes is not None:
+        if yes.strip().lower() != str(plan.customer_id):
+            raise Rejected(
+                f"--yes names another customer: {yes}.", remedy=f"This one's id is {plan.customer_id}."
+            )
+        return
+    wanted = plan.identifiers[0] if plan.identifiers else str(plan.customer_id)
+    typed = typer.prompt(f"There is no way back. Type {wanted} to erase", default="", show_default=False)
+    if typed.strip().lower() != wanted.lower():
+        raise Rejected("That is not what was to be typed: nothing is erased.")
+
+
+async def _found(client: "Client", who: str) -> UUID:
+    """The customer's id. Raises NotFound."""
+    who = who.strip()
+    try:
+        return UUID(who)
+    except ValueError:
+        pass
+    try:
+        found = await (client.lookup(email=who) if "@" in who else client.lookup(phone=who))
+    except NotFound:
+        raise NotFound(
+            f"There is no customer {who}.",
+            remedy="Give the whole address, the number with its country, or an id.",
+        ) from None
+    return found.id

@@ -1,0 +1,60 @@
+-- name: settled_customers
+-- Whose oldest settled conversations are to go.
+select distinct old.customer_id as id
+  from (select customer_id from conversations
+         where status = 'resolved' and merged_into is null and last_message_at < $1 and not is_underway(id)
+         order by last_message_at limit $2) old
+ order by id
+
+-- name: settled
+-- Looked at again under the locks; each with what was merged into it.
+with recursive old as (
+    select id from conversations
+     where customer_id = any ($3) and status = 'resolved' and merged_into is null and last_message_at < $1
+       and not is_underway(id)
+     order by last_message_at limit $2
+), whole (id) as (
+    select id from old
+    union
+    select m.id from whole join conversations m on m.merged_into = whole.id
+)
+select id from whole
+
+-- name: left_alone
+-- Of these customers, who has nothing left and is not part of another; with those who were made one with them.
+with recursive parts (id) as (
+    select id from customers cu
+     where id = any ($1) and not exists (select from conversations c where c.customer_id = cu.id)
+       and not exists (select from customer_merges g where g.undone_at is null and g.merged = cu.id)
+    union
+    select g.merged from parts p join customer_merges g on g.kept = p.id and g.undone_at is null
+)
+select id from parts
+
+-- name: originals
+with old as (
+    select channel, account, provider_id from inbound
+     where raw is not null and received_at < $1 order by received_at limit $2 for update skip locked
+)
+update inbound i set raw = null from old
+ where i.channel = old.channel and i.account = old.account and i.provider_id = old.provider_id
+
+-- name: files
+-- Their ids are made of the time they came.
+with old as (
+    select id from attachments where content is not null and id < $1 order by id limit $2 for update skip locked
+)
+update attachments a set content = null, state = 'lost', reason = 'not kept for so long' from old where a.id = old.id
+
+-- name: traces
+with old as (
+    select id from runs where trace <> '{}' and id < $1 order by id limit $2 for update skip locked
+)
+update runs r set trace = '{}', error = null from old where r.id = old.id
+
+-- name: audit
+-- The oldest are looked at, and go if they are too old.
+with oldest as (
+    select id, at from audit order by id limit $2
+)
+delete from audit using oldest where audit.id = oldest.id and oldest.at < $1
