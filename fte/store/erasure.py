@@ -41,8 +41,10 @@ _OF_CONVERSATIONS: Final = (
     "tickets",
     "conversation_merges",
 )
-"""In an order in which nothing refers to what is gone already. `attention` goes with its conversation."""
+"""In an order in which nothing refers to what is gone already."""
 _OF_CUSTOMERS: Final = ("customer_identifiers", "customer_merges", "customers")
+_WITH_THEM: Final = ("attention", "suggestions", "customer_names")
+"""What goes by itself with the conversation, message or customer it belongs to."""
 _COUNTED: Final = frozenset(
     {
         "conversations",

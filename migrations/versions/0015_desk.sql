@@ -1,6 +1,3 @@
--- A ticket's page looks for the merges of its conversation, those that were undone too.
-create index conversation_merges_merged on conversation_merges (merged);
-
 -- ---------------------------------------------------------------- customers are found by any part of what they are called
 
 -- The extension pg_trgm does this too; the embedded database does not have it.

@@ -28,6 +28,8 @@ ELSEWHERE = {
     "duty",
     "canned",
     "teach",
+    "export",
+    "erase",
     "configure",
     "dead_letters",
     "merge",

@@ -211,7 +211,7 @@ async def test_every_table_is_thought_of(pool: Pool) -> None:
                select conrelid from pg_constraint c join reach on c.confrelid = reach.id where contype = 'f'
            ) select id::regclass::text as name from reach"""
     )
-    erased = {*erasure._OF_CONVERSATIONS, *erasure._OF_CUSTOMERS, "conversations", "attention"}
+    erased = {*erasure._OF_CONVERSATIONS, *erasure._OF_CUSTOMERS, *erasure._WITH_THEM, "conversations"}
     assert {row["name"] for row in referring} <= erased
 
 
