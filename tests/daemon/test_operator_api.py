@@ -86,6 +86,17 @@ async def test_every_operator_route_is_closed_without_a_token(
             assert (await act(nobody, id_, action)).status_code == 401, action
 
 
+@pytest.mark.parametrize("field", ["seen", "epoch"])
+@pytest.mark.parametrize("number", [-1, 2**31, 2**63, 10**30])
+async def test_a_number_that_is_none_of_ours_is_refused_by_its_name(
+    daemon: Backend, sam: httpx.AsyncClient, field: str, number: int
+) -> None:
+    conversation = (await receive(daemon.pool)).conversation
+    for action in set(IN_A_CONVERSATION) - {"link"}:
+        response = await act(sam, conversation, action, text="hello", **{field: number})
+        assert (response.status_code, list(response.json()["fields"])) == (422, [field]), action
+
+
 @pytest.mark.parametrize("role", ROLES)
 async def test_roles_and_actions(daemon: Backend, role: str) -> None:
     conversation = (await receive(daemon.pool)).conversation
