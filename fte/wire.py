@@ -398,6 +398,10 @@ class CustomerPage(CustomerView, frozen=True, kw_only=True):
     duplicates: list[DuplicateView]
 
 
+class Nothing(msgspec.Struct, frozen=True, kw_only=True):
+    """It is done, and there is nothing to say about it."""
+
+
 class MergeDone(msgspec.Struct, frozen=True, kw_only=True):
     """Two customers were made one, or two again: how much changed hands.
 
