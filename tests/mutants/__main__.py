@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.mutants.api import API
 from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.chaos import CHAOS
@@ -40,6 +41,7 @@ MUTANTS = (
     *PRESENCE,
     *DESK,
     *HABITS,
+    *API,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
