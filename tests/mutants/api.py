@@ -12,6 +12,14 @@ API = (
         tests=("tests/daemon/test_overview.py", "-k", "another_decision"),
     ),
     Mutant(
+        name="the-late-one-of-a-key-fails",
+        invariant="an idempotency key is one request's",
+        path="fte/pg/pool.py",
+        healthy="        except asyncpg.UniqueViolationError as error:",
+        sick="        except asyncpg.CheckViolationError as error:",
+        tests=("tests/daemon/test_operator_api.py", "-k", "simultaneous"),
+    ),
+    Mutant(
         name="numbers-without-an-end",
         invariant="bad input is named",
         path="fte/wire.py",
