@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 ARGS   ?=
 
-.PHONY: demo test check format benchmarks alerts restore chaos races day mutants fuzz bench lock clean
+.PHONY: demo test check format api-fuzz benchmarks alerts restore chaos races day mutants fuzz bench lock clean
 
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
@@ -16,6 +16,9 @@ demo: $(READY) ## the whole product on this machine: no Docker, no keys, no netw
 test: $(DEV_READY) ## every check and every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+
+api-fuzz: $(DEV_READY) ## schemathesis on every route, with more requests than in the tests; some minutes
+	FTE_TEST_API_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/api/test_fuzz.py $(ARGS)
 
 benchmarks: $(DEV_READY) ## every benchmark runs once, tiny, without a judgement; two minutes
 	$(BIN)/python -m pytest -m benchmarks $(ARGS)

@@ -26,6 +26,8 @@ from fte.domain.tags import TAGS_MAX
 from fte.domain.tickets import Category, Priority, Resolution, TicketStatus
 
 JSON = dict[str, Any]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""A number that the database keeps as an integer."""
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
@@ -434,6 +436,10 @@ class ErasureDone(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
+class Nothing(msgspec.Struct, frozen=True, kw_only=True):
+    """It is done, and there is nothing to say about it."""
+
+
 class MergeDone(msgspec.Struct, frozen=True, kw_only=True):
     """Two customers were made one, or two again: how much changed hands.
 
@@ -703,8 +709,8 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     its time zone, `to` is a colleague's name, or null for nobody; `other` a conversation.
     """
 
-    seen: int
-    epoch: int
+    seen: Count
+    epoch: Count
     text: str | None = None
     reason: str | None = None
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None

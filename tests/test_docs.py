@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import typer
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from fte.cli import app as commands
 from fte.console import keys
@@ -16,6 +16,7 @@ from fte.console.present import LEGEND
 from fte.domain import events
 from fte.domain.metrics import METRICS
 from fte.settings import Settings
+from tests.api.support import routes
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -150,9 +151,9 @@ def _command(words: list[str], groups: set[str]) -> str:
 
 @each_document
 def test_every_make_target_exists(document: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
     for line in code(document.read_text(encoding="utf-8")):
-        assert set(re.findall(r"\bmake ([a-z]+)", line)) <= targets, line
+        assert set(re.findall(r"\bmake ([a-z-]+)", line)) <= targets, line
 
 
 # ---------------------------------------------------------------- the console
@@ -178,36 +179,6 @@ def test_the_marks_are_those_of_the_legend() -> None:
 
 
 # ---------------------------------------------------------------- routes
-
-
-def routes() -> list[BaseRoute]:
-    """Every route of the daemon. Making them touches no database."""
-    from fte.daemon.gmail_webhook import GmailWebhook
-    from fte.daemon.health import Health
-    from fte.daemon.metrics import Metrics
-    from fte.daemon.operator_api import OperatorApi
-    from fte.daemon.overview import Overview
-    from fte.daemon.stream import Stream
-    from fte.daemon.suggestions import Suggestions
-    from fte.daemon.support import Support
-    from fte.daemon.support import routes as support_routes
-    from fte.daemon.whatsapp_webhooks import Webhooks
-
-    nobody = cast(Any, None)
-    api = OperatorApi(nobody, nobody)
-    support = Support(pool=nobody, secret=b"", settings=Settings(), on_stored=nobody)
-    stream = Stream(api, nobody, nobody)
-    return [
-        *support_routes(support),
-        *GmailWebhook(nobody, Settings(), nobody).routes(),
-        *Webhooks(nobody, b"", nobody, nobody).routes(),
-        *api.routes(),
-        *stream.routes(),
-        *Overview(api).routes(),
-        *Suggestions(api).routes(),
-        *Health(nobody).routes(),
-        *Metrics(nobody, frozenset(), "").routes(),
-    ]
 
 
 def test_every_route_has_its_section_and_no_other() -> None:

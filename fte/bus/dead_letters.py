@@ -1,5 +1,6 @@
 """Dead letters: events a group could not handle, kept with the reason until a person decides."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,10 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from fte.domain.dead_letters import REASON_MAX, State, why_not_again, why_not_dropped
-from fte.domain.errors import NotFound, Rejected
+from fte.domain.errors import Conflict, NotFound, Rejected
 from fte.domain.events import DEAD_LETTERS
 from fte.domain.text import one_line
 from fte.pg import queries
@@ -66,6 +69,8 @@ class Asked:
     key: str
 
 
+Request = list[Any]
+"""An action and all that it was asked with: what makes it the same request."""
 Refusal = Callable[[State, int], str | None]
 """Why a letter in this state, after so many replays, is left as it is; None when it is not."""
 
@@ -135,16 +140,18 @@ async def retry(
     ones too, up to REPLAYS_MAX replays. Of several callers one gets a letter. A `dry_run` only says what would
     become of them.
 
-    Raises NotFound, naming them, when there are no such letters, Rejected for more than BATCH_MAX: nothing is done.
+    Raises NotFound, naming them, when there are no such letters, Rejected for more than BATCH_MAX, Conflict for a key
+    that was used for another request: nothing is done.
     """
     refusal = partial(why_not_again, dropped_too=dropped_too)
     if dry_run:
         return await _foretold(pool, letters, refusal)
     async with pool.transaction() as connection:
-        report, known = await _decided(connection, letters, refusal, asked)
+        request = ["retry_dead_letters", sorted(set(letters)), dropped_too]
+        report, known = await _decided(connection, letters, refusal, asked, request)
         if not known:
             await connection.execute(_sql.retry, report.done, DEAD_LETTERS)
-            await _audited(connection, "retry_dead_letters", report, asked)
+            await _audited(connection, report, asked, request)
     if hints is not None and report.done:
         hints.ring()
     return report
@@ -156,7 +163,7 @@ async def drop(
     """Give waiting letters up, and keep why (1 to REASON_MAX characters). They stay to be looked at.
 
     Raises NotFound, naming them, when there are no such letters; Rejected for more than BATCH_MAX, or for a bad
-    reason: nothing is done.
+    reason; Conflict for a key that was used for another request: nothing is done.
     """
     reason = one_line(reason)
     if not 1 <= len(reason) <= REASON_MAX:
@@ -170,30 +177,45 @@ async def drop(
     if dry_run:
         return await _foretold(pool, letters, refusal)
     async with pool.transaction() as connection:
-        report, known = await _decided(connection, letters, refusal, asked)
+        request = ["drop_dead_letters", sorted(set(letters)), reason]
+        report, known = await _decided(connection, letters, refusal, asked, request)
         if not known:
             await connection.execute(_sql.drop, report.done, DEAD_LETTERS, reason)
-            await _audited(connection, "drop_dead_letters", report, asked)
+            await _audited(connection, report, asked, request)
     return report
 
 
 async def _decided(
-    connection: Connection, letters: Sequence[int], refusal: Refusal, asked: Asked | None
+    connection: Connection,
+    letters: Sequence[int],
+    refusal: Refusal,
+    asked: Asked | None,
+    request: Request,
 ) -> tuple[Report, bool]:
-    """What may be done, or what was reported to the same question before: then nothing is to be done."""
+    """What may be done, or what was reported to the same request before: then nothing is to be done.
+
+    Raises Conflict when the key was used for another request.
+    """
     report = await _taken(connection, letters, refusal)
-    before = asked and await connection.fetchval(_sql.reported, asked.operator, asked.key)
+    before: Any = asked and await connection.fetchrow(_sql.reported, asked.operator, asked.key)
     if not before:
         return report, False
-    refused = {int(letter): why for letter, why in before["refused"].items()}
-    return Report(tuple(before["done"]), refused), True
+    if before["request_hash"] != _fingerprint(request):
+        raise Conflict("This idempotency key was used for another request.", remedy="Use a new key.")
+    refused = {int(letter): why for letter, why in before["result"]["refused"].items()}
+    return Report(tuple(before["result"]["done"]), refused), True
 
 
-async def _audited(connection: Connection, action: str, report: Report, asked: Asked | None) -> None:
+async def _audited(connection: Connection, report: Report, asked: Asked | None, request: Request) -> None:
     if asked is not None:
         refused = {str(letter): why for letter, why in report.refused.items()}
         result = {"done": list(report.done), "refused": refused}
-        await connection.execute(_sql.audited, asked.operator, action, asked.key, result)
+        action, fingerprint = request[0], _fingerprint(request)
+        await connection.execute(_sql.audited, asked.operator, action, asked.key, fingerprint, result)
+
+
+def _fingerprint(request: Request) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(request)).digest()
 
 
 async def _foretold(pool: Pool, letters: Sequence[int], refusal: Refusal) -> Report:

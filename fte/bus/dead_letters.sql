@@ -72,7 +72,7 @@ select $2, key, 'dead_letter.dropped',
   from given_up order by id
 
 -- name: reported
-select result from audit where operator_id = $1 and idempotency_key = $2
+select request_hash, result from audit where operator_id = $1 and idempotency_key = $2
 
 -- name: audited
-insert into audit (operator_id, action, idempotency_key, request_hash, details, result) values ($1, $2, $3, ''::bytea, $4, $4)
+insert into audit (operator_id, action, idempotency_key, request_hash, details, result) values ($1, $2, $3, $4, $5, $5)

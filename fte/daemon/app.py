@@ -25,6 +25,7 @@ from fte.daemon.instruments import Instruments
 from fte.daemon.metrics import Metrics
 from fte.daemon.operator_api import OperatorApi
 from fte.daemon.overview import Overview
+from fte.daemon.reference import Reference
 from fte.daemon.roles import ROLES, Role
 from fte.daemon.stream import Stream
 from fte.daemon.suggestions import Suggestions
@@ -120,10 +121,10 @@ class Daemon:
         """Run the roles until `stop` is set or one of them breaks."""
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(self.hints.run())]
-            webhooks = self._webhooks() if "http" in roles else None
+            webhooks = self.webhooks() if "http" in roles else None
             if webhooks is not None:
                 started.append(tasks.create_task(webhooks.run()))
-            watched = self.instruments.watch(self._application(roles, webhooks))
+            watched = self.instruments.watch(self.application(roles, webhooks))
             serving = tasks.create_task(serve(watched, listening, self.stop))
             serving.add_done_callback(lambda _: self.stop.set())
             if "sweeper" in roles:
@@ -157,11 +158,11 @@ class Daemon:
             for task in started:
                 task.cancel()
 
-    def _webhooks(self) -> Webhooks | None:
+    def webhooks(self) -> Webhooks | None:
         account = account_of(self.settings)
         return Webhooks(self.pool, self.secret, account, self.hints.ring) if account else None
 
-    def _application(self, roles: tuple[Role, ...], webhooks: Webhooks | None) -> Starlette:
+    def application(self, roles: tuple[Role, ...], webhooks: Webhooks | None) -> Starlette:
         """Every process tells how it is; only the role http does more."""
         cluster = kafka.cluster_of(self.settings)
         channels = providers.configured(self.settings)
@@ -196,18 +197,17 @@ class Daemon:
             pool=self.pool, secret=self.secret, settings=self.settings, on_stored=self.hints.ring
         )
         mail = GmailWebhook(self.pool, self.settings, self.hints.ring)
-        return application(
-            [
-                *support_routes(support),
-                *mail.routes(),
-                *(webhooks.routes() if webhooks else []),
-                *api.routes(),
-                *stream.routes(),
-                *overview.routes(),
-                *Suggestions(api).routes(),
-                *own,
-            ]
-        )
+        routes = [
+            *support_routes(support),
+            *mail.routes(),
+            *(webhooks.routes() if webhooks else []),
+            *api.routes(),
+            *stream.routes(),
+            *overview.routes(),
+            *Suggestions(api).routes(),
+            *own,
+        ]
+        return application([*routes, *Reference(routes).routes()])
 
     async def _relay(self) -> None:
         relay = kafka.relay(self.settings, self.pool, self.hints, self.problems)

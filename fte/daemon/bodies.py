@@ -23,6 +23,8 @@ FIELDS_MAX: Final = 50
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
+FORM_KINDS: Final = (JSON_TYPE, URLENCODED, MULTIPART)
+"""What a form may be sent as."""
 
 Fields = dict[str, Any]
 
@@ -44,7 +46,7 @@ async def read_fields(scope: Scope, receive: Receive, headers: dict[bytes, bytes
     Raises WrongMedia, Malformed, TooLarge or TooSlow; Rejected for JSON that is not an object.
     """
     kind = media_type(headers)
-    if kind not in (JSON_TYPE, URLENCODED, MULTIPART):
+    if kind not in FORM_KINDS:
         raise WrongMedia(f"Send JSON ({JSON_TYPE}) or a form post; {kind or 'no content type'} is not taken.")
     if int(headers.get(b"content-length", b"0")) > BODY_MAX:
         raise _too_large(BODY_MAX)

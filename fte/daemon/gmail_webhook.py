@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fte.daemon.bodies import read_body
+from fte.daemon.openapi import operation
 from fte.daemon.responses import UNSTORED, TooLarge
 from fte.domain.errors import Refused
 from fte.pg.pool import Pool
@@ -29,14 +30,14 @@ _STANDARD: Final = str.maketrans("-_", "+/")
 _log = structlog.get_logger("fte.gmail")
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct):
     data: str
 
 
-class _Push(msgspec.Struct):
+class Push(msgspec.Struct):
     """A push of Pub/Sub, see "Push subscriptions" in its guide."""
 
-    message: _Message
+    message: Message
 
 
 class _Change(msgspec.Struct):
@@ -57,6 +58,14 @@ class GmailWebhook:
     def routes(self) -> list[Route]:
         return [Route(PATH, self._push, methods=["POST"])]
 
+    @operation(
+        "Pub/Sub says that the mailbox has changed",
+        status=204,
+        takes=Push,
+        unread=(408,),
+        header={"Authorization": str},
+        errors=(403, 503),
+    )
     async def _push(self, request: Request) -> Response:
         """204 once the change is noted, or when there is nothing to note; 403 without a good token.
 
@@ -93,7 +102,7 @@ def _verifier(settings: Settings) -> "PushVerifier | None":
 def _mailbox(body: bytes) -> str:
     """The address in a push. Raises ValueError for a body that has none."""
     try:
-        push = msgspec.json.decode(body, type=_Push)
+        push = msgspec.json.decode(body, type=Push)
         data = base64.b64decode(push.message.data.translate(_STANDARD))
         return msgspec.json.decode(data, type=_Change).emailAddress.lower()
     except (msgspec.MsgspecError, binascii.Error, UnicodeError, RecursionError) as error:

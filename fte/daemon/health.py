@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from fte.bus import cursors
+from fte.daemon.openapi import operation
 from fte.daemon.responses import json_response
 from fte.domain.channels import CHANNELS, Channel
 from fte.domain.errors import FteError
@@ -21,6 +23,25 @@ from fte.store.channel_health import ChannelHealth
 
 CARRIED_WITHIN: Final = 5.0
 """Seconds the relay may say nothing; it asks the brokers each second whether they are there."""
+
+
+Status = Literal["healthy", "degraded", "unhealthy", "stopping"]
+ChannelStatus = Literal["active", "unhealthy", "inactive", "down"]
+Dependencies = dict[str, Literal["up", "down"]]
+
+
+class HealthView(msgspec.Struct, frozen=True, kw_only=True):
+    """How the process is. Of one that stops, only the status is told."""
+
+    status: Status
+    channels: dict[Channel, ChannelStatus] | msgspec.UnsetType = msgspec.UNSET
+    problems: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    dependencies: Dependencies | msgspec.UnsetType = msgspec.UNSET
+    timestamp: datetime | msgspec.UnsetType = msgspec.UNSET
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["alive"] = "alive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +65,20 @@ class Health:
             Route("/health/ready", self._ready),
         ]
 
+    @operation("Whether the process answers", gives=Alive)
     async def _live(self, _: Request) -> Response:
-        return json_response({"status": "alive"})
+        return json_response(Alive())
 
+    @operation("Whether to send us messages", gives=HealthView, also={503: HealthView})
     async def _ready(self, request: Request) -> Response:
         """Whether to send us messages. A process that ends finishes what it has, and is to get no more."""
         if self.stopping.is_set():
-            return json_response({"status": "stopping"}, code=503)
+            return json_response(HealthView(status="stopping"), code=503)
         return await self._health(request)
 
+    @operation(
+        "Whether we can take messages, and which part is ill", gives=HealthView, also={503: HealthView}
+    )
     async def _health(self, _: Request) -> Response:
         try:
             async with self.pool.connection() as connection:
@@ -60,36 +86,38 @@ class Health:
             known = await channel_health.current(self.pool)
             silent = await cursors.silent_for(self.pool, self.relay) if self.relay else 0.0
         except FteError:
-            return json_response(self._body("unhealthy", {"database": "down"}, [], {}), code=503)
+            return json_response(self._view("unhealthy", {"database": "down"}, [], {}), code=503)
         problems = dict(self.problems)
-        dependencies = {"database": "up"}
+        dependencies: Dependencies = {"database": "up"}
         if self.relay:
             carried = silent is not None and silent < CARRIED_WITHIN
             dependencies["kafka"] = "up" if carried else "down"
             if not carried:
                 problems.setdefault("kafka", _not_carried(silent))
         ill = [line for line in known if line.channel in self.configured and not line.healthy]
-        status = "degraded" if ill or problems else "healthy"
-        return json_response(self._body(status, dependencies, ill, problems))
+        status: Status = "degraded" if ill or problems else "healthy"
+        return json_response(self._view(status, dependencies, ill, problems))
 
-    def _body(
+    def _view(
         self,
-        status: str,
-        dependencies: dict[str, str],
+        status: Status,
+        dependencies: Dependencies,
         ill: list[ChannelHealth],
         problems: dict[str, str],
-    ) -> dict[str, Any]:
+    ) -> HealthView:
         """Whatever is ill but the database, messages are still taken in: what cannot be done now waits."""
         channels = {channel: self._channel(channel, dependencies, ill) for channel in CHANNELS}
-        return {
-            "status": status,
-            "channels": channels,
-            "problems": problems | {line.channel: line.detail for line in ill},
-            "dependencies": dependencies,
-            "timestamp": datetime.now(UTC),
-        }
+        return HealthView(
+            status=status,
+            channels=channels,
+            problems=problems | {line.channel: line.detail for line in ill},
+            dependencies=dependencies,
+            timestamp=datetime.now(UTC),
+        )
 
-    def _channel(self, channel: Channel, dependencies: dict[str, str], ill: list[ChannelHealth]) -> str:
+    def _channel(
+        self, channel: Channel, dependencies: Dependencies, ill: list[ChannelHealth]
+    ) -> ChannelStatus:
         if channel != "web_form" and channel not in self.configured:
             return "inactive"
         if dependencies["database"] == "down":

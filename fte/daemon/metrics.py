@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from fte.bus import cursors, dead_letters
 from fte.daemon.instruments import Instruments
+from fte.daemon.openapi import operation
 from fte.daemon.responses import json_response
 from fte.domain import metrics
 from fte.domain.channels import CHANNELS, Channel
@@ -80,6 +81,7 @@ class Metrics:
         if self.token and not hmac.compare_digest(given, self.token.encode()):
             raise Unauthorized("Reading the metrics needs the token of FTE_METRICS_TOKEN.")
 
+    @operation("Each channel's last 24 hours", gives=list[ChannelDay], token=True, errors=(503,))
     async def _channels(self, request: Request) -> Response:
         """Raises Unauthorized without the token, Unavailable when the database is away."""
         self._let_in(request)
@@ -89,6 +91,7 @@ class Metrics:
                 self._day.until = time.monotonic() + REMEMBERED
         return json_response(self._day.told)
 
+    @operation("For Prometheus, in its text format", gives=str, media="text/plain", token=True)
     async def _expose(self, request: Request) -> Response:
         """What the process counts is told also when the database is away. Raises Unauthorized without the token."""
         self._let_in(request)

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
+from msgspec import Meta
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,10 +17,11 @@ from fte import wire
 from fte.bus import cursors, dead_letters
 from fte.bus.dead_letters import Asked, Letter, Report
 from fte.daemon.bodies import read_body
+from fte.daemon.openapi import operation, words
 from fte.daemon.operator_api import OperatorApi, required_key, whole
 from fte.daemon.responses import json_response
 from fte.domain.channels import CHANNELS, Channel
-from fte.domain.dead_letters import STATES
+from fte.domain.dead_letters import REASON_MAX, STATES, State
 from fte.domain.errors import NotFound, Rejected, Unavailable
 from fte.pg import log
 from fte.pg.hints import Hints
@@ -28,6 +31,7 @@ from fte.wire import (
     ChannelState,
     ChannelsView,
     ConsumerLag,
+    CustomerHits,
     KnowledgeHit,
     KnowledgeHits,
     LetterPage,
@@ -35,14 +39,23 @@ from fte.wire import (
     LettersRequest,
     LetterView,
     MetricsSpan,
+    MetricsView,
 )
 
+RETRY: Final = "/operator/dead_letters/retry"
+DROP: Final = "/operator/dead_letters/drop"
 LETTERS_PAGE: Final = 200
 HITS: Final = 10
 EXCERPT_MAX: Final = 600
 """Characters of a passage that are shown."""
 LAG_PATIENCE: Final = 3.0
 """Seconds the cluster has to say how far its consumers are behind; after that it is not known."""
+LETTER_MAX: Final = 10**11
+"""More than any dead letter's id."""
+
+LetterId = Annotated[int, Meta(ge=1, le=LETTER_MAX)]
+Letters = Annotated[list[LetterId], Meta(min_length=1, max_length=dead_letters.BATCH_MAX)]
+LetterFilter = State | Literal["all"]
 
 
 @dataclass(slots=True)
@@ -62,13 +75,20 @@ class Overview:
             Route("/operator/metrics", self._metrics),
             Route("/operator/channels", self._channels),
             Route("/operator/dead_letters", self._letters),
-            Route("/operator/dead_letters/retry", self._retry, methods=["POST"]),
-            Route("/operator/dead_letters/drop", self._drop, methods=["POST"]),
+            Route(RETRY, self._retry, methods=["POST"]),
+            Route(DROP, self._drop, methods=["POST"]),
             Route("/operator/dead_letters/{id}", self._letter),
             Route("/operator/customers", self._customers),
             Route("/operator/knowledge/search", self._knowledge),
         ]
 
+    @operation(
+        "What happened, step by step",
+        gives=MetricsView,
+        may="read",
+        query={"span": MetricsSpan},
+        errors=(422,),
+    )
     async def _metrics(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         span: Any = request.query_params.get("span", "1h")
@@ -91,6 +111,7 @@ class Overview:
 
     # -- channels
 
+    @operation("How each channel is, and what waits", gives=ChannelsView, may="read")
     async def _channels(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         pool = self.api.pool
@@ -130,6 +151,17 @@ class Overview:
 
     # -- dead letters
 
+    @operation(
+        "Dead letters, the newest first",
+        gives=LetterPage,
+        may="read",
+        query={
+            "state": LetterFilter,
+            "limit": Annotated[int, Meta(ge=1, le=dead_letters.LIST_MAX)],
+            "before": LetterId,
+        },
+        errors=(422,),
+    )
     async def _letters(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         query = request.query_params
@@ -140,18 +172,30 @@ class Overview:
             self.api.pool,
             None if state == "all" else state,  # type: ignore[arg-type]
             limit=whole(query.get("limit", str(LETTERS_PAGE)), "limit", dead_letters.LIST_MAX),
-            before=whole(query["before"], "before", 10**11) if "before" in query else None,
+            before=whole(query["before"], "before", LETTER_MAX) if "before" in query else None,
         )
         return json_response(LetterPage(letters=[_view(letter) for letter in found]))
 
+    @operation("A dead letter", gives=LetterView, may="read", id=LetterId)
     async def _letter(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         try:
-            letter = whole(request.path_params["id"], "id", 10**11)
+            letter = whole(request.path_params["id"], "id", LETTER_MAX)
         except Rejected:
+            if request.url.path in (RETRY, DROP):
+                raise HTTPException(405) from None
             raise NotFound("There is no such dead letter.") from None
         return json_response(_view(await dead_letters.shown(self.api.pool, letter)))
 
+    @operation(
+        "Try dead letters again",
+        takes=LettersRequest,
+        fields={"letters": Letters},
+        gives=LettersDone,
+        may="dead_letters",
+        key=True,
+        errors=(404, 409),
+    )
     async def _retry(self, request: Request) -> Response:
         asked, body = await self._decision(request)
         report = await dead_letters.retry(
@@ -159,6 +203,15 @@ class Overview:
         )
         return json_response(_done(report))
 
+    @operation(
+        "Give dead letters up",
+        takes=LettersRequest,
+        fields={"letters": Letters, "reason": words(REASON_MAX)},
+        gives=LettersDone,
+        may="dead_letters",
+        key=True,
+        errors=(404, 409),
+    )
     async def _drop(self, request: Request) -> Response:
         asked, body = await self._decision(request)
         report = await dead_letters.drop(self.api.pool, body.letters, body.reason, asked=asked)
@@ -174,10 +227,19 @@ class Overview:
 
     # -- searching
 
+    @operation(
+        "Customers by a part of a name, address or number", gives=CustomerHits, may="read", query={"q": str}
+    )
     async def _customers(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         return json_response(await customers.search(self.api.pool, request.query_params.get("q", "")))
 
+    @operation(
+        "What the knowledge base has on a question",
+        gives=KnowledgeHits,
+        may="read",
+        query={"q": str, "category": str},
+    )
     async def _knowledge(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         from fte.knowledge.search import SCORE_FLOOR, ranked

@@ -7,6 +7,7 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from fte import wire
 from fte.domain.errors import (
@@ -94,11 +95,20 @@ async def _on_error(_: Request, error: Exception) -> Response:
     return problem(error if isinstance(error, FteError) else FteError())
 
 
-async def _on_http_error(_: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return problem(FteError())
     headers = {**UNSTORED, **(error.headers or {})}
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     return json_response(wire.Problem(error=f"{error.detail}."), code=error.status_code, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method of the address: of several routes for one, the framework names only the first one's."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    path = next((route.path for route in routes if route.matches(request.scope)[0] != Match.NONE), None)
+    return {method for route in routes if route.path == path for method in route.methods or ()}
 
 
 async def _on_leaving(_: Request, __: Exception) -> Response:

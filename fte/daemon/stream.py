@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from fte import wire
+from fte.daemon.openapi import operation
 from fte.daemon.operator_api import OperatorApi
 from fte.daemon.responses import UNSTORED
 from fte.domain.errors import FteError, NotFound, Refused, Rejected, Unavailable
@@ -43,6 +44,15 @@ class Stream:
     def routes(self) -> list[Route]:
         return [Route("/operator/stream", self._stream)]
 
+    @operation(
+        "Events as they are committed, as server-sent events",
+        gives=str,
+        media="text/event-stream",
+        may="read",
+        query={"topics": str, "cursor": str},
+        header={"Last-Event-ID": str},
+        errors=(422,),
+    )
     async def _stream(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         topics = _topics(request.query_params.get("topics", ",".join(OPERATOR_TOPICS)))

@@ -2,18 +2,30 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Annotated
 from uuid import UUID
 
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from fte import wire
 from fte.daemon.bodies import read_body
+from fte.daemon.openapi import operation
 from fte.daemon.operator_api import OperatorApi
 from fte.daemon.responses import json_response
 from fte.domain.errors import NotFound
-from fte.domain.suggestions import Source, checked, source, suggested
+from fte.domain.suggestions import (
+    BODY_MAX,
+    BODY_MIN,
+    TITLE_MAX,
+    TITLE_MIN,
+    Source,
+    checked,
+    source,
+    suggested,
+)
 from fte.knowledge.embed import WordLlamaEmbedder
 from fte.ports import Embedder
 from fte.store import suggestions
@@ -34,11 +46,24 @@ class Suggestions:
             Route("/operator/suggestions/{id}", self._reject, methods=["DELETE"]),
         ]
 
+    @operation("Pages that people's answers could become", gives=SuggestionsPage, may="read")
     async def _waiting(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         found = await suggestions.waiting(self.api.pool, datetime.now(UTC))
         return json_response(SuggestionsPage(items=[_view(one) for one in found]))
 
+    @operation(
+        "Make a suggestion a page of the knowledge base",
+        takes=TeachRequest,
+        fields={
+            "title": Annotated[str, Meta(min_length=TITLE_MIN, max_length=TITLE_MAX)],
+            "body": Annotated[str, Meta(min_length=BODY_MIN, max_length=BODY_MAX)],
+        },
+        rule="No [name], [address] or [number] may be left in it. Blanks at both ends do not count.",
+        gives=TaughtPage,
+        may="teach",
+        errors=(409,),
+    )
     async def _approve(self, request: Request) -> Response:
         from fte.knowledge import documents
 
@@ -55,6 +80,7 @@ class Suggestions:
             await documents.write(connection, document)
         return json_response(TaughtPage(source=name))
 
+    @operation("Do not suggest it again", status=204, may="teach", errors=(409,))
     async def _reject(self, request: Request) -> Response:
         operator = await self.api.operator(request, "teach")
         found = await suggestions.one(self.api.pool, _id(request), datetime.now(UTC))

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,13 +23,15 @@ from fte.channels.web_form.markup import Html
 from fte.channels.web_form.origins import Origins
 from fte.channels.web_form.page import Site, Trouble
 from fte.daemon import trail
-from fte.daemon.bodies import Fields, media_type, read_fields
-from fte.daemon.responses import JSON_TYPE, SECURE, UNSTORED, error_headers, json_response, problem, status
+from fte.daemon.bodies import FORM_KINDS, Fields, media_type, read_fields
+from fte.daemon.files import StaticFile
+from fte.daemon.openapi import HTML, operation
+from fte.daemon.responses import JSON_TYPE, UNSTORED, error_headers, json_response, problem, status
 from fte.domain.deadlines import Policy, answer_by_words, expectation, is_open
 from fte.domain.errors import FteError, NotFound, Rejected, TooMany, Unavailable
-from fte.domain.identity import identity_key
+from fte.domain.identity import EMAIL_MAX, identity_key
 from fte.domain.modes import Answers, who_answers
-from fte.domain.tickets import CATEGORIES, PRIORITIES, Priority, TicketStatus
+from fte.domain.tickets import CATEGORIES, PRIORITIES, Category, Priority, TicketStatus
 from fte.pg.pool import Pool
 from fte.settings import Settings
 from fte.store import modes, tickets
@@ -68,6 +71,25 @@ class Support:
     clock: Clock = time.monotonic_ns
 
 
+class FirstMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the form takes, as `fte.channels.web_form.parse` checks it. Further fields are ignored."""
+
+    name: Annotated[str, Meta(min_length=parse.NAME.low, max_length=parse.NAME.high)]
+    email: Annotated[str, Meta(max_length=EMAIL_MAX, extra_json_schema={"format": "email"})]
+    subject: Annotated[str, Meta(min_length=parse.SUBJECT.low, max_length=parse.SUBJECT.high)]
+    category: Category
+    message: Annotated[str, Meta(min_length=parse.MESSAGE.low, max_length=parse.MESSAGE.high)]
+    priority: Priority | Literal[""] | None = "medium"
+    submission_id: Annotated[str, Meta(max_length=parse.KEY_MAX)] | None = None
+
+
+class FurtherMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ticket takes."""
+
+    message: Annotated[str, Meta(min_length=parse.ANSWER.low, max_length=parse.ANSWER.high)]
+    submission_id: Annotated[str, Meta(max_length=parse.KEY_MAX)] | None = None
+
+
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a message that is stored."""
 
@@ -98,7 +120,7 @@ def routes(support: Support) -> list[Route]:
     return [
         Route("/support", pages.form),
         Route("/support/submit", _Submit(pages, intake, origins), methods=["POST", "OPTIONS"]),
-        *(Route(f"/support/{name}", _File(asset), methods=["GET"]) for name, asset in files.items()),
+        *(Route(f"/support/{name}", StaticFile(asset), methods=["GET"]) for name, asset in files.items()),
         Route("/support/ticket", ticket.find),
         Route("/support/ticket/{ticket_id}/messages", ticket.back, methods=["GET"]),
         Route("/support/ticket/{ticket_id}/messages", ticket.write, methods=["POST"]),
@@ -162,6 +184,7 @@ class _Pages:
         """The site, and who answers on it now."""
         return replace(self.site, answers=await self._who.answers(category))
 
+    @operation("The page with the form", gives=str, media=HTML)
     async def form(self, _: Request) -> Response:
         return self.response(page.form_page(await self.promising(), _new_key(), {}))
 
@@ -266,6 +289,19 @@ class _Intake:
         return json_response(answer)
 
 
+@operation("Let a page of an allowed site post from its own script", method="OPTIONS", status=204)
+@operation(
+    "Write to us",
+    method="POST",
+    takes=FirstMessage,
+    rule="The texts hold that many characters that can be seen and stored, and no file comes along.",
+    kinds=FORM_KINDS,
+    header={"Idempotency-Key": str},
+    gives=Submitted,
+    also={303: None},
+    page=True,
+    errors=(415, 429, 503),
+)
 class _Submit:
     """POST /support/submit: the busiest route, so it is a bare ASGI application."""
 
@@ -320,15 +356,29 @@ class _Ticket:
         self._pages = pages
         self._intake = intake
 
+    @operation("From the box on the form to the ticket", status=303, query={"id": str})
     async def find(self, request: Request) -> Response:
         """From the box on the form to the ticket; the ticket's whole address may be pasted too."""
         typed = request.query_params.get("id", "").strip().partition("?")[0].partition("#")[0].rstrip("/")
         return _see_ticket(typed.rpartition("/")[2].lower()) if typed else _see("/support")
 
+    @operation(
+        "From the address a message was posted to, back to the ticket", status=303, id=str, finds=False
+    )
     async def back(self, request: Request) -> Response:
         """Who reloads the address a message was posted to wants to see the ticket."""
         return _see_ticket(request.path_params["ticket_id"])
 
+    @operation(
+        "A ticket: a page for browsers, otherwise JSON",
+        id=str,
+        header={"If-None-Match": str},
+        gives=TicketAnswer,
+        also={304: None},
+        page=True,
+        shown=True,
+        errors=(503,),
+    )
     async def show(self, request: Request) -> Response:
         headers: Headers = dict(request.scope["headers"])
         ticket_id: str = request.path_params["ticket_id"]
@@ -350,6 +400,18 @@ class _Ticket:
         )
         return self._pages.response(html, headers={"ETag": version})
 
+    @operation(
+        "Write on in a ticket",
+        id=str,
+        takes=FurtherMessage,
+        rule="The text holds something that can be seen and stored, and no file comes along.",
+        kinds=FORM_KINDS,
+        header={"Idempotency-Key": str},
+        gives=Submitted,
+        also={303: None},
+        page=True,
+        errors=(415, 429, 503),
+    )
     async def write(self, request: Request) -> Response:
         headers: Headers = dict(request.scope["headers"])
         ticket_id: str = request.path_params["ticket_id"]
@@ -383,29 +445,6 @@ class _Ticket:
             shown = _as_page(ticket_id, view, site.answers)
             html = ticket_page.ticket_page(site, shown, _kept_key(given), kept=given, trouble=trouble)
         return self._pages.response(html, status(error), error_headers(error))
-
-
-class _File:
-    """A static file, kept by browsers for as long as its address names its content."""
-
-    def __init__(self, asset: assets.Asset) -> None:
-        self._version = asset.version.encode("ascii")
-        self._etag = f'"{asset.version}"'
-        self._asset = asset
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        named = scope["query_string"] == b"v=" + self._version
-        headers = {
-            **SECURE,
-            "ETag": self._etag,
-            "Cache-Control": "public, max-age=31536000, immutable" if named else "public, max-age=300",
-            "Cross-Origin-Resource-Policy": "cross-origin",
-        }
-        if dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1") == self._etag:
-            response = Response(status_code=304, headers=headers)
-        else:
-            response = Response(self._asset.content, 200, headers, self._asset.media_type)
-        await response(scope, receive, send)
 
 
 def _wants_page(headers: Headers) -> bool:

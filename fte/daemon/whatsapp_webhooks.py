@@ -21,6 +21,7 @@ from fte.channels.whatsapp.account import INBOUND_PATH, STATUS_PATH, Account
 from fte.channels.whatsapp.inbound import Incoming, StatusReport
 from fte.daemon import trail
 from fte.daemon.bodies import URLENCODED, media_type, read_body
+from fte.daemon.openapi import operation
 from fte.daemon.responses import UNSTORED, problem
 from fte.daemon.whatsapp import as_inbound
 from fte.domain.delivery import WINDOW_CLOSED
@@ -70,6 +71,17 @@ class Webhooks:
         """Both take both: a message posted to the address meant for statuses is not lost."""
         return [Route(path, self._receive, methods=["POST"]) for path in (INBOUND_PATH, STATUS_PATH)]
 
+    @operation(
+        "A customer's message or the state of one of ours, as Twilio posts and signs it",
+        takes=dict[str, str],
+        kinds=(URLENCODED,),
+        unread=(400, 408, 413),
+        header={signature.HEADER.decode(): str},
+        query={"reply": UUID},
+        gives=str,
+        media="application/xml",
+        errors=(403, 503),
+    )
     async def _receive(self, request: Request) -> Response:
         try:
             form = await self._genuine_form(request)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 import msgspec
 
-from fte.domain.errors import Unavailable
+from fte.domain.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     Connection: TypeAlias = (
@@ -112,9 +112,16 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection inside a transaction that commits when the block ends well."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        """A connection inside a transaction that commits when the block ends well.
+
+        Raises Conflict, and nothing is done, when somebody else put the same unique thing there at the same moment:
+        an idempotency key, for instance, that two requests came with.
+        """
+        try:
+            async with self.connection() as connection, connection.transaction():
+                yield connection
+        except asyncpg.UniqueViolationError as error:
+            raise Conflict from error
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         async with self.connection() as connection:

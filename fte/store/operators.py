@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from fte.domain.errors import Conflict, NotFound, Rejected
 from fte.domain.ids import hashed, new_id
 from fte.domain.operators import ASSIGNABLE, ROLES, OperatorRole
@@ -73,7 +71,7 @@ async def add(pool: Pool, name: str, role: str, days: int | None = None) -> str:
         async with pool.transaction() as connection:
             await connection.execute(_sql.add, new_id(), name, role, hashed(token), days)
             await _record(connection, "operator_add", name, role=role, days=days)
-    except asyncpg.UniqueViolationError:
+    except Conflict:
         raise Conflict(f"There is an operator {name!r} already.", remedy="Revoke that one first.") from None
     return token
 

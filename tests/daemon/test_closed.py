@@ -29,8 +29,12 @@ OPEN = {
     "GET /health",
     "GET /health/live",
     "GET /health/ready",
+    "GET /openapi.json",
+    "GET /docs",
+    "GET /docs/{file}",
+    "GET /redoc",
 }
-"""For customers, who have a ticket's unguessable id or nothing, and for probes."""
+"""For customers, who have a ticket's unguessable id or nothing, for probes, and to be read by those who write programs."""
 SIGNED = {"POST /webhooks/gmail", "POST /webhooks/whatsapp", "POST /webhooks/whatsapp/status"}
 """Closed by the provider's signature."""
 
@@ -45,7 +49,7 @@ async def test_only_what_must_be_open_is_open(pool: Pool, hints: Hints, tmp_path
         twilio_whatsapp_number="whatsapp:+14155238886",
     )
     daemon = Daemon(settings, "", pool, hints, SECRET, asyncio.Event())
-    served = daemon._application(ROLES, daemon._webhooks())
+    served = daemon.application(ROLES, daemon.webhooks())
     answers: dict[str, int] = {}
     transport = httpx.ASGITransport(app=served, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="https://support.example") as nobody:

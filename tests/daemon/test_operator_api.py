@@ -10,6 +10,7 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
+from fte.domain.errors import Conflict
 from fte.domain.events import CONVERSATIONS
 from fte.domain.ids import new_id
 from fte.domain.operators import ACTIONS, ROLES, allowed
@@ -87,6 +88,32 @@ async def test_every_operator_route_is_closed_without_a_token(
             assert response.headers["www-authenticate"] == "Bearer"
         for action in IN_A_CONVERSATION:
             assert (await act(nobody, id_, action)).status_code == 401, action
+
+
+@pytest.mark.parametrize("field", ["seen", "epoch"])
+@pytest.mark.parametrize("number", [-1, 2**31, 2**63, 10**30])
+async def test_a_number_that_is_none_of_ours_is_refused_by_its_name(
+    daemon: Backend, sam: httpx.AsyncClient, field: str, number: int
+) -> None:
+    conversation = (await receive(daemon.pool)).conversation
+    for action in set(IN_A_CONVERSATION) - {"link"}:
+        response = await act(sam, conversation, action, text="hello", **{field: number})
+        assert (response.status_code, list(response.json()["fields"])) == (422, [field]), action
+
+
+async def test_a_name_is_one_operators(daemon: Backend, sam: httpx.AsyncClient) -> None:
+    with pytest.raises(Conflict, match="There is an operator 'Sam' already"):
+        await operators.add(daemon.pool, "Sam", "agent")
+
+
+async def test_of_simultaneous_requests_under_one_key_one_is_done(
+    daemon: Backend, sam: httpx.AsyncClient
+) -> None:
+    """They are about different conversations, so that no lock makes one wait for the other."""
+    talks = [(await receive(daemon.pool, identifier=f"{n}@example.com")).conversation for n in range(6)]
+    answers = await asyncio.gather(*(act(sam, talk, "note", text="x", key="one") for talk in talks))
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 5]
+    assert await daemon.pool.fetchval("select count(*) from messages where direction = 'note'") == 1
 
 
 @pytest.mark.parametrize("role", ROLES)

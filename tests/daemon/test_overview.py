@@ -234,6 +234,22 @@ async def test_the_same_decision_asked_twice_happens_once_and_is_answered_twice(
     assert (await dead_letters.shown(daemon.pool, letter)).replays == 1
 
 
+async def test_a_key_that_was_used_for_another_decision_is_refused(
+    daemon: Backend, lead: httpx.AsyncClient
+) -> None:
+    first, second = await bury(daemon.pool), await bury(daemon.pool)
+    key = str(new_id())
+    assert (
+        await lead.post("/operator/duty", json={"duty": "on"}, headers={"Idempotency-Key": key})
+    ).is_success
+    assert (await decide(lead, "retry", [first], key)).status_code == 409
+    key = str(new_id())
+    assert (await decide(lead, "retry", [first], key)).status_code == 200
+    assert (await decide(lead, "drop", [first], key, reason="no use")).status_code == 409
+    assert (await decide(lead, "retry", [first, second], key)).status_code == 409
+    assert (await dead_letters.shown(daemon.pool, second)).state == "waiting"
+
+
 async def test_only_a_lead_or_an_admin_decides_on_dead_letters(daemon: Backend) -> None:
     letter = await bury(daemon.pool)
     for role, code in (("observer", 403), ("agent", 403), ("lead", 200), ("admin", 200)):

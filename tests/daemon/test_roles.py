@@ -123,6 +123,10 @@ ROUTES: Final[dict[tuple[str, str], str]] = {
     ("GET", "/health/ready"): PUBLIC,
     ("GET", "/metrics"): METRICS,
     ("GET", "/metrics/channels"): METRICS,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/docs"): PUBLIC,
+    ("GET", "/docs/{file}"): PUBLIC,
+    ("GET", "/redoc"): PUBLIC,
     ("GET", "/support"): PUBLIC,
     ("GET", "/support/embed.js"): PUBLIC,
     ("GET", "/support/form.css"): PUBLIC,
@@ -156,7 +160,7 @@ async def daemon(pool: Pool, database_url: str, hints: Hints, tmp_path: Path) ->
         public_url="http://127.0.0.1:1",
     )
     running = Daemon(settings, database_url, pool, hints, SECRET, stop)
-    app = running._application(PROCESS_ROLES, running._webhooks())
+    app = running.application(PROCESS_ROLES, running.webhooks())
     listening = bind("127.0.0.1", 0)
     serving = asyncio.create_task(serve(app, listening, stop))
     routes = [

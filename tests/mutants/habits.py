@@ -95,8 +95,8 @@ HABITS = (
         name="a-letter-decided-on-twice",
         invariant="I4 nothing is done twice",
         path="fte/bus/dead_letters.py",
-        healthy="    before = asked and await connection.fetchval(_sql.reported, asked.operator, asked.key)\n",
-        sick="    before = None\n",
+        healthy="    before: Any = asked and await connection.fetchrow(_sql.reported, asked.operator, asked.key)\n",
+        sick="    before: Any = None\n",
         tests=("tests/daemon/test_overview.py", "-k", "twice"),
     ),
 )

@@ -1,4 +1,4 @@
-"""The form's static files, read once and addressed by their content."""
+"""Static files, read once and addressed by their content."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,17 +17,20 @@ class Asset:
     content: bytes
     media_type: str
     version: str
+    folder: str = "/support"
 
     @property
     def url(self) -> str:
-        return f"/support/{self.name}?v={self.version}"
+        return f"{self.folder}/{self.name}?v={self.version}"
 
 
 def load() -> dict[str, Asset]:
-    """Every static file by its name."""
-    return {path.name: _asset(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+    """Every static file of the form by its name."""
+    paths = [path for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES]
+    return {path.name: asset(path.name, path.read_bytes()) for path in paths}
 
 
-def _asset(path: Path) -> Asset:
-    content = path.read_bytes()
-    return Asset(path.name, content, _TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:16])
+def asset(name: str, content: bytes, folder: str = "/support") -> Asset:
+    """A script or a style sheet that is served from the folder of the site."""
+    media_type = _TYPES[Path(name).suffix]
+    return Asset(name, content, media_type, hashlib.sha256(content).hexdigest()[:16], folder)

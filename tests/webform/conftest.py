@@ -1,0 +1,1 @@
+from tests.support_browser import browser  # noqa: F401
