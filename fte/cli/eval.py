@@ -215,7 +215,7 @@ async def _run(
 ) -> "list[Result]":
     """The suites' results with this model; without one, with the worst there can be."""
     from fte.agent.agent import SupportAgent
-    from fte.evals.stage import NOW, run, searching
+    from fte.evals.stage import NOW, host_of, run, searching
     from fte.evals.worst_case import WorstCase
     from fte.knowledge.embed import WordLlamaEmbedder
 
@@ -231,7 +231,7 @@ async def _run(
         return await run(
             suites,
             agent_for,
-            host=company.host,
+            host=host_of(company),
             repeat=repeat,
             concurrency=concurrency,
             only_harm=every is None,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
 
 from fte.agent import instructions
 from fte.agent.company import Company
@@ -60,6 +61,11 @@ def sample_company() -> Company:
         told(policy.hours) if policy.hours else "",
         policy,
     )
+
+
+def host_of(company: Company) -> str:
+    """The company's own host: the judge takes links to it, and to hosts below it, for genuine."""
+    return urlsplit(company.url).hostname or ""
 
 
 async def furnish(pool: "Pool", embedder: "Embedder", suites: Sequence[Suite]) -> None:

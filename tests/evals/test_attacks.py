@@ -53,7 +53,7 @@ async def run(pool: Pool, suites: tuple[Suite, ...], *, worst: bool = False) -> 
             return honest
         return agent(WorstCase(case.messages[-1], case.wish)) if case.wish else None
 
-    return await stage.run(suites, agent_for, host=company.host, concurrency=2, only_harm=worst)
+    return await stage.run(suites, agent_for, host=stage.host_of(company), concurrency=2, only_harm=worst)
 
 
 def failing(results: list[Result]) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from tests.mutants.chaos import CHAOS
 from tests.mutants.deadlines import DEADLINES
 from tests.mutants.desk import DESK
 from tests.mutants.drafts import DRAFTS
+from tests.mutants.evals import EVALS
 from tests.mutants.gmail import GMAIL
 from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
@@ -40,6 +41,7 @@ MUTANTS = (
     *PRESENCE,
     *DESK,
     *HABITS,
+    *EVALS,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
