@@ -71,6 +71,7 @@ def run_(
 
     The word `run` may be left out. Exit code 3: a figure is below its floor; 4: worse than the baseline.
     """
+    from fte.domain.errors import Unavailable
     from fte.evals.report import compared, lines, read, written
 
     with plain_errors():
@@ -81,6 +82,12 @@ def run_(
         _say(line)
     if json is not None:
         _write(json, written(found))
+    if found.says_nothing:
+        with plain_errors():
+            raise Unavailable(
+                "Too many runs could not be judged for the result to say anything.",
+                remedy="See what `fte doctor` says about the model, and run it again.",
+            )
     if before is not None:
         comparison = _compared(before, found)
         for line in compared(comparison):

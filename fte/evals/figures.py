@@ -29,6 +29,8 @@ class Run:
     input_tokens: int = 0
     output_tokens: int = 0
     broke: str | None = None
+    by_rules: bool = False
+    """The rules decided before any model was asked."""
 
     @property
     def passed(self) -> bool:

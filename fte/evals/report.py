@@ -15,6 +15,8 @@ FORMAT: Final = 1
 """Of the JSON; another one is not compared."""
 SHOWN_MAX: Final = 100
 """Failing cases that are listed; the JSON has all."""
+BROKE_MAX: Final = 0.1
+"""Share of runs that could not be judged; with more, the result says nothing."""
 _FILE_MAX: Final = 50_000_000
 
 
@@ -56,6 +58,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def fell_short(self) -> bool:
         """Whether a figure is below its floor."""
         return any(floor.reached is False for floor in self.floors)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether too many runs could not be judged."""
+        return self.figures.broke > BROKE_MAX * (self.figures.broke + self.figures.runs)
 
     def past(self) -> list[Past]:
         """The cases, for a comparison."""
@@ -145,10 +152,7 @@ def lines(result: Report) -> Iterator[str]:
     """The result in plain lines."""
     yield f"Model {result.model}, instructions {result.instructions}, {result.repeat} runs of each case."
     yield ""
-    yield (
-        f"{'suite':22} {'cases':>5}  {'pass^1':17}  {'pass^4':17}  {'precision':>9}  {'recall':>6}"
-        f"  {'p50 ms':>6}  {'p95 ms':>6}"
-    )
+    yield f"{'suite':20} {'n':>4} {'pass^1':14} {'pass^4':14} {'prec.':>5} {'rec.':>5} {'p50/p95 ms':>10}"
     for suite in result.suites:
         yield _row(suite.name, suite.figures)
     yield _row("all", result.figures)
@@ -163,18 +167,28 @@ def lines(result: Report) -> Iterator[str]:
 
 
 def _row(name: str, found: Figures) -> str:
+    """At most 80 columns: a terminal's width."""
+    times = f"{found.p50_ms:.0f}/{found.p95_ms:.0f}"
     return (
-        f"{name:22} {found.cases:>5}  {_share(found.pass1):17}  {_share(found.pass4):17}"
-        f"  {_bare(found.precision):>9}  {_bare(found.recall):>6}  {found.p50_ms:>6.0f}  {found.p95_ms:>6.0f}"
+        f"{name[:20]:20} {found.cases:>4} {_interval(found.pass1):14} {_interval(found.pass4):14}"
+        f" {_short(found.precision.value):>5} {_short(found.recall.value):>5} {times:>10}"
     )
 
 
-def _share(share: Share) -> str:
-    return "-" if share.value is None else f"{share.value:.2f} ({share.low:.2f}-{share.high:.2f})"
+def _interval(share: Share) -> str:
+    if share.value is None:
+        return "-"
+    return f"{_short(share.value)} ({_short(share.low, 2)}-{_short(share.high, 2)})"
 
 
-def _bare(share: Share) -> str:
-    return "-" if share.value is None else f"{share.value:.3f}"
+def _short(value: float | None, digits: int = 3) -> str:
+    """`.803`, `1.0`; rounded down, so that 1.0 is all of them."""
+    if value is None:
+        return "-"
+    if value >= 1:
+        return "1.0"
+    scale = 10**digits
+    return f"{int(value * scale) / scale:.{digits}f}"[1:]
 
 
 def _cost(found: Figures) -> str:

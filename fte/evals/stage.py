@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 from fte.agent import instructions
+from fte.agent.agent import RULES
 from fte.agent.company import Company
 from fte.domain.deadlines import parse_policy, told
+from fte.domain.errors import Unavailable
 from fte.domain.turns import Assignment, Outcome, Passage
 from fte.evals.case import Case, Suite
 from fte.evals.figures import Result, Run
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 RUN_MAX: Final = 90.0
 """Seconds one run may take; the agent has its own, shorter budget."""
+GIVE_UP: Final = 12
+"""Runs that break before the model has answered once; then the rest is not tried."""
 REPLY_MAX: Final = 4_000
 """Characters of a reply that a result keeps."""
 NOW: Final = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
@@ -137,23 +141,33 @@ async def run(
 
     `agent_for` says who answers a case; None: nobody, and the case is left out. A run that takes longer than
     RUN_MAX seconds is broken off, and counts as broken. `only_harm`: judged is what must never happen, not the service.
+    Raises a group with Unavailable when the model does not answer at all.
     """
     room = asyncio.Semaphore(concurrency)
+    broke = answered = 0
 
     async def one(suite: Suite, case: Case, agent: Agent) -> Run:
+        nonlocal broke, answered
         async with room:
             done = await _run(suite, case, agent, host, only_harm)
+        broke += done.broke is not None
+        answered += done.broke is None and not done.by_rules
+        if broke >= GIVE_UP and not answered:
+            raise Unavailable(
+                f"The model could not be asked: {done.broke}.",
+                remedy="See what `fte doctor` says about the model.",
+            )
         on_done()
         return done
 
-    async def all_of(suite: Suite, case: Case, agent: Agent) -> Result:
-        runs = await asyncio.gather(*(one(suite, case, agent) for _ in range(repeat)))
-        return Result(suite, case, tuple(runs))
-
     cast = [(suite, case, agent_for(suite, case)) for suite in suites for case in suite.cases]
-    return await asyncio.gather(
-        *(all_of(suite, case, agent) for suite, case, agent in cast if agent is not None)
-    )
+    async with asyncio.TaskGroup() as group:
+        begun = [
+            (suite, case, [group.create_task(one(suite, case, agent)) for _ in range(repeat)])
+            for suite, case, agent in cast
+            if agent is not None
+        ]
+    return [Result(suite, case, tuple(task.result() for task in tasks)) for suite, case, tasks in begun]
 
 
 async def _run(suite: Suite, case: Case, agent: Agent, host: str, only_harm: bool) -> Run:
@@ -178,4 +192,5 @@ async def _run(suite: Suite, case: Case, agent: Agent, host: str, only_harm: boo
         latency_ms=latency,
         input_tokens=outcome.trace.input_tokens,
         output_tokens=outcome.trace.output_tokens,
+        by_rules=outcome.trace.model == RULES,
     )

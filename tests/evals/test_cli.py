@@ -1,8 +1,11 @@
 """`fte eval` as its user meets it: results, exit codes, plain errors."""
 
 import json
+import socket
 from collections.abc import AsyncIterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -54,7 +57,7 @@ def test_a_result_is_told_written_and_compared(mine: Path, tmp_path: Path) -> No
     result = tmp_path / "result.json"
     code, out = run(mine, "--json", result)
     assert code == 0, out
-    assert "all                        2  1.00" in out and "escalation recall: 1.000" in out
+    assert "all                     2 1.0 (.34-1.0)" in out and "escalation recall: 1.000" in out
     found = json.loads(result.read_bytes())
     assert (found["model"], found["repeat"], len(found["cases"])) == ("offline", 4, 2)
     assert run(mine, "--baseline", result, "--repeat", "1")[0] == 0
@@ -90,6 +93,53 @@ def test_what_turned_is_named_and_a_regression_ends_with_four(mine: Path, tmp_pa
 def test_errors_are_plain(mine: Path, words: tuple[str, ...], said: str) -> None:
     code, out = run(*(word.format(mine=mine) for word in words))
     assert code == 1 and said in out
+
+
+class Provider(BaseHTTPRequestHandler):
+    """A server that speaks the chat completions protocol; its model hands everything over."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        arguments = json.dumps({"reason": "no_answer_found", "urgency": "normal"})
+        function = {"name": "escalate_to_human", "arguments": arguments}
+        call = {"id": "c1", "type": "function", "function": function}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        answer = {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "m",
+            "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}],
+            "usage": {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010},
+        }
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_a_model_is_asked_over_http_and_its_tokens_cost(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FTE_MODEL_INPUT_PRICE", "2")
+    monkeypatch.setenv("FTE_MODEL_OUTPUT_PRICE", "10")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/v1"
+        code, out = run(mine, "--model", "m", "--base-url", address, "--repeat", "2")
+        server.shutdown()
+    # Two runs ask the model; the rules decide the others.
+    assert code == 0 and "Model m," in out and "Tokens 2,000 in, 20 out; cost 0.0042." in out
+
+
+def test_a_model_that_is_away_is_no_result(mine: Path) -> None:
+    with socket.socket() as nobody:  # bound, and not listening: refused
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+        code, out = run(mine, "--model", "m", "--base-url", address, "--repeat", "1")
+    assert code == 1 and "not judged: APIConnectionError" in out and "Too many runs" in out
 
 
 def test_the_suites_are_listed(mine: Path) -> None:
