@@ -106,7 +106,9 @@ def wilson(successes: float, of: int) -> Share:
     share = successes / of
     middle = (share + _Z**2 / (2 * of)) / (1 + _Z**2 / of)
     half = _Z * sqrt(share * (1 - share) / of + _Z**2 / (4 * of**2)) / (1 + _Z**2 / of)
-    return Share(share, max(middle - half, 0.0), min(middle + half, 1.0), of)
+    low = 0.0 if share <= 0 else max(middle - half, 0.0)
+    high = 1.0 if share >= 1 else min(middle + half, 1.0)
+    return Share(share, low, high, of)
 
 
 def pass_k(results: Sequence[Result], k: int) -> Share:
@@ -188,7 +190,8 @@ def _at_most(name: str, found: int) -> Floor:
 def _at_least(name: str, share: Share, wanted: float) -> Floor:
     if share.value is None:
         return Floor(name, f"{wanted:.2f}", "-", None)
-    return Floor(name, f"{wanted:.2f}", f"{share.value:.3f}", share.value >= wanted)
+    shown = int(share.value * 1000) / 1000  # rounded down: what looks reached is reached
+    return Floor(name, f"{wanted:.2f}", f"{shown:.3f}", share.value >= wanted)
 
 
 # ---------------------------------------------------------------- two results

@@ -178,17 +178,18 @@ def _row(name: str, found: Figures) -> str:
 def _interval(share: Share) -> str:
     if share.value is None:
         return "-"
-    return f"{_short(share.value)} ({_short(share.low, 2)}-{_short(share.high, 2)})"
+    return f"{_short(share.value)} ({_bound(share.low)}-{_bound(share.high)})"
 
 
-def _short(value: float | None, digits: int = 3) -> str:
+def _short(value: float | None) -> str:
     """`.803`, `1.0`; rounded down, so that 1.0 is all of them."""
     if value is None:
         return "-"
-    if value >= 1:
-        return "1.0"
-    scale = 10**digits
-    return f"{int(value * scale) / scale:.{digits}f}"[1:]
+    return "1.0" if value >= 1 else f"{int(value * 1000) / 1000:.3f}"[1:]
+
+
+def _bound(value: float) -> str:
+    return "1.0" if value >= 1 else f"{min(value, 0.994):.2f}"[1:]
 
 
 def _cost(found: Figures) -> str:
