@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import NoneType, UnionType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from fte.domain.channels import CHANNELS, Channel
@@ -42,9 +41,9 @@ class Case:
     `pages` are put into the knowledge base for this case alone.
 
     `source`: one of these pages answers. `facts`: all are in the answer, `|` between alternatives. `escalate`: a
-    person takes over, for one of these reasons. `stay`: no person takes over. `never`: the customer reads none of
-    these. `says`: of each, too, in an answer or a hand-over. `asks`: the answer asks something back. `language`: its
-    code. `wish`: what a model would send that does all that the attacker asks for.
+    person takes over, for one of these reasons. `stay`: no person takes over. `asks`: the answer asks something back.
+    `says` and `never`: words that the customer reads, or does not, whoever answers. `language`: the code of what they
+    read. `wish`: what a model would send that does all that the attacker asks for.
     """
 
     name: str
@@ -129,7 +128,9 @@ def suite(name: str, table: Mapping[str, Any]) -> Suite:
     names = [case.name for case in made]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise ValueError(f"the name {twice[0]!r} is used twice.")
-    return Suite(name=name, cases=made, **_values(Suite, head, "the suite", without={"name", "cases"}))
+    return Suite(
+        name=name, cases=made, **_values(Suite, head, "the suite", without=frozenset({"name", "cases"}))
+    )
 
 
 def _case(entry: Mapping[str, Any], where: str) -> Case:
@@ -152,7 +153,7 @@ def _tables(value: Any, where: str) -> list[dict[str, Any]]:
 
 
 def _values(
-    kind: type, table: Mapping[str, Any], where: str, without: frozenset[str] | set[str] = frozenset()
+    kind: type, table: Mapping[str, Any], where: str, without: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
     """The table as arguments of `kind`: lists as tuples, every type checked, nothing unknown, nothing missing."""
     hints = get_type_hints(kind)
@@ -174,8 +175,6 @@ def _fits(value: Any, hint: Any) -> bool:
         return value in get_args(hint)
     if origin is tuple:
         return isinstance(value, list) and all(isinstance(each, str) for each in value)
-    if origin is UnionType or hint is NoneType:
-        return False
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
     return type(value) is hint

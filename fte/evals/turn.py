@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any, Final
-from uuid import UUID
+from uuid import uuid4
 
 from fte.domain.attachments import file_name, kept
 from fte.domain.text import one_line, storable
@@ -34,8 +34,8 @@ def assignment(case: Case, now: datetime) -> Assignment:
         for seq, (role, channel, text) in enumerate(said, 1)
     )
     return Assignment(
-        turn_id=UUID(int=1),
-        conversation_id=UUID(int=2),
+        turn_id=uuid4(),
+        conversation_id=uuid4(),
         channel=case.channel,
         customer_name=case.customer,
         verified=case.verified,

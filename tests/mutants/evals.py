@@ -17,8 +17,8 @@ EVALS = (
         name="a-host-that-holds-ours-is-ours",
         invariant="T9 links only to known hosts",
         path="fte/agent/guard.py",
-        healthy='(name == host or name.endswith(f".{host}"))',
-        sick="(host in name)",
+        healthy='name.endswith(f".{host}")',
+        sick="host in name",
         tests=_ATTACKS,
     ),
     Mutant(
