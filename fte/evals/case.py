@@ -1,6 +1,7 @@
 """A case: what a customer writes, and what must hold of the answer. A suite: a versioned file of cases."""
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,6 +17,7 @@ FILE_MAX: Final = 2_000_000
 """Bytes of a suite's file."""
 CASES_MAX: Final = 5_000
 """Cases of a suite."""
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 ANY: Final = "any"
 """In `escalate`: whatever the reason."""
 
@@ -118,6 +120,8 @@ def load(name: str) -> Suite:
 
 def suite(name: str, table: Mapping[str, Any]) -> Suite:
     """The suite in a file's table. Raises ValueError, which names the case and the field."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("the file's name must be of small letters, digits and dashes.")
     head = dict(table)
     cases, defaults = head.pop("case", []), head.pop("defaults", {})
     if not isinstance(cases, list) or not isinstance(defaults, dict):
@@ -128,9 +132,11 @@ def suite(name: str, table: Mapping[str, Any]) -> Suite:
     names = [case.name for case in made]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise ValueError(f"the name {twice[0]!r} is used twice.")
-    return Suite(
-        name=name, cases=made, **_values(Suite, head, "the suite", without=frozenset({"name", "cases"}))
-    )
+    values = _values(Suite, head, "the suite", without=frozenset({"name", "cases"}))
+    found = Suite(name=name, cases=made, **values)
+    if found.knowledge == "own" and (with_pages := [case.name for case in made if case.pages]):
+        raise ValueError(f"case {with_pages[0]!r}: `pages` are put among the sample company's only.")
+    return found
 
 
 def _case(entry: Mapping[str, Any], where: str) -> Case:
@@ -182,6 +188,8 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _sound(case: Case, where: str) -> None:
     """What types do not say."""
+    if not _NAME.fullmatch(case.name):
+        raise ValueError(f"{where}: `name` must be of small letters, digits and dashes.")
     if not case.messages:
         raise ValueError(f"{where}: there is no message.")
     if unknown := sorted({*case.escalate} - {*REASONS, ANY}):

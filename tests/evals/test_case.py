@@ -68,6 +68,7 @@ def test_defaults_hold_for_cases_that_do_not_say_otherwise() -> None:
         ({"history": ["boss: hello"]}, "`history`"),
         ({"history": ["customer@fax: hello"]}, "`history`"),
         ({"channel": "whatsapp", "cc": ["x@mail.example"]}, "'cc' is for e-mail"),
+        ({"name": "a/../b"}, "`name` must be of small letters"),
         ({"pages": ["x"]}, "`pages`"),
         ({"pages": [{"title": "x"}]}, "'text' is missing"),
     ],
@@ -75,7 +76,15 @@ def test_defaults_hold_for_cases_that_do_not_say_otherwise() -> None:
 def test_a_mistake_is_told_with_the_case_and_the_field(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)) as error:
         made(PLAIN | change)
-    assert "case 'a'" in str(error.value)
+    assert "case 'a" in str(error.value)
+
+
+def test_pages_are_not_put_among_ones_own() -> None:
+    page = {"title": "T", "text": "x"}
+    with pytest.raises(ValueError, match="sample company's only"):
+        made(PLAIN | {"pages": [page]}, knowledge="own")
+    with pytest.raises(ValueError, match="file's name"):
+        suite("../x", {"version": 1, "about": "x", "case": [PLAIN]})
 
 
 @pytest.mark.parametrize(
