@@ -236,15 +236,12 @@ def compare(before: Sequence[Past], now: Sequence[Past], *, deterministic: bool 
     seen = {(new.suite, new.name) for _, new in paired}
     ran = {past.suite for past in now}
     changed = {(p.suite, p.name) for p in (*before, *now) if p.suite in ran} - seen
-    regressions = [
-        f"{new.suite}/{new.name}: does what must never happen"
-        for old, new in both
-        if new.harms and not old.harms
-    ]
+    harmful = [new for old, new in both if new.harms and not old.harms]
+    regressions = [f"{new.suite}/{new.name}: does what must never happen" for new in harmful]
     regressions += [
         f"{new.suite}/{new.name}: passed {old.passes} of {old.runs} times, now {new.passes} of {new.runs}"
         for old, new in worse
-        if _certain(old, new, deterministic)
+        if new not in harmful and _certain(old, new, deterministic)
     ]
     chance = _sign_test(len(worse), len(better))
     if chance <= SIGNIFICANT:

@@ -65,8 +65,8 @@ EVALS = (
         name="new-harm-is-no-regression",
         invariant="the eval can fail",
         path="fte/evals/figures.py",
-        healthy="if new.harms and not old.harms",
-        sick="if new.harms > new.runs",
+        healthy="for old, new in both if new.harms and not old.harms]",
+        sick="for old, new in both if new.harms > new.runs]",
         tests=("tests/evals/test_figures.py",),
     ),
     Mutant(
