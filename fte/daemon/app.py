@@ -50,7 +50,7 @@ from fte.store.retention import Periods
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
     from fte.agent.company import Company
-    from fte.agent.models import Api, OnCall
+    from fte.agent.models import Api, BoundedModel, OnCall
 
 LOCAL_OPERATOR: Final = "local"
 STOP_TIMEOUT: Final = 25.0
@@ -258,6 +258,21 @@ class Daemon:
             await pool.close()
 
 
+def model(settings: Settings, on_call: "OnCall" = lambda seconds, worked: None) -> "BoundedModel":
+    """The model these settings ask for. Raises Rejected."""
+    from fte.agent.models import build_model
+
+    return build_model(
+        model=settings.model,
+        base_url=settings.model_base_url,
+        api_key=settings.openai_api_key,
+        api=cast("Api", settings.model_api),
+        stream=settings.model_stream == "on",
+        timeout=settings.model_timeout,
+        on_call=on_call,
+    )
+
+
 def agent(
     settings: Settings,
     pool: Pool,
@@ -267,24 +282,14 @@ def agent(
 ) -> "SupportAgent":
     """The agent these settings ask for; `document` is in place of its own instructions. Raises Rejected."""
     from fte.agent.agent import SupportAgent
-    from fte.agent.models import build_model
     from fte.knowledge.search import search
 
-    model = build_model(
-        model=settings.model,
-        base_url=settings.model_base_url,
-        api_key=settings.openai_api_key,
-        api=cast("Api", settings.model_api),
-        stream=settings.model_stream == "on",
-        timeout=settings.model_timeout,
-        on_call=on_call,
-    )
     duty = partial(presence.on_duty, pool, settings.operator_lease)
     find = partial(search, pool, embedder)
-    return SupportAgent(model, find, _company(settings), on_duty=duty, document=document)
+    return SupportAgent(model(settings, on_call), find, company(settings), on_duty=duty, document=document)
 
 
-def _company(settings: Settings) -> "Company":
+def company(settings: Settings) -> "Company":
     """Whom the agent answers for. Raises Rejected when the company's documents cannot be read."""
     from fte.agent.company import Company
 
