@@ -159,6 +159,8 @@ class SupportAgent:
             return self._handed_over(
                 run, None, found[0], verdicts=tuple(f"rule: {reason}" for reason in found)
             )
+        if escalation.asked_again(run.assignment.lines):
+            return self._handed_over(run, None, "repeated_question", verdicts=("asked a third time",))
         context = RunContext(run.assignment, self._search, self._bounds(run.assignment))
         return self._judged(run, context, await self._attempted(context))
 

@@ -127,6 +127,23 @@ async def test_an_old_message_does_not_hand_over_again() -> None:
     assert outcome.escalation is None
 
 
+async def test_the_third_time_a_person_answers() -> None:
+    said = [
+        (
+            line("How do I reset my password?", new=False, seq=n),
+            line(GOOD, role="agent", new=False, seq=n + 1),
+        )
+        for n in (1, 3)
+    ]
+    model = Repeating(lambda *_: [send()])
+    turn = assignment(
+        lines=(*said[0], *said[1], line("how do i reset my password??", seq=5)), first_answer=False
+    )
+    outcome = await answer(model, turn=turn)
+    assert outcome.escalation is not None and outcome.escalation.reason == "repeated_question"
+    assert model.calls == 0 and not outcome.failed
+
+
 async def test_the_subject_counts_for_the_first_answer() -> None:
     outcome = await answer([send()], turn=assignment("See above.", subject="Refund our subscription"))
     assert outcome.escalation is not None and outcome.escalation.reason == "refund_request"

@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.mutants.bus import BUS
 from tests.mutants.catalogue import DELIVERY, Mutant
 from tests.mutants.chaos import CHAOS
+from tests.mutants.conduct import CONDUCT
 from tests.mutants.deadlines import DEADLINES
 from tests.mutants.desk import DESK
 from tests.mutants.drafts import DRAFTS
@@ -40,6 +41,7 @@ MUTANTS = (
     *PRESENCE,
     *DESK,
     *HABITS,
+    *CONDUCT,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
