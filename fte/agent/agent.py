@@ -24,8 +24,9 @@ from agents.run_config import ToolExecutionConfig
 
 from fte.agent import format, instructions
 from fte.agent.company import Company
-from fte.agent.guard import Bounds, fence, masked
+from fte.agent.guard import Bounds, fence
 from fte.agent.models import BoundedModel, model_name, silence_tracing
+from fte.agent.secrets import masked
 from fte.agent.tools import RunContext, Search, all_tools
 from fte.domain import escalation
 from fte.domain.errors import FteError

@@ -12,13 +12,16 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fte.agent.company import Company
+from fte.agent.secrets import masked
 from fte.domain.channels import STYLES, Channel
+from fte.domain.languages import fold, says
 from fte.domain.turns import Passage
 
 FENCED_MAX: Final = 8_000
 """Characters of one untrusted text the model is shown."""
 LEAK_WORDS: Final = 9
 """Consecutive words of the instructions whose appearance in a reply counts as revealing them."""
+_TAIL: Final = 2_000
 UNGROUNDED_WORDS: Final = 60
 """Words a reply may have when no passage was found: a greeting or a question back, not an answer."""
 
@@ -26,7 +29,6 @@ _ANGLES: Final = re.compile("(?:[<>＜＞﹤﹥〈〉《》≪≫«»‹›⟨�
 _UNSEEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
-_CARD: Final = re.compile(r"(?<![\w.])(?:\d[ .\-\u00a0]?){12,18}\d(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +57,14 @@ class Bounds:
 
 
 def fence(text: str, label: str) -> str:
-    """Untrusted text between marks for the model; nothing inside looks like one. At most 8,000 characters."""
+    """Untrusted text between marks for the model; nothing inside looks like one. At most 8,000 characters.
+
+    Of a longer one the beginning and the end are shown: what is wanted often comes last.
+    """
     if len(text) > FENCED_MAX:
-        text = text[:FENCED_MAX] + " […]"
+        text = f"{text[: FENCED_MAX - _TAIL]} […] {text[-_TAIL:]}"
     inner = _ANGLES.sub("··", _UNSEEN.sub("", masked(text)))
     return f"<<<{label}>>>\n{inner}\n<<<END OF {label}>>>"
-
-
-def masked(text: str) -> str:
-    """The text without payment card numbers: 13 to 19 digits that pass the Luhn check."""
-    return _CARD.sub(_without_card, text)
-
-
-def _without_card(match: re.Match[str]) -> str:
-    digits = [unicodedata.decimal(c) for c in match[0] if c.isdecimal()]
-    doubled = sum(sum(divmod(2 * d, 10)) for d in digits[-2::-2])
-    return "[card number removed]" if (doubled + sum(digits[-1::-2])) % 10 == 0 else match[0]
 
 
 def violations(reply: str, bounds: Bounds) -> tuple[Violation, ...]:
@@ -80,7 +74,19 @@ def violations(reply: str, bounds: Bounds) -> tuple[Violation, ...]:
         return (Violation("empty", "The message is empty. Write an answer."),)
     return tuple(
         violation
-        for check in (_length, _markup, _internals, _prices, _promises, _links, _contacts, _figures, _grounds)
+        for check in (
+            _length,
+            _markup,
+            _internals,
+            _prices,
+            _promises,
+            _pretences,
+            _requests,
+            _links,
+            _contacts,
+            _figures,
+            _grounds,
+        )
         for violation in check(text, bounds)
     )
 
@@ -115,6 +121,8 @@ _INTERNALS: Final = re.compile(
     r"(?i)search_knowledge_base|create_ticket|get_customer_history|escalate_to_human|send_response|<<<|>>>"
     r"|\bsystem prompt\b|\bmy (?:system )?(?:instructions|prompt|guidelines) (?:are|is|say|says|tell|were"
     r"|read)\b"
+    r"|\b(?:meine (?:anweisungen|instruktionen)|mes instructions|mis instrucciones|le mie istruzioni"
+    r"|(?:as )?minhas instruções|mijn instructies|moje instrukcje|mina instruktioner|talimatlarım|мои инструкции)\b"
     r"|\b(?:policy_violation|agent_failure|no_answer_found|pricing_inquiry|refund_request)\b"
 )
 
@@ -154,7 +162,7 @@ _CURRENCY: Final = (
     r"(?:usd|eur|gbp|chf|aud|cad|inr|jpy|brl|euros?|dollars?|pounds?|cents?|bucks|francs?|rupees?|yen)"
 )
 _PRICE: Final = re.compile(
-    rf"(?i)[$€£¥₹₽₩]\s?\d|\d\s?[$€£¥₹₽₩]|\b{_CURRENCY}\s?\d|\d(?:[.,]\d+)?\s?{_CURRENCY}\b"
+    rf"(?i)[$€£¥₹₽₩₺]\s?\d|\d\s?(?:[$€£¥₹₽₩₺元円]|(?:zł|kr|tl|chf|руб)\b|रुपये|ريال|درهم)|\b{_CURRENCY}\s?\d|\d(?:[.,]\d+)?\s?{_CURRENCY}\b"
     r"|\b\d+(?:[.,]\d+)? ?(?:/|per|a|each) ?(?:seat|user|month|year)\b.{0,20}\b(?:price|cost|fee|plan)\w*"
     r"|\b(?:price|cost|fee)s? (?:is|are|of|starts? at|from) (?:about |around |only |just )?\d"
 )
@@ -213,15 +221,46 @@ _PASSIVE: Final = re.compile(
 
 
 def _promises(text: str, bounds: Bounds) -> Iterator[Violation]:
-    """No answer comes with an action: after an escalation our own hand-over text speaks."""
+    """No answer comes with an action, in any language: after an escalation our own hand-over text speaks."""
     for sentence in _sentences(text):
-        if any(p.search(sentence) for p in (_ACTION, _SOMEBODY, _PASSIVE)) and not _quoted(sentence, bounds):
+        claimed = any(p.search(sentence) for p in (_ACTION, _SOMEBODY, _PASSIVE)) or says(
+            "promise", fold(sentence)
+        )
+        if claimed and not _quoted(sentence, bounds):
             yield Violation(
                 "promise",
                 f"Do not say that something was or will be done: {sentence[:80]!r}. "
                 "Explain what the customer can do, or use escalate_to_human.",
             )
             return
+
+
+_PRETENCE: Final = re.compile(
+    r"(?i)\b(?:i am|i'm) (?:not (?:a |an )?(?:bot|robot|machine|ai|chatbot|computer)|(?:a |an )?(?:real |actual |living )?"
+    r"(?:human|person|man|woman)\b(?! resources))"
+    r"|\bich bin (?:ein(?:e)? )?(?:echte[rs]? )?(?:mensch|person|kein bot|keine maschine)\b"
+    r"|\bje suis (?:un |une )?(?:vraie? )?(?:humaine?|personne|pas un robot)\b"
+    r"|\b(?:soy|sou|sono) (?:una? |uma? |un )?(?:persona|pessoa|human[oa]|uman[oa])\b|\bno soy un robot\b"
+    r"|\bik ben (?:een )?(?:mens|persoon)\b|我是(?:真人|人类)|私は人間です"
+)
+
+
+def _pretences(text: str, bounds: Bounds) -> Iterator[Violation]:
+    if _PRETENCE.search(text):
+        yield Violation("pretence", "You are an AI assistant. Never say that you are a person.")
+
+
+_REQUEST: Final = re.compile(
+    r"(?i)\b(?:send|give|tell|share|provide|confirm|write|reply)\b(?: \w+){0,2}? (?:me|us|here|with)\b.{0,40}"
+    r"\b(?:passwords?|passcode|pin|card (?:number|details)|cvv|cvc|(?:security|verification|one-time) codes?"
+    r"|api keys?|tokens?)\b"
+)
+_NEVER: Final = re.compile(r"(?i)\b(?:never|not)\b|n't\b")
+
+
+def _requests(text: str, bounds: Bounds) -> Iterator[Violation]:
+    if any(_REQUEST.search(s) and not _NEVER.search(s) for s in _sentences(text)):
+        yield Violation("secret", "Never ask for passwords, codes, tokens or card details.")
 
 
 _URL: Final = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]*://|www\.)[^\s<>\"]+|\b(?:mailto|tel|sms|file):\S+")
@@ -310,7 +349,7 @@ def _grounds(text: str, bounds: Bounds) -> Iterator[Violation]:
 
 
 def _sentences(text: str) -> list[str]:
-    return [part for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
+    return [part for part in re.split(r"(?<=[.!?])\s+|(?<=[。！？।؟])|\n+", text) if part.strip()]
 
 
 def _quoted(sentence: str, bounds: Bounds) -> bool:

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from fte.agent import guard
 from fte.agent.format import bare
-from fte.agent.guard import Bounds, fence, masked
+from fte.agent.guard import Bounds, fence
+from fte.agent.secrets import masked
 from fte.domain.escalation import SEARCHES_MAX, Reason, ReasonToAsk
 from fte.domain.tickets import Category, Priority
 from fte.domain.turns import HISTORY_MAX, Assignment, Passage, ToolCall, Urgency
@@ -73,7 +74,7 @@ Context = RunContextWrapper[RunContext]
 
 
 def _recorded(context: Context, name: str, arguments: dict[str, Any], result: str) -> str:
-    """The result, after it was written into the trace with card numbers masked."""
+    """The result, after it was written into the trace with secrets masked."""
     run = context.context
     run.usage = context.usage
     if len(run.calls) < CALLS_MAX:

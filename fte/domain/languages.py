@@ -202,10 +202,15 @@ def without(kind: str, folded: str) -> str:
     return folded
 
 
+@lru_cache(maxsize=1)
+def _by_code() -> dict[str, Language]:
+    return {language.code: language for language in languages()}
+
+
 def sentence(code: str, key: str, **values: str) -> str:
     """One of our own sentences in a language; in English where it is not known."""
-    known = {language.code: language.sentences for language in languages()}
-    text = known.get(code, {}).get(key) or known[DEFAULT][key]
+    known = _by_code()
+    text = known.get(code, known[DEFAULT]).sentences.get(key) or known[DEFAULT].sentences[key]
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
@@ -221,6 +226,7 @@ _SCRIPTS: Final = (
 )
 
 
+@lru_cache(maxsize=256)
 def language_of(text: str) -> str:
     """The code of the language a text is in, by its script and its commonest words; English when in doubt."""
     letters = sum(map(str.isalpha, text[:4_000])) or 1

@@ -8,12 +8,15 @@ from uuid import UUID
 
 from fte.domain.channels import Channel
 from fte.domain.conversations import Control, Role
+from fte.domain.languages import language_of
 from fte.domain.tickets import Category, Priority
 
 Urgency = Literal["low", "normal", "high"]
 
 HISTORY_MAX: Final = 20
 """Messages of the conversation the agent is given."""
+_TELLING: Final = 4
+"""Words from which on a message tells its language by itself."""
 WINDOW: Final = timedelta(hours=24)
 """How long after a customer's message WhatsApp takes free text to them."""
 ATTEMPTS_MAX: Final = 3
@@ -71,6 +74,15 @@ class Assignment:
     def question(self) -> str:
         """The customer's words the answer is owed for."""
         return "\n".join(line.content for line in self.lines if line.new and line.role == "customer")
+
+    @property
+    def language(self) -> str:
+        """The code of the language the customer writes: that of the new messages, or of earlier ones if those say little."""
+        wrote = [line.content for line in self.lines if line.role == "customer"]
+        new = f"{self.subject if self.first_answer else ''}\n{self.question}"
+        return language_of(
+            new if len(new.split()) >= _TELLING or not wrote else "\n".join([*wrote[-5:], new])
+        )
 
     @property
     def window_until(self) -> datetime | None:

@@ -395,6 +395,22 @@ async def test_the_model_sees_the_customer_s_words_as_data() -> None:
     )
 
 
+async def test_secrets_stay_out_of_model_trace_and_brief() -> None:
+    secrets = ("4111 1111 1111 1111", "sk-live-abcdefghijklmnop1234", "DE89370400440532013000", "Hunter2!")
+    text = "Card {}, key {}, account {}, my password is {} - how do I reset it?".format(*secrets)
+    model = Repeating(
+        lambda *_: [
+            ticket(),
+            call("create_ticket", issue=text, priority="low", category=None),
+            search(text),
+            call("escalate_to_human", reason="no_answer_found", urgency="low"),
+        ]
+    )
+    outcome = await answer(model, turn=assignment(text, subject=text))
+    for secret in secrets:
+        assert secret not in f"{model.inputs}" and secret not in f"{outcome}", secret
+
+
 async def test_hidden_commands_in_a_passage_stay_inside_its_marks() -> None:
     from dataclasses import replace
 
