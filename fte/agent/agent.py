@@ -17,6 +17,7 @@ from agents import (
     ModelSettings,
     RunConfig,
     RunContextWrapper,
+    RunHooks,
     Runner,
     ToolsToFinalOutputResult,
 )
@@ -29,6 +30,7 @@ from fte.agent.models import BoundedModel, model_name, silence_tracing
 from fte.agent.secrets import masked
 from fte.agent.tools import RunContext, Search, all_tools
 from fte.domain import escalation
+from fte.domain.budget import Budget
 from fte.domain.errors import FteError
 from fte.domain.escalation import Reason
 from fte.domain.presence import OnDuty
@@ -44,6 +46,7 @@ TOKENS_MAX: Final = 2_000
 """Tokens of one model step."""
 ALIKE: Final = 64
 """Copies of the SDK's agent that the runs are spread over."""
+_BUDGET: Final = "BudgetUsedUp"
 RULES: Final = "rules"
 """The model a trace names when the rules alone decided."""
 _ASKED_MAX: Final = 1_000
@@ -52,6 +55,25 @@ _REMINDER: Final = (
     "or with escalate_to_human if a person has to take over."
 )
 _EMOTICONS: Final = frozenset("👍👎🙏❤😀😊🙂😡😠😢☹☺")
+
+
+_NO_LIMITS: Final = Budget()
+
+
+class _UsedUp(Exception):
+    """A run has taken its tokens."""
+
+
+class _Meter(RunHooks[RunContext]):
+    """Ends a run that has taken `limit` tokens."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    async def on_llm_end(self, context: RunContextWrapper[RunContext], agent: Any, response: Any) -> None:
+        context.context.usage = context.usage
+        if self._limit and context.usage.input_tokens + context.usage.output_tokens > self._limit:
+            raise _UsedUp
 
 
 @dataclass(slots=True)
@@ -71,7 +93,7 @@ class SupportAgent:
     """Answers turns. One object serves any number of turns at the same time.
 
     `search` finds passages; `budget` is in seconds, for everything a turn's answer takes. `on_duty` says whether
-    somebody is there to take over.
+    somebody is there to take over. `limits` are what the model may cost.
     """
 
     def __init__(
@@ -83,6 +105,7 @@ class SupportAgent:
         budget: float = BUDGET,
         now: Callable[[], datetime] = _utc_now,
         on_duty: Callable[[], Awaitable[OnDuty]] | None = None,
+        limits: Budget = _NO_LIMITS,
     ) -> None:
         silence_tracing()
         self._model = model if isinstance(model, BoundedModel) else BoundedModel(model)
@@ -91,6 +114,7 @@ class SupportAgent:
         self._budget = budget
         self._now = now
         self._on_duty = on_duty
+        self._limits = limits
         self._name = model_name(self._model)
         self._canary = f"fte-{secrets.token_hex(8)}"
         self._config = RunConfig(
@@ -162,6 +186,8 @@ class SupportAgent:
             )
         if escalation.asked_again(run.assignment.lines):
             return self._handed_over(run, None, "repeated_question", verdicts=("asked a third time",))
+        if (limit := self._limits.used_up(run.assignment.spent)) is not None:
+            return self._handed_over(run, None, "budget_exhausted", verdicts=(f"budget used up: {limit}",))
         context = RunContext(run.assignment, self._search, self._bounds(run.assignment))
         return self._judged(run, context, await self._attempted(context))
 
@@ -172,6 +198,9 @@ class SupportAgent:
                 await self._ran(context)
         except TimeoutError:
             return "TimeoutError"
+        except _UsedUp:
+            context.verdicts.append("budget used up: run")
+            return _BUDGET
         except Exception as error:
             if isinstance(error, AgentsException) and error.run_data is not None:
                 context.usage = error.run_data.context_wrapper.usage
@@ -188,7 +217,14 @@ class SupportAgent:
             await self._step(agent, items, context, min(left, 3))
 
     async def _step(self, agent: Agent[RunContext], items: list[Any], context: RunContext, steps: int) -> Any:
-        result = await Runner.run(agent, items, context=context, max_turns=steps, run_config=self._config)
+        result = await Runner.run(
+            agent,
+            items,
+            context=context,
+            max_turns=steps,
+            run_config=self._config,
+            hooks=_Meter(self._limits.run),
+        )
         context.usage = result.context_wrapper.usage
         return result
 
@@ -234,7 +270,7 @@ class SupportAgent:
             violations=context.broken,
         )
         if error is not None and context.requested is None and not context.broken and context.reply is None:
-            reason = "agent_failure"
+            reason = "budget_exhausted" if error is _BUDGET else "agent_failure"
         if reason is not None or context.reply is None:
             return self._handed_over(run, context, reason or "agent_failure", error=error)
         reply = format.finished(context.reply, run.assignment, self._company)

@@ -67,6 +67,24 @@ def fence(text: str, label: str) -> str:
     return f"<<<{label}>>>\n{inner}\n<<<END OF {label}>>>"
 
 
+_TO_A_MODEL: Final = re.compile(
+    r"(?i)^\W*(?:system|assistant|ai|model|chatbot|llm|instructions?)(?: \w+)?\s*:"
+    r"|\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,40}\b(?:rules?|instructions?|prompts?|guidelines|policy|policies)\b"
+    r"|\b(?:if|when|as|for)\b[^.!?\n]{0,40}\b(?:an? |the )?(?:ai|llm|language model|(?:ai )?assistants?|chatbots?|bots?)\b"
+    r"[^.!?\n]{0,60}\b(?:must|should|has to|have to|read(?:s|ing)?|tell|say|reply|answer)\b"
+    r"|\b(?:you are now|new instructions?|system prompt|tell the (?:customer|user)|the (?:customer|user) must)\b"
+)
+
+
+def without_commands(text: str) -> str:
+    """A passage without the sentences that speak to a model rather than to a reader: documents can be poisoned."""
+    if not _TO_A_MODEL.search(text) and not any(map(_TO_A_MODEL.search, _sentences(text))):
+        return text
+    return "\n".join(
+        " ".join(s for s in _sentences(line) if not _TO_A_MODEL.search(s)) for line in text.split("\n")
+    )
+
+
 def violations(reply: str, bounds: Bounds) -> tuple[Violation, ...]:
     """Every rule the reply breaks; none: it may be sent."""
     text = unicodedata.normalize("NFKC", _UNSEEN.sub("", reply)).replace("’", "'")
@@ -206,9 +224,11 @@ _ACTION: Final = re.compile(
 )
 _SOMEBODY: Final = re.compile(
     r"(?i)\b(?:a person|a human|a colleague|some ?one|somebody|an? (?:\w+ )?(?:agent|specialist"
-    r"|representative|advisor)|(?:our|the) (?:\w+ )?(?:team|support|staff|specialists?|colleagues?))"
+    r"|representative|advisor)|(?:our|the) (?:\w+ )?(?:team|support|staff|specialists?|colleagues?"
+    r"|engineers?|developers?|technicians?))"
     r"(?: \w+){0,4}?(?:'ll| will| is going to| are going to| shall)(?: \w+)? (?:contact|call|reach"
-    r"|get back|be in touch|reply|answer|respond|follow|look|take|refund|process|handle|write|help)"
+    r"|get back|be in touch|reply|answer|respond|follow|look|take|refund|process|handle|write|help|have|fix|solve"
+    r"|send|do|make)"
 )
 _PASSIVE: Final = re.compile(
     r"(?i)\b(?:your|the|this|a|full|it) (?:\w+ ){0,3}(?:has|have|was|were|is|are|will)(?: now| just"
@@ -216,17 +236,16 @@ _PASSIVE: Final = re.compile(
     r"(?:refunded|reimbursed|cancel+ed|escalated|forwarded|transferred|deleted|erased|upgraded|downgraded"
     r"|credited|unlocked|processed|issued|waived|approved|compensated)\b"
     r"|\byou (?:will|'ll|are going to|shall) (?:get|receive|be) (?:\w+ ){0,3}(?:refund\w*|money back"
-    r"|reimburs\w+|credited|called|contacted|transferred|connected)"
+    r"|reimburs\w+|credit(?:ed|s)?\b|compensation|called|contacted|transferred|connected)"
+    r"|\byour (?:\w+ ){1,4}(?:has|have)(?: now| just| already)? been \w+"
 )
 
 
 def _promises(text: str, bounds: Bounds) -> Iterator[Violation]:
     """No answer comes with an action, in any language: after an escalation our own hand-over text speaks."""
     for sentence in _sentences(text):
-        claimed = any(p.search(sentence) for p in (_ACTION, _SOMEBODY, _PASSIVE)) or says(
-            "promise", fold(sentence)
-        )
-        if claimed and not _quoted(sentence, bounds):
+        claimed = any(p.search(sentence) for p in (_ACTION, _SOMEBODY, _PASSIVE))
+        if (claimed or says("promise", fold(sentence))) and not _quoted(sentence, bounds):
             yield Violation(
                 "promise",
                 f"Do not say that something was or will be done: {sentence[:80]!r}. "
@@ -251,15 +270,17 @@ def _pretences(text: str, bounds: Bounds) -> Iterator[Violation]:
 
 
 _REQUEST: Final = re.compile(
-    r"(?i)\b(?:send|give|tell|share|provide|confirm|write|reply)\b(?: \w+){0,2}? (?:me|us|here|with)\b.{0,40}"
-    r"\b(?:passwords?|passcode|pin|card (?:number|details)|cvv|cvc|(?:security|verification|one-time) codes?"
-    r"|api keys?|tokens?)\b"
+    r"(?i)\b(?:send|give|tell|share|provide|confirm|write|reply|post|paste|type|need)\b[^.!?\n]{0,80}"
+    r"\b(?:passwords?|passcodes?|pins?|card (?:number|details)|cvv|cvc|iban|account number"
+    r"|(?:security|verification|one-time|two-factor|2fa|recovery|login|backup) codes?"
+    r"|(?:api|recovery|secret) keys?|tokens?)\b"
 )
+_TO_US: Final = re.compile(r"(?i)\b(?:me|us|here|reply|chat|message|e-?mail|back)\b")
 _NEVER: Final = re.compile(r"(?i)\b(?:never|not)\b|n't\b")
 
 
 def _requests(text: str, bounds: Bounds) -> Iterator[Violation]:
-    if any(_REQUEST.search(s) and not _NEVER.search(s) for s in _sentences(text)):
+    if any(_REQUEST.search(s) and _TO_US.search(s) and not _NEVER.search(s) for s in _sentences(text)):
         yield Violation("secret", "Never ask for passwords, codes, tokens or card details.")
 
 
@@ -273,11 +294,12 @@ _BARE: Final = re.compile(
 
 
 def _links(text: str, bounds: Bounds) -> Iterator[Violation]:
-    known = _corpus(bounds.passages)
+    """Links lead to the company's own hosts; only if it has named none, to where the passages found lead."""
+    known, hosts = _corpus(bounds.passages), bounds.company.hosts
     for match in (*_URL.finditer(text), *_BARE.finditer(_URL.sub(" ", text))):
         link = match[0].rstrip(".,;:!?)]'\"*_`")
-        if not _whole(link, known) and not _ours(link, bounds.company.host):
-            yield Violation("link", f"The link {link[:80]!r} is not in the passages found. Leave it out.")
+        if not _ours(link, hosts) and (hosts or not _whole(link, known)):
+            yield Violation("link", f"The link {link[:80]!r} does not lead to the company. Leave it out.")
             return
 
 
@@ -288,16 +310,14 @@ def _whole(token: str, known: str) -> bool:
     )
 
 
-def _ours(link: str, host: str) -> bool:
-    if not host:
-        return False
+def _ours(link: str, hosts: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(link if "://" in link else f"https://{link}")
         name = (parts.hostname or "").lower()
     except ValueError:
         return False
     safe = parts.scheme in ("http", "https") and parts.username is None and re.fullmatch(r"[a-z0-9.-]+", name)
-    return bool(safe) and (name == host or name.endswith(f".{host}"))
+    return bool(safe) and any(name == host or name.endswith(f".{host}") for host in hosts)
 
 
 _EMAIL: Final = re.compile(r"(?i)[\w.+%-]+\s?(?:@|\[at\]|\(at\))\s?[\w-]+(?:\.[\w-]+)+")
@@ -309,11 +329,9 @@ _PHONE: Final = re.compile(
 def _contacts(text: str, bounds: Bounds) -> Iterator[Violation]:
     known = _corpus(bounds.passages)
     text = text.replace(bounds.reference, "") if bounds.reference else text
-    host = bounds.company.host
+    hosts = bounds.company.hosts
     foreign = [
-        m
-        for m in _EMAIL.findall(text)
-        if not _whole(m, known) and not (host and _ours(m.rpartition("@")[2], host))
+        m for m in _EMAIL.findall(text) if not _whole(m, known) and not _ours(m.rpartition("@")[2], hosts)
     ]
     digits = re.sub(r"\D", "", known)
     foreign += [

@@ -259,7 +259,9 @@ class Daemon:
         inner = model.inner if isinstance(model, BoundedModel) else model
         model = BoundedModel(inner, self.instruments.model_called)
         duty = partial(presence.on_duty, pool, settings.operator_lease)
-        return SupportAgent(model, partial(search, pool, embedder), _company(settings), on_duty=duty)
+        return SupportAgent(
+            model, partial(search, pool, embedder), _company(settings), on_duty=duty, limits=settings.budget
+        )
 
 
 def _company(settings: Settings) -> "Company":
@@ -285,6 +287,7 @@ def _company(settings: Settings) -> "Company":
         settings.public_url,
         told(settings.policy.hours) if settings.policy.hours else "",
         settings.policy,
+        tuple(settings.link_hosts.lower().split()),
     )
 
 

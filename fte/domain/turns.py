@@ -1,11 +1,12 @@
 """A turn is one answer owed. What the agent is given for it, what it gives back, and whether that still counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from fte.domain.budget import Spent
 from fte.domain.channels import Channel
 from fte.domain.conversations import Control, Role
 from fte.domain.languages import language_of
@@ -69,6 +70,9 @@ class Assignment:
     """What an operator asks of the answer, having read an earlier one that was not sent."""
     handover: tuple[str, ...] = ()
     """What a person said, promised and left open before they gave the conversation back, one fact a line."""
+
+    spent: Spent = field(default_factory=Spent)
+    """What the model has cost so far, here and today."""
 
     @property
     def question(self) -> str:
