@@ -298,9 +298,14 @@ def _links(text: str, bounds: Bounds) -> Iterator[Violation]:
     known, hosts = _corpus(bounds.passages), bounds.company.hosts
     for match in (*_URL.finditer(text), *_BARE.finditer(_URL.sub(" ", text))):
         link = match[0].rstrip(".,;:!?)]'\"*_`")
-        if not _ours(link, hosts) and (hosts or not _whole(link, known)):
+        if not _ours(link, hosts) and (not _whole(link, known) or (hosts and _leads_somewhere(link))):
             yield Violation("link", f"The link {link[:80]!r} does not lead to the company. Leave it out.")
             return
+
+
+def _leads_somewhere(link: str) -> bool:
+    """A host without a dot is a place-holder of a document, as in `http://host:port`."""
+    return "." in link.partition("://")[2].partition("/")[0] or "://" not in link or "@" in link
 
 
 def _whole(token: str, known: str) -> bool:

@@ -122,6 +122,8 @@ def test_links_lead_to_the_company_only() -> None:
         BOUNDS, passages=(*PASSAGES, Passage("Login", "l.md", "help", 0.8, "See https://evil.org/x first."))
     )
     assert "link" in rules("See https://evil.org/x first.", poisoned)
+    proxy = Passage("Proxy", "p.md", "help", 0.8, "Set proxy to http://host:port there.")
+    assert rules("Set proxy to http://host:port there.", replace(BOUNDS, passages=(proxy,))) == set()
     partner = replace(poisoned, company=replace(COMPANY, link_hosts=("evil.org",)))
     assert rules("See https://evil.org/x first.", partner) == set()
 
