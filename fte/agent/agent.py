@@ -36,7 +36,7 @@ from fte.domain.escalation import Reason
 from fte.domain.presence import OnDuty
 from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line
-from fte.domain.turns import Assignment, Escalation, Outcome, Passage, Trace, Urgency
+from fte.domain.turns import Assignment, Escalation, Outcome, Passage, Trace
 
 BUDGET: Final = 40.0
 """Seconds a whole run may take."""
@@ -369,24 +369,20 @@ def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tupl
     asked = (context.issue if context and context.issue else "") or masked(run.assignment.question)[
         :_ASKED_MAX
     ]
-    tried = [f"searched: {query}" for query in context.queries] if context else list(verdicts)
+    tried = list(run.assignment.waiting_elsewhere)
+    tried += [f"searched: {query}" for query in context.queries] if context else list(verdicts)
     if context and context.reply is not None:
         tried.append(f"answer not sent: {context.reply[:_ASKED_MAX]}")
     return Escalation(
         reason=reason,
-        urgency=_urgency(reason, context.urgency if context else None),
+        urgency=escalation.urgency(
+            reason, context.urgency if context else None, len(run.assignment.waiting_elsewhere)
+        ),
         asked=asked or "(an empty message)",
         tried=tuple(tried),
         sources=tuple(dict.fromkeys(passage.title for passage in context.passages)) if context else (),
         mood=f"{escalation.mood_word(run.mood)} ({run.mood:.2f})",
     )
-
-
-def _urgency(reason: Reason, wanted: Urgency | None) -> Urgency:
-    """The model may raise a reason's urgency, never lower it."""
-    order: tuple[Urgency, ...] = ("low", "normal", "high")
-    own = escalation.URGENCIES[reason]
-    return max(own, wanted or own, key=order.index)
 
 
 def _kind(error: Exception) -> str:

@@ -423,7 +423,11 @@ def _fits(asked: set[str], found: _Found) -> bool:
         return False
     if found.score >= _SCORE_SURE or shared >= 0.6 * len(asked):
         return True
-    return _points(asked, found) >= _POINTS_MIN and shared >= max(2, 0.3 * len(asked)) and bool(asked & _stems(found.title))
+    return (
+        _points(asked, found) >= _POINTS_MIN
+        and shared >= max(2, 0.3 * len(asked))
+        and bool(asked & _stems(found.title))
+    )
 
 
 @dataclass(slots=True)

@@ -57,6 +57,9 @@ SEARCHES_MAX: Final = 2
 """Searches without a hit after which a person is asked."""
 ASKED_MAX: Final = 3
 """Times the same is asked; the last time a person answers."""
+URGENT_MAX: Final = 3
+"""Conversations of one customer that wait for a person, from which on further ones are not urgent: whoever takes the
+first learns of them, and nobody is called again and again."""
 _ALIKE: Final = 0.75
 """The share of words two messages have in common that makes them the same question."""
 _TEXT_MAX: Final = 20_000
@@ -143,6 +146,17 @@ def _common() -> frozenset[str]:
 
 def _alike(one: set[str], other: set[str]) -> bool:
     return bool(one) and len(one & other) >= _ALIKE * len(one | other)
+
+
+def urgency(reason: Reason, wanted: Urgency | None, waiting: int) -> Urgency:
+    """How soon a person is needed. A model may raise a reason's urgency, never lower it.
+
+    `waiting` is how many of the customer's other conversations wait for a person already.
+    """
+    if waiting >= URGENT_MAX:
+        return "low"
+    order: tuple[Urgency, ...] = get_args(Urgency)
+    return max(URGENCIES[reason], wanted or "low", key=order.index)
 
 
 def mood_word(mood: float) -> str:

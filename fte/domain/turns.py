@@ -71,6 +71,8 @@ class Assignment:
     handover: tuple[str, ...] = ()
     """What a person said, promised and left open before they gave the conversation back, one fact a line."""
 
+    waiting_elsewhere: tuple[str, ...] = ()
+    """The customer's other conversations that wait for a person, one a line."""
     spent: Spent = field(default_factory=Spent)
     """What the model has cost so far, here and today."""
 

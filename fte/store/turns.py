@@ -80,6 +80,7 @@ def _claim(row: Any, holder: UUID) -> Claim:
         first_answer=not any(line.role in ("agent", "operator") for line in lines),
         hint=row["hint"] or "",
         handover=tuple(row["handover"]["lines"]) if row["handover"] else (),
+        waiting_elsewhere=tuple(row["waiting_elsewhere"]),
         spent=Spent(row["spent_here"], row["spent_input"], row["spent_output"]),
     )
     return Claim(

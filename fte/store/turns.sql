@@ -34,6 +34,10 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
        (select g.config from channel_configs g where g.channel = t.channel) as config,
        (select coalesce(sum(r.input_tokens + r.output_tokens), 0) from runs r where r.conversation_id = c.id) as spent_here,
        day.spent_input, day.spent_output,
+       array(select 'Open hand-over: #' || ok.number || coalesce(' (' || oc.escalation_reason || ')', '')
+               from conversations oc join tickets ok on ok.conversation_id = oc.id
+              where oc.customer_id = c.customer_id and oc.id <> c.id and oc.status = 'escalated'
+              order by ok.number limit 10) as waiting_elsewhere,
        coalesce((select min(m.created_at) from messages m
                   where m.conversation_id = c.id and m.direction = 'inbound' and m.seq > c.answered_seq),
                 t.created_at) as waiting_since,

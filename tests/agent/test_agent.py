@@ -147,6 +147,18 @@ async def test_the_third_time_a_person_answers() -> None:
     assert model.calls == 0 and not outcome.failed
 
 
+async def test_people_are_not_called_again_and_again() -> None:
+    """The fourth conversation of one customer that waits for a person is not urgent, and says which the others are."""
+    for others, urgency, priority in ((2, "high", "high"), (3, "low", None)):
+        waiting = tuple(f"Open hand-over: #{n} (legal)" for n in range(others))
+        outcome = await answer(
+            [send()], turn=assignment("My lawyer will write to you", waiting_elsewhere=waiting)
+        )
+        assert outcome.escalation is not None and outcome.escalation.reason == "legal"
+        assert (outcome.escalation.urgency, outcome.priority) == (urgency, priority)
+        assert set(waiting) <= set(outcome.escalation.tried)
+
+
 async def test_the_subject_counts_for_the_first_answer() -> None:
     outcome = await answer([send()], turn=assignment("See above.", subject="Refund our subscription"))
     assert outcome.escalation is not None and outcome.escalation.reason == "refund_request"

@@ -187,4 +187,12 @@ CONDUCT = (
         sick="where $9::int + $10::int > 0 and $5 = 'answered'",
         tests=("tests/store/test_turns.py", "-k", "cost"),
     ),
+    Mutant(
+        name="one-customer-calls-everybody",
+        invariant="people are not flooded with hand-overs",
+        path="fte/domain/escalation.py",
+        healthy="if waiting >= URGENT_MAX:",
+        sick="if False:",
+        tests=("tests/agent/test_agent.py", "-k", "again_and_again"),
+    ),
 )

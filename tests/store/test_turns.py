@@ -255,6 +255,17 @@ async def test_what_the_model_cost_is_known_to_every_worker(pool: Pool) -> None:
     assert (await claim_one(pool)).assignment.spent == Spent(1000, 21 * 900, 21 * 100)
 
 
+async def test_five_hundred_calls_for_a_person_are_known_to_be_one_customers(pool: Pool) -> None:
+    for number in range(4):
+        await receive(pool, f"escalate me {number}")
+        await pool.execute("update conversations set last_message_at = now() - interval '2 days'")
+        claim = await claim_one(pool)
+        assert len(claim.assignment.waiting_elsewhere) == (number if number else 0)
+        await turns.finish(pool, claim, HANDOVER)
+        await pool.execute("update conversations set last_message_at = now() - interval '2 days'")
+    assert claim.assignment.waiting_elsewhere[0].endswith("(human_request)")
+
+
 async def test_a_model_that_costs_nothing_leaves_no_row(pool: Pool) -> None:
     await receive(pool)
     await turns.finish(pool, await claim_one(pool), ANSWER)
