@@ -14,6 +14,8 @@ from fte.domain.drafts import UNDO_MAX
 from fte.domain.errors import Rejected
 from fte.domain.measurements import Prices
 
+BUDGET_MAX = 1_000_000_000_000
+"""Tokens a budget may be."""
 MASK = "•••"
 """What is shown in a secret's place."""
 
@@ -160,7 +162,12 @@ class Settings:
     )
     budget_run: int = field(
         default=100_000,
-        metadata={"env": "FTE_BUDGET_RUN", "help": "Tokens one answer may take; 0: no limit.", "min": 0},
+        metadata={
+            "env": "FTE_BUDGET_RUN",
+            "help": "Tokens one answer may take; 0: no limit.",
+            "min": 0,
+            "max": BUDGET_MAX,
+        },
     )
     budget_conversation: int = field(
         default=1_000_000,
@@ -168,6 +175,7 @@ class Settings:
             "env": "FTE_BUDGET_CONVERSATION",
             "help": "Tokens one conversation may take; 0: no limit.",
             "min": 0,
+            "max": BUDGET_MAX,
         },
     )
     budget_day: int = field(
@@ -176,6 +184,7 @@ class Settings:
             "env": "FTE_BUDGET_DAY",
             "help": "Tokens all answers of a day in UTC may take; 0: no limit.",
             "min": 0,
+            "max": BUDGET_MAX,
         },
     )
     budget_day_cost: float = field(

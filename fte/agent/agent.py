@@ -381,8 +381,16 @@ def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tupl
         asked=asked or "(an empty message)",
         tried=tuple(tried),
         sources=tuple(dict.fromkeys(passage.title for passage in context.passages)) if context else (),
-        mood=f"{escalation.mood_word(run.mood)} ({run.mood:.2f})",
+        mood=_mood_words(run),
     )
+
+
+def _mood_words(run: _Run) -> str:
+    """The mood now, and where it is going over the conversation."""
+    wrote = [line for line in run.assignment.lines if line.role == "customer"]
+    earlier = [sentiment(line.content) for line in wrote if not line.new]
+    trend = escalation.mood_trend([*earlier, run.mood]) if earlier else ""
+    return f"{escalation.mood_word(run.mood)} ({run.mood:.2f}{f', {trend}' if trend else ''})"
 
 
 def _kind(error: Exception) -> str:
