@@ -425,7 +425,7 @@ def _fits(asked: set[str], found: _Found) -> bool:
         return True
     return (
         _points(asked, found) >= _POINTS_MIN
-        and shared >= max(2, 0.3 * len(asked))
+        and shared >= 2
         and bool(asked & _stems(found.title))
     )
 
