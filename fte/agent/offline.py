@@ -423,11 +423,7 @@ def _fits(asked: set[str], found: _Found) -> bool:
         return False
     if found.score >= _SCORE_SURE or shared >= 0.6 * len(asked):
         return True
-    return (
-        _points(asked, found) >= _POINTS_MIN
-        and shared >= 2
-        and bool(asked & _stems(found.title))
-    )
+    return _points(asked, found) >= _POINTS_MIN and shared >= 2 and bool(asked & _stems(found.title))
 
 
 @dataclass(slots=True)
