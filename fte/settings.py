@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from fte.domain.budget import Budget
 from fte.domain.deadlines import Policy, parse_goals, parse_hours, parse_policy
 from fte.domain.drafts import UNDO_MAX
 from fte.domain.errors import Rejected
+from fte.domain.measurements import Prices
 
+BUDGET_MAX = 1_000_000_000_000
+"""Tokens a budget may be."""
 MASK = "•••"
 """What is shown in a secret's place."""
 SECRET_MIN: Final = 6
@@ -86,6 +90,14 @@ class Settings:
         metadata={
             "env": "FTE_COMPANY_DIR",
             "help": "Folder with profile.md and brand_voice.md, which the agent is given; empty: none.",
+        },
+    )
+    link_hosts: str = field(
+        default="",
+        metadata={
+            "env": "FTE_LINK_HOSTS",
+            "help": "Hosts that answers may link to besides FTE_PUBLIC_URL's, separated by spaces; with neither, "
+            "wherever the documents link.",
         },
     )
     trusted_proxies: int = field(
@@ -167,6 +179,40 @@ class Settings:
         metadata={
             "env": "FTE_MODEL_OUTPUT_PRICE",
             "help": "What a million tokens from the model cost; 0: no cost is counted.",
+        },
+    )
+    budget_run: int = field(
+        default=100_000,
+        metadata={
+            "env": "FTE_BUDGET_RUN",
+            "help": "Tokens one answer may take; 0: no limit.",
+            "min": 0,
+            "max": BUDGET_MAX,
+        },
+    )
+    budget_conversation: int = field(
+        default=1_000_000,
+        metadata={
+            "env": "FTE_BUDGET_CONVERSATION",
+            "help": "Tokens one conversation may take; 0: no limit.",
+            "min": 0,
+            "max": BUDGET_MAX,
+        },
+    )
+    budget_day: int = field(
+        default=100_000_000,
+        metadata={
+            "env": "FTE_BUDGET_DAY",
+            "help": "Tokens all answers of a day in UTC may take; 0: no limit.",
+            "min": 0,
+            "max": BUDGET_MAX,
+        },
+    )
+    budget_day_cost: float = field(
+        default=0.0,
+        metadata={
+            "env": "FTE_BUDGET_DAY_COST",
+            "help": "What they may cost, by FTE_MODEL_INPUT_PRICE and FTE_MODEL_OUTPUT_PRICE; 0: no limit.",
         },
     )
     gmail_account: str = field(
@@ -404,7 +450,12 @@ class Settings:
                 problems[name] = str(error)
         if not problems:
             settings = cls(**values)
-            problems = _model_problems(settings) | _kafka_problems(settings) | _deadline_problems(settings)
+            problems = (
+                _model_problems(settings)
+                | _kafka_problems(settings)
+                | _deadline_problems(settings)
+                | _budget_problems(settings)
+            )
         if problems:
             named = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
             raise Rejected(
@@ -424,6 +475,14 @@ class Settings:
         parts = {urlsplit(text).password or "" for text in found if "://" in text}
         parts |= {unquote(part) for part in parts}
         return frozenset(text for text in found | parts if len(text) >= SECRET_MIN)
+
+    @property
+    def budget(self) -> Budget:
+        """What the model may cost."""
+        prices = Prices(self.model_input_price, self.model_output_price)
+        return Budget(
+            self.budget_run, self.budget_conversation, self.budget_day, self.budget_day_cost, prices
+        )
 
     @property
     def company_name(self) -> str:
@@ -465,6 +524,12 @@ def _model_problems(settings: Settings) -> dict[str, str]:
         return {"FTE_MODEL": "missing; name one of the models that FTE_MODEL_BASE_URL offers"}
     if settings.model not in ("", "offline") and not (settings.model_base_url or settings.openai_api_key):
         return {"FTE_MODEL": f"{settings.model!r} needs a provider; set OPENAI_API_KEY or FTE_MODEL_BASE_URL"}
+    return {}
+
+
+def _budget_problems(settings: Settings) -> dict[str, str]:
+    if settings.budget_day_cost and not (settings.model_input_price or settings.model_output_price):
+        return {"FTE_BUDGET_DAY_COST": "needs FTE_MODEL_INPUT_PRICE or FTE_MODEL_OUTPUT_PRICE to count by"}
     return {}
 
 

@@ -17,6 +17,7 @@ from agents import (
     ModelSettings,
     RunConfig,
     RunContextWrapper,
+    RunHooks,
     Runner,
     ToolsToFinalOutputResult,
 )
@@ -24,17 +25,19 @@ from agents.run_config import ToolExecutionConfig
 
 from fte.agent import format, instructions
 from fte.agent.company import Company
-from fte.agent.guard import Bounds, fence, masked
+from fte.agent.guard import Bounds, fence
 from fte.agent.models import BoundedModel, model_name, silence_tracing
 from fte.agent.provider import failure_of
+from fte.agent.secrets import masked
 from fte.agent.tools import RunContext, Search, all_tools
 from fte.domain import escalation
+from fte.domain.budget import Budget
 from fte.domain.errors import FteError
 from fte.domain.escalation import Reason
 from fte.domain.presence import OnDuty
 from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line
-from fte.domain.turns import Assignment, Escalation, Outcome, Passage, Trace, Urgency
+from fte.domain.turns import Assignment, Escalation, Outcome, Passage, Trace
 
 BUDGET: Final = 40.0
 """Seconds a whole run may take."""
@@ -44,6 +47,7 @@ TOKENS_MAX: Final = 2_000
 """Tokens of one model step."""
 ALIKE: Final = 64
 """Copies of the SDK's agent that the runs are spread over."""
+_BUDGET: Final = "BudgetUsedUp"
 RULES: Final = "rules"
 """The model a trace names when the rules alone decided."""
 NO_ANSWER: Final = "no answer sent"
@@ -54,6 +58,25 @@ _REMINDER: Final = (
     "or with escalate_to_human if a person has to take over."
 )
 _EMOTICONS: Final = frozenset("👍👎🙏❤😀😊🙂😡😠😢☹☺")
+
+
+_NO_LIMITS: Final = Budget()
+
+
+class _UsedUp(Exception):
+    """A run has taken its tokens."""
+
+
+class _Meter(RunHooks[RunContext]):
+    """Ends a run that has taken `limit` tokens."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    async def on_llm_end(self, context: RunContextWrapper[RunContext], agent: Any, response: Any) -> None:
+        context.context.usage = context.usage
+        if self._limit and context.usage.input_tokens + context.usage.output_tokens > self._limit:
+            raise _UsedUp
 
 
 @dataclass(slots=True)
@@ -73,7 +96,8 @@ class SupportAgent:
     """Answers turns. One object serves any number of turns at the same time.
 
     `search` finds passages; `budget` is in seconds, for everything a turn's answer takes. `on_duty` says whether
-    somebody is there to take over; `document` is in place of the instructions we have.
+    somebody is there to take over; `document` is in place of the instructions we have. `limits` are what the model may
+    cost.
     """
 
     def __init__(
@@ -86,6 +110,7 @@ class SupportAgent:
         now: Callable[[], datetime] = _utc_now,
         on_duty: Callable[[], Awaitable[OnDuty]] | None = None,
         document: str | None = None,
+        limits: Budget = _NO_LIMITS,
     ) -> None:
         silence_tracing()
         self._model = model if isinstance(model, BoundedModel) else BoundedModel(model)
@@ -96,6 +121,7 @@ class SupportAgent:
         self._on_duty = on_duty
         self._document = document
         self._version = instructions.version(document)
+        self._limits = limits
         self._name = model_name(self._model)
         self._canary = f"fte-{secrets.token_hex(8)}"
         self._config = RunConfig(
@@ -165,6 +191,10 @@ class SupportAgent:
             return self._handed_over(
                 run, None, found[0], verdicts=tuple(f"rule: {reason}" for reason in found)
             )
+        if escalation.asked_again(run.assignment.lines):
+            return self._handed_over(run, None, "repeated_question", verdicts=("asked a third time",))
+        if (limit := self._limits.used_up(run.assignment.spent)) is not None:
+            return self._handed_over(run, None, "budget_exhausted", verdicts=(f"budget used up: {limit}",))
         context = RunContext(run.assignment, self._search, self._bounds(run.assignment))
         return self._judged(run, context, await self._attempted(context))
 
@@ -175,6 +205,9 @@ class SupportAgent:
                 await self._ran(context)
         except TimeoutError:
             return "TimeoutError"
+        except _UsedUp:
+            context.verdicts.append("budget used up: run")
+            return _BUDGET
         except Exception as error:
             if isinstance(error, AgentsException) and error.run_data is not None:
                 context.usage = error.run_data.context_wrapper.usage
@@ -194,7 +227,14 @@ class SupportAgent:
             await self._step(agent, items, context, min(left, 3))
 
     async def _step(self, agent: Agent[RunContext], items: list[Any], context: RunContext, steps: int) -> Any:
-        result = await Runner.run(agent, items, context=context, max_turns=steps, run_config=self._config)
+        result = await Runner.run(
+            agent,
+            items,
+            context=context,
+            max_turns=steps,
+            run_config=self._config,
+            hooks=_Meter(self._limits.run),
+        )
         context.usage = result.context_wrapper.usage
         return result
 
@@ -240,7 +280,7 @@ class SupportAgent:
             violations=context.broken,
         )
         if error is not None and context.requested is None and not context.broken and context.reply is None:
-            reason = "agent_failure"
+            reason = "budget_exhausted" if error is _BUDGET else "agent_failure"
         if reason is not None or context.reply is None:
             reason = reason or "agent_failure"
             error = error or (NO_ANSWER if reason == "agent_failure" else None)
@@ -342,21 +382,25 @@ def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tupl
     asked = (context.issue if context and context.issue else "") or masked(run.assignment.question)[
         :_ASKED_MAX
     ]
-    tried = [f"searched: {query}" for query in context.queries] if context else list(verdicts)
+    tried = list(run.assignment.waiting_elsewhere)
+    tried += [f"searched: {query}" for query in context.queries] if context else list(verdicts)
     if context and context.reply is not None:
         tried.append(f"answer not sent: {context.reply[:_ASKED_MAX]}")
     return Escalation(
         reason=reason,
-        urgency=_urgency(reason, context.urgency if context else None),
+        urgency=escalation.urgency(
+            reason, context.urgency if context else None, len(run.assignment.waiting_elsewhere)
+        ),
         asked=asked or "(an empty message)",
         tried=tuple(tried),
         sources=tuple(dict.fromkeys(passage.title for passage in context.passages)) if context else (),
-        mood=f"{escalation.mood_word(run.mood)} ({run.mood:.2f})",
+        mood=_mood_words(run),
     )
 
 
-def _urgency(reason: Reason, wanted: Urgency | None) -> Urgency:
-    """The model may raise a reason's urgency, never lower it."""
-    order: tuple[Urgency, ...] = ("low", "normal", "high")
-    own = escalation.URGENCIES[reason]
-    return max(own, wanted or own, key=order.index)
+def _mood_words(run: _Run) -> str:
+    """The mood now, and where it is going over the conversation."""
+    wrote = [line for line in run.assignment.lines if line.role == "customer"]
+    earlier = [sentiment(line.content) for line in wrote if not line.new]
+    trend = escalation.mood_trend([*earlier, run.mood]) if earlier else ""
+    return f"{escalation.mood_word(run.mood)} ({run.mood:.2f}{f', {trend}' if trend else ''})"

@@ -22,7 +22,15 @@ class Company:
     url: str = ""
     hours: str = ""
     policy: Policy = field(default_factory=Policy)
+    link_hosts: tuple[str, ...] = ()
+    """Further hosts that replies may link to, with those below them."""
 
     @property
     def host(self) -> str:
         return (urlsplit(self.url).hostname or "") if self.url else ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where replies may link to; none: nobody said. An address that only this machine knows is nobody's."""
+        named = "." in self.host and not self.host.replace(".", "").isdigit()
+        return (*((self.host,) if named else ()), *self.link_hosts)

@@ -1,4 +1,4 @@
-"""What a customer reads: greeting, footer and the texts that no model writes. English; pure functions."""
+"""What a customer reads, in their language: greeting, footer and the texts that no model writes. Pure functions."""
 
 import re
 from datetime import datetime
@@ -6,36 +6,57 @@ from typing import Final
 
 from fte.agent.company import Company
 from fte.domain.channels import STYLES, Channel
-from fte.domain.deadlines import answer_by_words, expectation, is_open
+from fte.domain.deadlines import answer_by_figures, answer_by_words, expectation, is_open
 from fte.domain.escalation import Reason
+from fte.domain.languages import DEFAULT, sentence
 from fte.domain.tickets import Priority
 from fte.domain.turns import Assignment
 
 _NAME: Final = re.compile(r"[^\W\d_]+(?:(?:[ '’-]|\. )[^\W\d_]+){0,5}\.?")
 _NAME_MAX: Final = 40
+_PREFERRED: Final = 160
+"""Characters a WhatsApp message had better not exceed."""
 _OPENING: Final = re.compile(
-    r"\A\s*(?:dear|hello|hi|hey|good (?:morning|afternoon|evening))\b[^\n.!?,]{0,50}(?:[,!.:]+\s*|\n+)", re.I
+    r"\A\s*(?:dear|hello|hi|hey|good (?:morning|afternoon|evening)|guten (?:tag|morgen|abend)|hallo|sehr geehrte[rs]?"
+    r"|bonjour|hola|estimad[oa]|buenos días|ciao|salve|gentile|buongiorno|olá|prezad[oa]|beste|dzień dobry|hej|merhaba"
+    r"|sayın|здравствуйте|مرحبا|नमस्ते)\b[^\n.!?,]{0,50}(?:[,!.:]+\s*|\n+)",
+    re.I,
 )
 _CLOSING: Final = re.compile(
     r"\n\s*(?:kind regards|best regards|warm regards|regards|best wishes|best|sincerely|yours sincerely"
-    r"|yours faithfully|many thanks|cheers)"
+    r"|yours faithfully|many thanks|cheers|mit freundlichen grüßen|viele grüße|cordialement|un cordial saludo|saludos"
+    r"|cordiali saluti|atenciosamente|met vriendelijke groet|z poważaniem|vänliga hälsningar|saygılarımızla|с уважением)"
     r"\s*[,.]?\s*(?:\n[^\n]{0,80}){0,4}\s*\Z",
     re.I,
 )
-_WHATSAPP_OFFER: Final = 'Type "human" for a person.'
-_WHATSAPP_FIRST: Final = f"I am an AI assistant. {_WHATSAPP_OFFER}"
+_SORRY: Final = frozenset({"profanity", "negative_sentiment", "cancellation_threat"})
+_CHAT_HANDOVERS: Final[dict[Reason, str]] = {
+    "pricing_inquiry": "chat_prices",
+    "refund_request": "chat_refunds",
+    "no_answer_found": "chat_no_answer",
+}
+_HANDOVERS: Final[dict[Reason, str]] = {
+    "profanity": "sorry",
+    "negative_sentiment": "sorry",
+    "policy_violation": "unsure",
+    "agent_failure": "unsure",
+    "repeated_question": "unsure",
+    "budget_exhausted": "default",
+}
+"""Sentences of `fte/domain/phrases` for reasons that have none of their own."""
 
 
 def finished(text: str, assignment: Assignment, company: Company) -> str:
     """The model's text as the customer gets it: greeting, signature, reference, the way to a person."""
     body = bare(text, assignment.channel)
+    language = assignment.language
     if assignment.channel == "whatsapp":
-        return _short(body, assignment.introduces)
-    opening = f"{_greeting(assignment)}\n\n"
+        return _short(body, language, assignment.introduces)
+    opening = f"{_greeting(assignment, language)}\n\n"
+    written = sentence(language, "written")
     if assignment.channel == "email":
-        signature = f"Kind regards,\n{_sender(company)}\nTicket {assignment.reference}"
-        return f"{opening}{body}\n\n{signature}\n{_written_by_ai()}"
-    return f"{opening}{body}\n\n{_written_by_ai()}"
+        return f"{opening}{body}\n\n{_signature(assignment, company, language)}\n{written}"
+    return f"{opening}{body}\n\n{written}"
 
 
 def bare(text: str, channel: Channel) -> str:
@@ -48,7 +69,8 @@ def room(assignment: Assignment, company: Company) -> int:
     """How much the model may write: words on e-mail and web form, characters on WhatsApp."""
     style = STYLES[assignment.channel]
     if style.max_characters is not None:
-        return style.max_characters - (len(_WHATSAPP_FIRST) + 2 if assignment.introduces else 0)
+        first = len(sentence(assignment.language, "chat_first")) + 2 if assignment.introduces else 0
+        return style.max_characters - first
     return (style.max_words or 300) - len(finished("", assignment, company).split())
 
 
@@ -65,103 +87,77 @@ def handover(
 
     `on_duty` says whether anybody is there; None: whoever should be by the opening hours is.
     """
-    when = _when(company, priority or assignment.priority, now, on_duty)
+    language = assignment.language
+    when = _when(company, priority or assignment.priority, now, on_duty, language)
+    # The opening hours are told in English words.
+    hours = (
+        f" {sentence(language, 'hours', hours=company.hours)}"
+        if company.hours and language == DEFAULT
+        else ""
+    )
     if assignment.channel == "whatsapp":
-        hours = f" Our team is there {company.hours}." if company.hours else ""
-        told = f"{_WHATSAPP_HANDOVER.get(reason, _WHATSAPP_DEFAULT)} They reply here."
-        short = f"{_WHATSAPP_DEFAULT} They reply here."
-        ticket = f" Ticket {assignment.reference}."
-        fuller = (f"{told}{ticket}{when or hours}", f"{told}{when}", f"{short}{when}")
-        limit = STYLES["whatsapp"].max_characters or 300
-        return next((text for text in fuller if len(text) <= limit), short)
-    hours = f" Our team reads messages {company.hours}." if company.hours else ""
-    body = f"{_HANDOVER.get(reason, _HANDOVER_DEFAULT)}\n\n{_PASSED_ON}{hours}{when}"
+        return _chat_handover(reason, assignment, language, when, hours)
+    because = sentence(language, _HANDOVERS.get(reason, reason))
+    body = f"{because}\n\n{sentence(language, 'passed_on')}{hours}{when}"
+    opening, handed = _greeting(assignment, language), sentence(language, "handed")
     if assignment.channel == "email":
-        return (
-            f"{_greeting(assignment)}\n\n{body}\n\nKind regards,\n{_sender(company)}\nTicket "
-            f"{assignment.reference}\n"
-            "This message was written by our AI assistant."
-        )
-    return f"{_greeting(assignment)}\n\n{body}\n\nThis message was written by our AI assistant."
+        return f"{opening}\n\n{body}\n\n{_signature(assignment, company, language)}\n{handed}"
+    return f"{opening}\n\n{body}\n\n{handed}"
 
 
-def _when(company: Company, priority: Priority, now: datetime, on_duty: bool | None) -> str:
+def _chat_handover(reason: Reason, assignment: Assignment, language: str, when: str, hours: str) -> str:
+    short = f"{sentence(language, 'chat_handover')} {sentence(language, 'chat_reply')}"
+    told = short
+    if reason in _CHAT_HANDOVERS:
+        told = f"{sentence(language, _CHAT_HANDOVERS[reason])} {sentence(language, 'chat_reply')}"
+    elif reason in _SORRY:
+        told = f"{sentence(language, 'chat_sorry')} {short}"
+    elif reason == "security_incident":
+        told = " ".join(sentence(language, key) for key in ("chat_handover", "chat_secret", "chat_reply"))
+    ticket = f" {sentence(language, 'ticket', reference=assignment.reference)}."
+    limit = STYLES["whatsapp"].max_characters or 300
+    fuller = (f"{told}{ticket}{when or hours}", f"{told}{when}", f"{short}{when}")
+    return next((text for text in fuller if len(text) <= limit), short)
+
+
+def _when(company: Company, priority: Priority, now: datetime, on_duty: bool | None, language: str) -> str:
     """By when a person answers, in a sentence; nothing where nothing can honestly be said."""
     there = is_open(company.policy.hours, now) if on_duty is None else on_duty
     told = expectation(company.policy, priority, now, on_duty=there)
+    away = f" {sentence(language, 'away')}"
     if told is None:
-        return _AWAY if on_duty is False else ""
-    away = "" if told.opens_at is None else _AWAY
-    return f"{away} We aim to answer by {answer_by_words(told, now)}."
-
-
-_AWAY: Final = " Nobody of our team is here right now."
+        return away if on_duty is False else ""
+    by = answer_by_words(told, now) if language == DEFAULT else answer_by_figures(told)
+    return f"{'' if told.opens_at is None else away} {sentence(language, 'aim', when=by)}"
 
 
 def clarification(assignment: Assignment, company: Company) -> str:
     """The question that answers an empty message."""
     if assignment.channel == "whatsapp":
-        return _short("Your message arrived without text. What can I help you with?", assignment.introduces)
-    return finished(
-        "Your message arrived without any text. What would you like to know? "
-        "Please describe what you want to do and what happens instead, and name the error code if there is "
-        "one.",
-        assignment,
-        company,
-    )
+        return _short(
+            sentence(assignment.language, "chat_unclear"), assignment.language, assignment.introduces
+        )
+    return finished(sentence(assignment.language, "unclear"), assignment, company)
 
 
-_PASSED_ON: Final = (
-    "I have passed your message on with everything written so far, so you need not repeat anything. "
-    "A person of our team will read it and reply to you."
-)
-_HANDOVER_DEFAULT: Final = "A person of our team has to look at this."
-_HANDOVER: Final[dict[Reason, str]] = {
-    "human_request": "You asked for a person, and a person takes over from here.",
-    "pricing_inquiry": "Questions about prices are answered by a person of our team, not by me.",
-    "refund_request": "Questions about refunds and charges are decided by a person of our team, not by me.",
-    "chargeback": "A disputed charge is handled by a person of our team.",
-    "cancellation_threat": "I am sorry that it has come to this. A person of our team should answer you.",
-    "legal": "Legal matters are answered by a person of our team, not by me.",
-    "privacy_request": "Requests about personal data are handled by a person, who checks who is asking.",
-    "security_incident": "A person has to look at what you report. Please send no passwords or codes.",
-    "profanity": "I am sorry that this has been such a bad experience.",
-    "negative_sentiment": "I am sorry that this has been such a bad experience.",
-    "no_answer_found": "I did not find an answer to this in our help pages.",
-    "policy_violation": "I could not answer this reliably.",
-    "agent_failure": "I could not answer this reliably.",
-}
-_WHATSAPP_DEFAULT: Final = "I have handed this to a person of our team, with everything so far."
-_WHATSAPP_HANDOVER: Final[dict[Reason, str]] = {
-    "pricing_inquiry": "Prices are for a person of our team to answer. I have passed your question on.",
-    "refund_request": "Refunds are for a person of our team to decide. I have passed your message on.",
-    "profanity": f"I am sorry about this. {_WHATSAPP_DEFAULT}",
-    "negative_sentiment": f"I am sorry about this. {_WHATSAPP_DEFAULT}",
-    "cancellation_threat": f"I am sorry about this. {_WHATSAPP_DEFAULT}",
-    "no_answer_found": "I do not find this in our help pages. I have handed it to a person of our team.",
-    "security_incident": f"{_WHATSAPP_DEFAULT} Please do not send passwords or codes.",
-}
-
-
-def _short(body: str, introduces: bool) -> str:
+def _short(body: str, language: str, introduces: bool) -> str:
     if introduces:
-        return f"{body}\n\n{_WHATSAPP_FIRST}"
-    fuller = f"{body}\n{_WHATSAPP_OFFER}"
-    return fuller if len(fuller) <= 160 else body
+        return f"{body}\n\n{sentence(language, 'chat_first')}"
+    fuller = f"{body}\n{sentence(language, 'chat_offer')}"
+    return fuller if len(fuller) <= _PREFERRED else body
 
 
-def _greeting(assignment: Assignment) -> str:
+def _greeting(assignment: Assignment, language: str) -> str:
     """A name is the customer's text too: one that could be anything but a name is left out."""
     name = " ".join(assignment.customer_name.split())
     known = len(name) <= _NAME_MAX and _NAME.fullmatch(name) is not None
-    if assignment.channel == "email":
-        return f"Dear {name}," if known else "Dear customer,"
-    return f"Hello {name.split()[0]}," if known else "Hello,"
+    key = "greeting" if assignment.channel == "email" else "hello"
+    if not known:
+        return sentence(language, f"{key}_unnamed")
+    return sentence(language, key, name=name if key == "greeting" else name.split()[0])
 
 
-def _sender(company: Company) -> str:
-    return f"{company.name} Support"
-
-
-def _written_by_ai() -> str:
-    return 'This answer was written by our AI assistant. To reach a person, reply with the word "person".'
+def _signature(assignment: Assignment, company: Company, language: str) -> str:
+    team = sentence(language, "team", company=company.name)
+    ticket = sentence(language, "ticket", reference=assignment.reference)
+    return f"{sentence(language, 'regards')}\n{team}\n{ticket}"

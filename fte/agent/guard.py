@@ -12,13 +12,16 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fte.agent.company import Company
+from fte.agent.secrets import masked
 from fte.domain.channels import STYLES, Channel
+from fte.domain.languages import fold, says
 from fte.domain.turns import Passage
 
 FENCED_MAX: Final = 8_000
 """Characters of one untrusted text the model is shown."""
 LEAK_WORDS: Final = 9
 """Consecutive words of the instructions whose appearance in a reply counts as revealing them."""
+_TAIL: Final = 2_000
 UNGROUNDED_WORDS: Final = 60
 """Words a reply may have when no passage was found: a greeting or a question back, not an answer."""
 
@@ -26,7 +29,6 @@ _ANGLES: Final = re.compile("(?:[<>＜＞﹤﹥〈〉《》≪≫«»‹›⟨�
 _UNSEEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
-_CARD: Final = re.compile(r"(?<![\w.])(?:\d[ .\-\u00a0]?){12,18}\d(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +57,32 @@ class Bounds:
 
 
 def fence(text: str, label: str) -> str:
-    """Untrusted text between marks for the model; nothing inside looks like one. At most 8,000 characters."""
+    """Untrusted text between marks for the model; nothing inside looks like one. At most 8,000 characters.
+
+    Of a longer one the beginning and the end are shown: what is wanted often comes last.
+    """
     if len(text) > FENCED_MAX:
-        text = text[:FENCED_MAX] + " […]"
+        text = f"{text[: FENCED_MAX - _TAIL]} […] {text[-_TAIL:]}"
     inner = _ANGLES.sub("··", _UNSEEN.sub("", masked(text)))
     return f"<<<{label}>>>\n{inner}\n<<<END OF {label}>>>"
 
 
-def masked(text: str) -> str:
-    """The text without payment card numbers: 13 to 19 digits that pass the Luhn check."""
-    return _CARD.sub(_without_card, text)
+_TO_A_MODEL: Final = re.compile(
+    r"(?i)^\W*(?:system|assistant|ai|model|chatbot|llm|instructions?)(?: \w+)?\s*:"
+    r"|\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,40}\b(?:rules?|instructions?|prompts?|guidelines|policy|policies)\b"
+    r"|\b(?:if|when|as|for)\b[^.!?\n]{0,40}\b(?:an? |the )?(?:ai|llm|language model|(?:ai )?assistants?|chatbots?|bots?)\b"
+    r"[^.!?\n]{0,60}\b(?:must|should|has to|have to|read(?:s|ing)?|tell|say|reply|answer)\b"
+    r"|\b(?:you are now|new instructions?|system prompt|tell the (?:customer|user)|the (?:customer|user) must)\b"
+)
 
 
-def _without_card(match: re.Match[str]) -> str:
-    digits = [unicodedata.decimal(c) for c in match[0] if c.isdecimal()]
-    doubled = sum(sum(divmod(2 * d, 10)) for d in digits[-2::-2])
-    return "[card number removed]" if (doubled + sum(digits[-1::-2])) % 10 == 0 else match[0]
+def without_commands(text: str) -> str:
+    """A passage without the sentences that speak to a model rather than to a reader: documents can be poisoned."""
+    if not _TO_A_MODEL.search(text) and not any(map(_TO_A_MODEL.search, _sentences(text))):
+        return text
+    return "\n".join(
+        " ".join(s for s in _sentences(line) if not _TO_A_MODEL.search(s)) for line in text.split("\n")
+    )
 
 
 def violations(reply: str, bounds: Bounds) -> tuple[Violation, ...]:
@@ -80,7 +92,19 @@ def violations(reply: str, bounds: Bounds) -> tuple[Violation, ...]:
         return (Violation("empty", "The message is empty. Write an answer."),)
     return tuple(
         violation
-        for check in (_length, _markup, _internals, _prices, _promises, _links, _contacts, _figures, _grounds)
+        for check in (
+            _length,
+            _markup,
+            _internals,
+            _prices,
+            _promises,
+            _pretences,
+            _requests,
+            _links,
+            _contacts,
+            _figures,
+            _grounds,
+        )
         for violation in check(text, bounds)
     )
 
@@ -115,6 +139,8 @@ _INTERNALS: Final = re.compile(
     r"(?i)search_knowledge_base|create_ticket|get_customer_history|escalate_to_human|send_response|<<<|>>>"
     r"|\bsystem prompt\b|\bmy (?:system )?(?:instructions|prompt|guidelines) (?:are|is|say|says|tell|were"
     r"|read)\b"
+    r"|\b(?:meine (?:anweisungen|instruktionen)|mes instructions|mis instrucciones|le mie istruzioni"
+    r"|(?:as )?minhas instruções|mijn instructies|moje instrukcje|mina instruktioner|talimatlarım|мои инструкции)\b"
     r"|\b(?:policy_violation|agent_failure|no_answer_found|pricing_inquiry|refund_request)\b"
 )
 
@@ -154,7 +180,7 @@ _CURRENCY: Final = (
     r"(?:usd|eur|gbp|chf|aud|cad|inr|jpy|brl|euros?|dollars?|pounds?|cents?|bucks|francs?|rupees?|yen)"
 )
 _PRICE: Final = re.compile(
-    rf"(?i)[$€£¥₹₽₩]\s?\d|\d\s?[$€£¥₹₽₩]|\b{_CURRENCY}\s?\d|\d(?:[.,]\d+)?\s?{_CURRENCY}\b"
+    rf"(?i)[$€£¥₹₽₩₺]\s?\d|\d\s?(?:[$€£¥₹₽₩₺元円]|(?:zł|kr|tl|chf|руб)\b|रुपये|ريال|درهم)|\b{_CURRENCY}\s?\d|\d(?:[.,]\d+)?\s?{_CURRENCY}\b"
     r"|\b\d+(?:[.,]\d+)? ?(?:/|per|a|each) ?(?:seat|user|month|year)\b.{0,20}\b(?:price|cost|fee|plan)\w*"
     r"|\b(?:price|cost|fee)s? (?:is|are|of|starts? at|from) (?:about |around |only |just )?\d"
 )
@@ -198,9 +224,11 @@ _ACTION: Final = re.compile(
 )
 _SOMEBODY: Final = re.compile(
     r"(?i)\b(?:a person|a human|a colleague|some ?one|somebody|an? (?:\w+ )?(?:agent|specialist"
-    r"|representative|advisor)|(?:our|the) (?:\w+ )?(?:team|support|staff|specialists?|colleagues?))"
+    r"|representative|advisor)|(?:our|the) (?:\w+ )?(?:team|support|staff|specialists?|colleagues?"
+    r"|engineers?|developers?|technicians?))"
     r"(?: \w+){0,4}?(?:'ll| will| is going to| are going to| shall)(?: \w+)? (?:contact|call|reach"
-    r"|get back|be in touch|reply|answer|respond|follow|look|take|refund|process|handle|write|help)"
+    r"|get back|be in touch|reply|answer|respond|follow|look|take|refund|process|handle|write|help|have|fix|solve"
+    r"|send|do|make)"
 )
 _PASSIVE: Final = re.compile(
     r"(?i)\b(?:your|the|this|a|full|it) (?:\w+ ){0,3}(?:has|have|was|were|is|are|will)(?: now| just"
@@ -208,20 +236,52 @@ _PASSIVE: Final = re.compile(
     r"(?:refunded|reimbursed|cancel+ed|escalated|forwarded|transferred|deleted|erased|upgraded|downgraded"
     r"|credited|unlocked|processed|issued|waived|approved|compensated)\b"
     r"|\byou (?:will|'ll|are going to|shall) (?:get|receive|be) (?:\w+ ){0,3}(?:refund\w*|money back"
-    r"|reimburs\w+|credited|called|contacted|transferred|connected)"
+    r"|reimburs\w+|credit(?:ed|s)?\b|compensation|called|contacted|transferred|connected)"
+    r"|\byour (?:\w+ ){1,4}(?:has|have)(?: now| just| already)? been \w+"
 )
 
 
 def _promises(text: str, bounds: Bounds) -> Iterator[Violation]:
-    """No answer comes with an action: after an escalation our own hand-over text speaks."""
+    """No answer comes with an action, in any language: after an escalation our own hand-over text speaks."""
     for sentence in _sentences(text):
-        if any(p.search(sentence) for p in (_ACTION, _SOMEBODY, _PASSIVE)) and not _quoted(sentence, bounds):
+        claimed = any(p.search(sentence) for p in (_ACTION, _SOMEBODY, _PASSIVE))
+        if (claimed or says("promise", fold(sentence))) and not _quoted(sentence, bounds):
             yield Violation(
                 "promise",
                 f"Do not say that something was or will be done: {sentence[:80]!r}. "
                 "Explain what the customer can do, or use escalate_to_human.",
             )
             return
+
+
+_PRETENCE: Final = re.compile(
+    r"(?i)\b(?:i am|i'm) (?:not (?:a |an )?(?:bot|robot|machine|ai|chatbot|computer)|(?:a |an )?(?:real |actual |living )?"
+    r"(?:human|person|man|woman)\b(?! resources))"
+    r"|\bich bin (?:ein(?:e)? )?(?:echte[rs]? )?(?:mensch|person|kein bot|keine maschine)\b"
+    r"|\bje suis (?:un |une )?(?:vraie? )?(?:humaine?|personne|pas un robot)\b"
+    r"|\b(?:soy|sou|sono) (?:una? |uma? |un )?(?:persona|pessoa|human[oa]|uman[oa])\b|\bno soy un robot\b"
+    r"|\bik ben (?:een )?(?:mens|persoon)\b|我是(?:真人|人类)|私は人間です"
+)
+
+
+def _pretences(text: str, bounds: Bounds) -> Iterator[Violation]:
+    if _PRETENCE.search(text):
+        yield Violation("pretence", "You are an AI assistant. Never say that you are a person.")
+
+
+_REQUEST: Final = re.compile(
+    r"(?i)\b(?:send|give|tell|share|provide|confirm|write|reply|post|paste|type|need)\b[^.!?\n]{0,80}"
+    r"\b(?:passwords?|passcodes?|pins?|card (?:number|details)|cvv|cvc|iban|account number"
+    r"|(?:security|verification|one-time|two-factor|2fa|recovery|login|backup) codes?"
+    r"|(?:api|recovery|secret) keys?|tokens?)\b"
+)
+_TO_US: Final = re.compile(r"(?i)\b(?:me|us|here|reply|chat|message|e-?mail|back)\b")
+_NEVER: Final = re.compile(r"(?i)\b(?:never|not)\b|n't\b")
+
+
+def _requests(text: str, bounds: Bounds) -> Iterator[Violation]:
+    if any(_REQUEST.search(s) and _TO_US.search(s) and not _NEVER.search(s) for s in _sentences(text)):
+        yield Violation("secret", "Never ask for passwords, codes, tokens or card details.")
 
 
 _URL: Final = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]*://|www\.)[^\s<>\"]+|\b(?:mailto|tel|sms|file):\S+")
@@ -234,12 +294,18 @@ _BARE: Final = re.compile(
 
 
 def _links(text: str, bounds: Bounds) -> Iterator[Violation]:
-    known = _corpus(bounds.passages)
+    """Links lead to the company's own hosts; only if it has named none, to where the passages found lead."""
+    known, hosts = _corpus(bounds.passages), bounds.company.hosts
     for match in (*_URL.finditer(text), *_BARE.finditer(_URL.sub(" ", text))):
         link = match[0].rstrip(".,;:!?)]'\"*_`")
-        if not _whole(link, known) and not _ours(link, bounds.company.host):
-            yield Violation("link", f"The link {link[:80]!r} is not in the passages found. Leave it out.")
+        if not _ours(link, hosts) and (not _whole(link, known) or (hosts and _leads_somewhere(link))):
+            yield Violation("link", f"The link {link[:80]!r} does not lead to the company. Leave it out.")
             return
+
+
+def _leads_somewhere(link: str) -> bool:
+    """A host without a dot is a place-holder of a document, as in `http://host:port`."""
+    return "." in link.partition("://")[2].partition("/")[0] or "://" not in link or "@" in link
 
 
 def _whole(token: str, known: str) -> bool:
@@ -249,16 +315,14 @@ def _whole(token: str, known: str) -> bool:
     )
 
 
-def _ours(link: str, host: str) -> bool:
-    if not host:
-        return False
+def _ours(link: str, hosts: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(link if "://" in link else f"https://{link}")
         name = (parts.hostname or "").lower()
     except ValueError:
         return False
     safe = parts.scheme in ("http", "https") and parts.username is None and re.fullmatch(r"[a-z0-9.-]+", name)
-    return bool(safe) and (name == host or name.endswith(f".{host}"))
+    return bool(safe) and any(name == host or name.endswith(f".{host}") for host in hosts)
 
 
 _EMAIL: Final = re.compile(r"(?i)[\w.+%-]+\s?(?:@|\[at\]|\(at\))\s?[\w-]+(?:\.[\w-]+)+")
@@ -270,11 +334,9 @@ _PHONE: Final = re.compile(
 def _contacts(text: str, bounds: Bounds) -> Iterator[Violation]:
     known = _corpus(bounds.passages)
     text = text.replace(bounds.reference, "") if bounds.reference else text
-    host = bounds.company.host
+    hosts = bounds.company.hosts
     foreign = [
-        m
-        for m in _EMAIL.findall(text)
-        if not _whole(m, known) and not (host and _ours(m.rpartition("@")[2], host))
+        m for m in _EMAIL.findall(text) if not _whole(m, known) and not _ours(m.rpartition("@")[2], hosts)
     ]
     digits = re.sub(r"\D", "", known)
     foreign += [
@@ -310,7 +372,7 @@ def _grounds(text: str, bounds: Bounds) -> Iterator[Violation]:
 
 
 def _sentences(text: str) -> list[str]:
-    return [part for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
+    return [part for part in re.split(r"(?<=[.!?])\s+|(?<=[。！？।؟])|\n+", text) if part.strip()]
 
 
 def _quoted(sentence: str, bounds: Bounds) -> bool:

@@ -7,8 +7,9 @@ hands over. It knows nothing but its input.
 
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final
@@ -29,6 +30,22 @@ _PASSAGE: Final = re.compile(r"relevance (\d\.\d\d)\n" + _FENCED.format(label="P
 _ROOM: Final = re.compile(r"Channel: (\w+)\. The answer may have (\d+) (words|characters)")
 _EARLIER: Final = re.compile(r"Earlier messages in this conversation: [1-9]")
 _MOVED: Final = re.compile(r"Before, the customer wrote on (\w+);")
+_CUSTOMER_SAID: Final = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d customer \(\w+\): (.*)$")
+_ASKED: Final = re.compile(
+    r"(?<=[?？؟])\s*|\n+|(?<=[.!])\s+(?=(?:second|secondly|also|and|third|next|another)\b)", re.I
+)
+_ENUMERATED: Final = re.compile(
+    r"^\W*(?:\d[.):]|first(?:ly)?\b|second(?:ly)?\b|third(?:ly)?\b|also\b|next\b)[,:]?\s*", re.I
+)
+_GOES_ON: Final = re.compile(
+    r"^\W*(?:and|what about|how about|or|then|also|und|et|y|e|en|a|och|ve|и)\b", re.I
+)
+_REFERS: Final = re.compile(r"\b(?:it|that|this|them|those|one)\b", re.I)
+_ASKING: Final = re.compile(
+    r"[?？؟]|^\W*(?:how|what|which|where|when|why|who|can|could|do|does|is|are|may|should|will|would)\b", re.I
+)
+QUESTIONS_MAX: Final = 2
+"""Questions of a message that are looked up one by one: as many as there are searches."""
 _CATEGORY: Final = re.compile(r"Ticket category: (\w+)\.")
 _WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _NUMBERED: Final = re.compile(r"^\s*\d+[.)]\s+(.*)$")
@@ -147,6 +164,26 @@ class _Task:
         return f"{asked}\n{self.hint}".strip()
 
     @property
+    def questions(self) -> list[str]:
+        """What is asked, one question each; one that goes on from another, or from earlier, carries that with it."""
+        parts = _asked(self.message)
+        before = "" if self.files else self.asked_before
+        found: list[str] = []
+        for part in parts:
+            context = found[-1] if found else before
+            found.append(f"{context}\n{part}" if context and _goes_on(part) else part)
+        if len(found) < 2:
+            alone = f"{before}\n{self.question}" if found and found[0] != parts[0] else self.question
+            return [alone.strip()]
+        return [f"{found[0]}\n{self.hint}".strip(), *found[1:QUESTIONS_MAX]]
+
+    @property
+    def asked_before(self) -> str:
+        """The customer's last message before these; empty when there is none."""
+        said = [match for output in self.outputs[:2] for match in _CUSTOMER_SAID.findall(output)]
+        return said[-1].strip() if said else ""
+
+    @property
     def passages(self) -> list[_Found]:
         found = [match for output in self.outputs for match in _PASSAGE.findall(output)]
         return [
@@ -211,16 +248,79 @@ def next_calls(task: _Task) -> list[tuple[str, dict[str, Any]]]:
             else ("send_response", {"message": courtesy})
         ]
     searches = task.called.count("search_knowledge_base")
+    questions = task.questions
     if searches == 0:
-        return [("search_knowledge_base", {"query": task.question[:300], "max_results": 5, "category": None})]
-    best = _best(task)
+        return [
+            ("search_knowledge_base", {"query": _one_line(question), "max_results": 5, "category": None})
+            for question in questions
+        ]
+    if len(questions) > 1 and (said := _several(task, questions)) is not None:
+        return [said]
+    question = "\n".join(questions)
+    best = _best(task, question)
     if best is None and searches < 2:
         return [("search_knowledge_base", {"query": _keywords(task), "max_results": 5, "category": None})]
     if best is None:
         return [_hand_over("no_answer_found")]
     attempts = task.called.count("send_response")
-    answer = _answer(task, best, shorter=attempts > 0) if attempts < 2 else ""
+    answer = _answer(task, question, best, shorter=attempts > 0) if attempts < 2 else ""
     return [("send_response", {"message": answer})] if answer else [_hand_over("no_answer_found")]
+
+
+def _one_line(question: str) -> str:
+    return " ".join(question.split())[-300:]
+
+
+def _asked(message: str) -> list[str]:
+    """The questions of a message; what only leads up to one stays with it. Without several, the whole message."""
+    parts = [_ENUMERATED.sub("", part).strip() for part in _ASKED.split(message) if part and part.strip()]
+    asking = [part for part in parts if _ASKING.search(part) and len(_stems(part)) > 0]
+    return asking if len(asking) > 1 else [message]
+
+
+def _goes_on(part: str) -> bool:
+    """Whether a question makes sense only with what was said before."""
+    words = len(_stems(part))
+    return (words <= 3 and bool(_REFERS.search(part))) or (words <= 1 and bool(_GOES_ON.search(part)))
+
+
+def _several(task: _Task, questions: list[str]) -> tuple[str, dict[str, Any]] | None:
+    """One message that answers several questions, each from its own page, and names what the pages do not hold.
+
+    None in a chat that has no room for all: then one of them is answered.
+    """
+    attempts = task.called.count("send_response")
+    if attempts >= 2:
+        return _hand_over("no_answer_found")
+    room = task.room - (len(_moved(task)) if task.channel == "whatsapp" else 0)
+    answers: list[str] = []
+    missing = 0
+    chat = task.channel == "whatsapp"
+    for question in questions:
+        part = replace(
+            task, room=room if chat else room // len(questions) - _APART, earlier=False, moved_from=""
+        )
+        best = _best(part, question)
+        text = _answer(part, question, best, shorter=chat or attempts > 0) if best is not None else ""
+        if text and text not in answers:
+            answers.append(text)
+        missing += not text
+    if chat and (missing or sum(len(answer) + 1 for answer in answers) > room):
+        return None
+    if not answers:
+        return _hand_over("no_answer_found")
+    rest = ["Our help pages do not answer the rest of your question."] if missing else []
+    if chat:
+        return "send_response", {"message": "\n".join([f"{_moved(task)}{answers[0]}", *answers[1:]])}
+    return "send_response", {"message": "\n\n".join([f"{_again(task)}{answers[0]}", *answers[1:], *rest])}
+
+
+def _moved(task: _Task) -> str:
+    return f"This continues what you wrote {task.moved_from}. " if task.moved_from else ""
+
+
+_APART: Final = 12
+"""Words left free of each answer's room."""
 
 
 def _hand_over(reason: str) -> tuple[str, dict[str, Any]]:
@@ -275,19 +375,46 @@ def _keywords(task: _Task) -> str:
     return " ".join(list(words)[:8]) or task.text[:100]
 
 
-def _best(task: _Task) -> _Found | None:
+def _best(task: _Task, question: str) -> _Found | None:
     """The passage that shares most with the question, if it shares enough to be about the same thing."""
-    asked = _stems(task.question)
+    asked = _meant(_stems(question), task.passages)
     ranked = sorted(task.passages, key=lambda found: -_points(asked, found))
     for found in ranked:
-        if _fits(asked, found) and _answer(task, found, shorter=True):
+        if _fits(asked, found) and _answer(task, question, found, shorter=True):
             return found
     return None
 
 
+_LEAD: Final = 1.5
+"""What it is worth to be the beginning of a page: it sums the page up."""
+
+
+def _meant(asked: set[str], passages: list[_Found]) -> set[str]:
+    """The words asked for, as the passages spell them: a letter more, less or other is a slip."""
+    known = {stem for found in passages for stem in _stems(f"{found.title}\n{found.content}")}
+    near = {piece: stem for stem in sorted(known) if len(stem) >= _SLIP_MIN for piece in _pieces_of(stem)}
+    return {
+        stem
+        if stem in known or len(stem) < _SLIP_MIN
+        else next(
+            (near[piece] for piece in sorted(_pieces_of(stem)) if near.get(piece, "")[:1] == stem[0]), stem
+        )
+        for stem in asked
+    }
+
+
+_SLIP_MIN: Final = 5
+
+
+@lru_cache(maxsize=4096)
+def _pieces_of(stem: str) -> frozenset[str]:
+    return frozenset({stem, *(stem[:at] + stem[at + 1 :] for at in range(len(stem)))})
+
+
 def _points(asked: set[str], found: _Found) -> float:
     title, body = _stems(found.title), _stems(found.content)
-    return 1.5 * _weight(asked & title) + _weight(asked & body - title) + 3 * found.score
+    lead = _LEAD * (" — " not in found.title and bool(asked & title))
+    return 1.5 * _weight(asked & title) + _weight(asked & body - title) + 3 * found.score + lead
 
 
 def _fits(asked: set[str], found: _Found) -> bool:
@@ -308,23 +435,27 @@ class _Piece:
     step: bool
     bullet: bool
     score: float = 0.0
+    heading: str = ""
+    """The heading it stands right below."""
+    asked: bool = False
+    """It has a word of the question, or the figure that is asked for."""
 
 
-def _answer(task: _Task, found: _Found, *, shorter: bool) -> str:
+def _answer(task: _Task, question: str, found: _Found, *, shorter: bool) -> str:
     """Neighbouring sentences of the passage, within the channel's room; empty when none fits.
 
     Only neighbours: two true sentences of different sections can make a false answer together.
     """
-    pieces = _scored(task, found)
+    pieces = _scored(task, question, found)
     if not pieces:
         return ""
     if task.channel == "whatsapp":
-        moved = f"This continues what you wrote {task.moved_from}. " if task.moved_from else ""
+        moved = _moved(task)
         brief = _brief(pieces, found.title, task.room - len(moved), shorter)
         return f"{moved}{brief}" if brief else ""
     best = max(pieces, key=lambda piece: piece.score)
     chosen = _around(pieces, best, 2 if shorter else _SENTENCES_MAX)
-    if not shorter and (best.step or _STEPS_ASKED.search(task.question)):
+    if not shorter and (best.step or _STEPS_ASKED.search(question)):
         chosen = _with_steps(pieces, chosen)
     return _page(task, found, chosen)
 
@@ -389,7 +520,8 @@ def _laid_out(pieces: list[_Piece]) -> str:
 
 
 def _brief(pieces: list[_Piece], title: str, room: int, shorter: bool) -> str:
-    """One to three neighbouring sentences for a chat: the best, and more while it stays short."""
+    """One to three neighbouring sentences for a chat: the best, and more while it stays short or is asked for."""
+    title = title.partition(" — ")[0]
     short = title if len(title) <= _TITLE_MAX else title[: _TITLE_MAX - 1].rstrip() + "…"
     tail = f' (help page "{short}")'
     fitting = [piece for piece in pieces if len(piece.text) + len(tail) <= room]
@@ -401,26 +533,47 @@ def _brief(pieces: list[_Piece], title: str, room: int, shorter: bool) -> str:
     while (
         not shorter and len(chosen) < 3 and (following := by_place.get(chosen[-1].at + 1)) and not best.bullet
     ):
-        if sum(len(one.text) + 1 for one in (*chosen, following)) + len(tail) > min(
-            room, _WHATSAPP_PREFERRED
-        ):
+        size = sum(len(one.text) + 1 for one in (*chosen, following)) + len(tail)
+        if size > room or (size > _WHATSAPP_PREFERRED and not following.asked):
             break
         chosen.append(following)
     return " ".join(piece.text for piece in chosen) + tail
 
 
-def _scored(task: _Task, found: _Found) -> list[_Piece]:
-    asked, title = _stems(task.question), _stems(found.title)
+def _scored(task: _Task, question: str, found: _Found) -> list[_Piece]:
+    asked, title = _meant(_stems(question), task.passages), _stems(found.title.partition(" — ")[0])
     pieces = [piece for piece in _pieces(found.content) if not mentions_price(piece.text)]
+    counted = Counter(stem for piece in pieces for stem in _stems(piece.text))
+    pointed = _meant(_stems(" ".join(_QUESTION.findall(question))), task.passages)
+    figure = bool(_COUNTED.search(question))
     for piece in pieces:
-        stems = _stems(piece.text)
-        # What the title says already is true of the whole page; the other words pick the sentence.
-        shared = _weight(asked & stems - title) + 0.8 * _weight(asked & stems & title)
+        stems = _stems(f"{piece.heading} {piece.text}")
+        # What the title says already is true of the whole page; the other words pick the sentence, rare ones first, and
+        # those of the question itself before those that lead up to it.
+        own = asked & stems - title
+        wanted = figure and any(map(str.isdigit, piece.text))
+        piece.asked = bool(own) or wanted
+        shared = sum(
+            _weight({stem})
+            * (1 + 1 / max(counted[stem], 1))
+            / (1.5 if stem in pointed or not pointed else 3.0)
+            for stem in own
+        )
+        shared += 0.8 * _weight(asked & stems & title) + _FIGURE_WANTED * wanted
         shared -= 2.0 * piece.text.startswith("This page")
         piece.score = (
             shared + (1.2 if piece.at == 0 else 0.6 if piece.at == 1 else 0.0) - 0.004 * len(piece.text)
         )
     return pieces
+
+
+_QUESTION: Final = re.compile(r"[^.!?\n]+[?？؟]")
+_COUNTED: Final = re.compile(
+    r"(?i)\bhow (?:many|much|long|often|old|big|large|far|fast)\b"
+    r"|\b(?:limits?|maximum|minimum|max|versions?|expires?|valid)\b"
+)
+_FIGURE_WANTED: Final = 0.8
+"""What a figure in a sentence is worth when one was asked for."""
 
 
 def _weight(stems: set[str]) -> float:
@@ -436,17 +589,20 @@ def _pieces(content: str) -> list[_Piece]:
     """
     pieces: list[_Piece] = []
     at = count()
+    heading = ""
     for line in content.split("\n"):
         if not line.strip():
             continue
         if line.lstrip().startswith(("#", "|", ">", "```")):
+            heading = line.strip("# ") if line.startswith("#") else heading
             if not _STEPS_HEADING.match(line):
                 next(at)
             continue
         numbered, bullet = _NUMBERED.match(line), _BULLET.match(line)
         marked = numbered or bullet
         for text in [marked[1]] if marked else _SENTENCE_ENDS.split(line):
-            piece = _Piece(next(at), _unmarked(text), bool(numbered), bool(bullet))
+            piece = _Piece(next(at), _unmarked(text), bool(numbered), bool(bullet), heading=heading)
+            heading = ""
             if _complete(piece.text):
                 pieces.append(piece)
     return pieces

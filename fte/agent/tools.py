@@ -4,7 +4,7 @@ No tool takes a customer, a ticket or a recipient, so no text can choose one.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
 from agents import RunContextWrapper, Tool, Usage, function_tool
@@ -12,7 +12,8 @@ from pydantic import Field
 
 from fte.agent import guard
 from fte.agent.format import bare
-from fte.agent.guard import Bounds, fence, masked
+from fte.agent.guard import Bounds, fence, without_commands
+from fte.agent.secrets import masked
 from fte.domain.escalation import SEARCHES_MAX, Reason, ReasonToAsk
 from fte.domain.tickets import Category, Priority
 from fte.domain.turns import HISTORY_MAX, Assignment, Passage, ToolCall, Urgency
@@ -77,7 +78,7 @@ Context = RunContextWrapper[RunContext]
 
 
 def _recorded(context: Context, name: str, arguments: dict[str, Any], result: str) -> str:
-    """The result, after it was written into the trace with card numbers masked."""
+    """The result, after it was written into the trace with secrets masked."""
     run = context.context
     run.usage = context.usage
     if len(run.calls) < CALLS_MAX:
@@ -169,8 +170,11 @@ async def _searched(run: RunContext, query: str, max_results: int, category: str
     except Exception as error:
         run.fault = f"search failed: {type(error).__name__}"
         return "The search is not available."
-    run.passages += [passage for passage in found[:max_results] if passage not in run.passages]
-    return listing(found[:max_results])
+    clean = [replace(passage, content=without_commands(passage.content)) for passage in found[:max_results]]
+    if clean != found[:max_results]:
+        run.verdicts.append("left out of a passage: words to a model")
+    run.passages += [passage for passage in clean if passage not in run.passages]
+    return listing(clean)
 
 
 def listing(passages: list[Passage]) -> str:

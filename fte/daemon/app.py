@@ -286,7 +286,14 @@ def agent(
 
     duty = partial(presence.on_duty, pool, settings.operator_lease)
     find = partial(search, pool, embedder)
-    return SupportAgent(model(settings, on_call), find, company(settings), on_duty=duty, document=document)
+    return SupportAgent(
+        model(settings, on_call),
+        find,
+        company(settings),
+        on_duty=duty,
+        document=document,
+        limits=settings.budget,
+    )
 
 
 def company(settings: Settings) -> "Company":
@@ -312,6 +319,7 @@ def company(settings: Settings) -> "Company":
         settings.public_url,
         told(settings.policy.hours) if settings.policy.hours else "",
         settings.policy,
+        tuple(settings.link_hosts.lower().split()),
     )
 
 

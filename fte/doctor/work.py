@@ -10,10 +10,13 @@ from fte.doctor.finding import Finding, failed, ok, warning
 from fte.domain.errors import FteError
 from fte.pg.pool import Pool
 from fte.settings import Settings, without_password
+from fte.store import turns
 
 WAITING_MAX: Final = 30.0
 """Seconds something may be due before nobody seems to do it."""
 TIMEOUT: Final = 5.0
+BUDGET_WARNING: Final = 0.8
+"""The share of the day's budget from which on a warning is given."""
 _DUE: Final = """
 select count(*) as count, coalesce(extract(epoch from now() - min(due_at)), 0)::float8 as age
   from {} and due_at < now()
@@ -49,8 +52,26 @@ async def waiting(pool: Pool, settings: Settings) -> list[Finding]:
         roles.append(_REPLIES)
     if settings.gmail_account:
         roles.append(_MAIL)
+    budget = await _budget(pool, settings)
     late = [finding for role in roles if (finding := await _late(pool, role)) is not None]
-    return late or [ok("work", "Nothing waits for longer than it should.")]
+    return [*(late or [ok("work", "Nothing waits for longer than it should.")]), *budget]
+
+
+async def _budget(pool: Pool, settings: Settings) -> list[Finding]:
+    """Whether the model may go on today; nothing where nothing is used or limited."""
+    share = settings.budget.share(await turns.spent_today(pool))
+    remedy = (
+        "Raise FTE_BUDGET_DAY or FTE_BUDGET_DAY_COST, or wait for midnight UTC; look for who writes so much."
+    )
+    if share >= 1:
+        return [
+            failed(
+                "budget", "The day's budget for the model is used up: customers are handed to people.", remedy
+            )
+        ]
+    if share >= BUDGET_WARNING:
+        return [warning("budget", f"{share:.0%} of the day's budget for the model is used.", remedy)]
+    return []
 
 
 async def _late(pool: Pool, role: _Role) -> Finding | None:

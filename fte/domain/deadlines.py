@@ -476,10 +476,22 @@ def answer_by_words(told: Expectation, now: datetime) -> str:
     return f"{moment_words(told.answer_by, now, told.zone)} ({told.zone.key})"
 
 
+def answer_by_figures(told: Expectation) -> str:
+    """The same in figures, for whoever reads another language: `2026-12-07 09:00 (Europe/Amsterdam)`."""
+    return f"{_rounded(told.answer_by, told.zone):%Y-%m-%d %H:%M} ({told.zone.key})"
+
+
+def _rounded(at: datetime, zone: ZoneInfo) -> datetime:
+    """Up to five minutes."""
+    local = at.astimezone(zone)
+    return local + timedelta(
+        minutes=-local.minute % 5, seconds=-local.second, microseconds=-local.microsecond
+    )
+
+
 def moment_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     """A moment to come as a customer reads it, rounded up to five minutes: `today, 14:05`, `Monday 7 December, 09:00`."""
-    local, here = at.astimezone(zone), now.astimezone(zone)
-    local += timedelta(minutes=-local.minute % 5, seconds=-local.second, microseconds=-local.microsecond)
+    local, here = _rounded(at, zone), now.astimezone(zone)
     days = (local.date() - here.date()).days
     day = {0: "today", 1: "tomorrow"}.get(
         days, f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}"

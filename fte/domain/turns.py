@@ -1,13 +1,15 @@
 """A turn is one answer owed. What the agent is given for it, what it gives back, and whether that still counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from fte.domain.budget import Spent
 from fte.domain.channels import Channel
 from fte.domain.conversations import Control, Role
+from fte.domain.languages import language_of
 from fte.domain.retry import pause
 from fte.domain.tickets import Category, Priority
 
@@ -15,6 +17,8 @@ Urgency = Literal["low", "normal", "high"]
 
 HISTORY_MAX: Final = 20
 """Messages of the conversation the agent is given."""
+_TELLING: Final = 4
+"""Words from which on a message tells its language by itself."""
 WINDOW: Final = timedelta(hours=24)
 """How long after a customer's message WhatsApp takes free text to them."""
 ATTEMPTS_MAX: Final = 3
@@ -72,6 +76,11 @@ class Assignment:
     handover: tuple[str, ...] = ()
     """What a person said, promised and left open before they gave the conversation back, one fact a line."""
 
+    waiting_elsewhere: tuple[str, ...] = ()
+    """The customer's other conversations that wait for a person, one a line."""
+    spent: Spent = field(default_factory=Spent)
+    """What the model has cost so far, here and today."""
+
     @property
     def question(self) -> str:
         """The customer's words the answer is owed for."""
@@ -81,6 +90,15 @@ class Assignment:
     def messages(self) -> tuple[UUID, ...]:
         """The customer's messages the answer is owed for."""
         return tuple(line.id for line in self.lines if line.new and line.id is not None)
+
+    @property
+    def language(self) -> str:
+        """The code of the language the customer writes: that of the new messages, or of earlier ones if those say little."""
+        wrote = [line.content for line in self.lines if line.role == "customer"]
+        new = f"{self.subject if self.first_answer else ''}\n{self.question}"
+        return language_of(
+            new if len(new.split()) >= _TELLING or not wrote else "\n".join([*wrote[-5:], new])
+        )
 
     @property
     def window_until(self) -> datetime | None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from fte.domain import modes
+from fte.domain.budget import Spent
 from fte.domain.channels import STYLES, Channel
 from fte.domain.conversations import Change, Control
 from fte.domain.delivery import first_state
@@ -80,6 +81,8 @@ def assignment(row: Any) -> Assignment:
         first_answer=not any(line.role in ("agent", "operator") for line in lines),
         hint=row["hint"] or "",
         handover=tuple(row["handover"]["lines"]) if row["handover"] else (),
+        waiting_elsewhere=tuple(row["waiting_elsewhere"]),
+        spent=Spent(row["spent_here"], row["spent_input"], row["spent_output"]),
     )
 
 
@@ -460,6 +463,12 @@ async def waiting(pool: Pool) -> tuple[dict[tuple[Channel, str], int], float]:
     rows = await pool.fetch(_sql.waiting)
     counts: dict[tuple[Channel, str], int] = {(row["channel"], row["state"]): row["count"] for row in rows}
     return counts, max((row["age"] for row in rows if row["state"] == "due"), default=0.0)
+
+
+async def spent_today(pool: Pool) -> Spent:
+    """What everybody has used since midnight UTC."""
+    row: Any = await pool.fetchrow(_sql.spent)
+    return Spent(0, row["input"], row["output"])
 
 
 async def recover(pool: Pool) -> Sequence[UUID]:

@@ -32,6 +32,12 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
        k.number, k.subject, k.category, k.priority,
        coalesce(c.name, case when c.verified then cu.name end) as name,
        (select g.config from channel_configs g where g.channel = t.channel) as config,
+       (select coalesce(sum(r.input_tokens + r.output_tokens), 0) from runs r where r.conversation_id = c.id) as spent_here,
+       day.spent_input, day.spent_output,
+       array(select 'Open hand-over: #' || ok.number || coalesce(' (' || oc.escalation_reason || ')', '')
+               from conversations oc join tickets ok on ok.conversation_id = oc.id
+              where oc.customer_id = c.customer_id and oc.id <> c.id and oc.status = 'escalated'
+              order by ok.number limit 10) as waiting_elsewhere,
        coalesce((select min(m.created_at) from messages m
                   where m.conversation_id = c.id and m.direction = 'inbound' and m.seq > c.answered_seq),
                 t.created_at) as waiting_since,
@@ -46,7 +52,14 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
   join conversations c on c.id = t.conversation_id
   join tickets k on k.id = t.ticket_id
   join customers cu on cu.id = c.customer_id
+  cross join (select coalesce(sum(input_tokens), 0)::bigint as spent_input,
+                     coalesce(sum(output_tokens), 0)::bigint as spent_output
+                from model_use where day = (now() at time zone 'utc')::date) day
  where t.id = any ($1)
+
+-- name: spent
+select coalesce(sum(input_tokens), 0)::bigint as input, coalesce(sum(output_tokens), 0)::bigint as output
+  from model_use where day = (now() at time zone 'utc')::date
 
 -- name: lock
 -- Both rows are locked: of a row that is only joined, a statement that had to wait would show the old version.
@@ -60,9 +73,16 @@ select c.owner, c.epoch, c.status, c.operator_id, c.last_seq, c.last_inbound_seq
    for update of c, t
 
 -- name: record_run
+with used as (
+    insert into model_use (day, share, runs, input_tokens, output_tokens)
+    select (now() at time zone 'utc')::date, floor(random() * 16), 1, $9::int, $10::int where $9::int + $10::int > 0
+        on conflict (day, share) do update
+       set runs = model_use.runs + 1, input_tokens = model_use.input_tokens + excluded.input_tokens,
+           output_tokens = model_use.output_tokens + excluded.output_tokens
+)
 insert into runs (id, turn_id, conversation_id, attempt, outcome, model, instructions_version, trace,
                   input_tokens, output_tokens, latency_ms, error)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9::int, $10::int, $11, $12)
 
 -- name: answer
 -- Of the time under the lock, not of the time before it: which tickets' pages show it depends on when they were merged.

@@ -1,16 +1,18 @@
 """What the customer reads, on every channel."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fte.agent.company import Company
-from fte.agent.format import clarification, finished, handover, room
+from fte.agent.format import bare, clarification, finished, handover, room
 from fte.domain.channels import CHANNELS, within_limits
 from fte.domain.escalation import REASONS
-from tests.support_agent import COMPANY, assignment
+from fte.domain.languages import languages, sentence
+from tests.support_agent import COMPANY, assignment, line
 
 MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
 """Eleven o'clock in Amsterdam."""
@@ -122,3 +124,55 @@ def test_a_customer_handed_over_by_day_is_told_so_too(channel: str) -> None:
 def test_with_nobody_on_duty_by_day_the_next_opening_counts(channel: str) -> None:
     text = handover("human_request", assignment(channel=channel), COMPANY, MONDAY, on_duty=False)
     assert "Nobody of our team is here right now. We aim to answer by tomorrow, 10:00" in text
+
+
+SAMPLES = {
+    "en": "How do I reset my password please?",
+    "de": "Wie setze ich mein Passwort zurück?",
+    "fr": "Comment puis-je changer mon mot de passe ?",
+    "es": "¿Cómo puedo cambiar mi contraseña?",
+    "it": "Come posso cambiare la mia password?",
+    "pt": "Como posso mudar a minha senha?",
+    "nl": "Hoe kan ik mijn wachtwoord wijzigen?",
+    "pl": "Jak mogę zmienić moje hasło?",
+    "sv": "Hur kan jag byta mitt lösenord?",
+    "tr": "Şifremi nasıl değiştirebilirim lütfen?",
+    "ru": "Как мне сменить пароль?",
+    "ar": "كيف يمكنني تغيير كلمة المرور؟",
+    "zh": "怎么修改密码？",
+    "ja": "パスワードを変更するには？",
+    "hi": "मैं अपना पासवर्ड कैसे बदलूँ?",
+}
+
+
+@pytest.mark.parametrize("code", [one.code for one in languages()])
+@channels
+def test_customers_are_told_in_their_language(channel: str, code: str) -> None:
+    turn = assignment(SAMPLES[code], channel)
+    assert turn.language == code
+    for reason, on_duty in product(REASONS, (None, False)):
+        text = handover(reason, turn, COMPANY, MONDAY + timedelta(hours=12), on_duty=on_duty)
+        assert within_limits(channel, text) and "{" not in text
+        assert sentence(code, "away") in text
+        if code != "en":
+            assert "person of our team" not in text and "2026-11-24 10:00" in text
+    told = finished("Forgot password?", turn, COMPANY)
+    assert within_limits(channel, told)
+    assert sentence(code, "chat_first" if channel == "whatsapp" else "written") in told
+    assert room(turn, COMPANY) > 100
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Guten Tag Frau Brandt,\n\n{}\n\nMit freundlichen Grüßen\nIhr Team",
+        "Bonjour Lena,\n{}\n\nCordialement,",
+    ],
+)
+def test_a_greeting_in_any_language_is_not_doubled(own: str) -> None:
+    assert bare(own.format("Wählen Sie Send link."), "email") == "Wählen Sie Send link."
+
+
+def test_a_short_message_is_in_the_language_of_those_before() -> None:
+    lines = (line(SAMPLES["de"], new=False), line("ok?", seq=3))
+    assert assignment(lines=lines, first_answer=False).language == "de"

@@ -210,3 +210,61 @@ async def test_a_question_that_needs_no_file_is_answered_without_it(file: str) -
     outcome = await answer(f"How do I reset my password?\n\n{file}", library=library)
     assert outcome.escalation is None and "Forgot password?" in outcome.reply
     assert library.queries == ["How do I reset my password?"]
+
+
+_PHONE = "On an iPhone the app needs iOS 16. On Android the app needs Android 10."
+_ARCHIVE = "To archive a project, select Archive. To bring an archived project back, select Restore."
+PHONES = (
+    Passage("Install the mobile app", "m.md", "help", 0.8, _PHONE),
+    Passage("Archive projects", "a.md", "help", 0.8, _ARCHIVE),
+    *PASSAGES,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How do I rotate an agent API key? And how do I reset my password?",
+        "1. How do I rotate an agent API key?\n2. How do I reset my password?",
+        "First: how do I rotate an agent API key? Second: how do I reset my password?",
+    ],
+)
+async def test_several_questions_are_answered_in_one_message(text: str) -> None:
+    library = Library()
+    outcome = await answer(text, library=library)
+    assert tools(outcome) == [*START, "search_knowledge_base", "search_knowledge_base", "send_response"]
+    assert len(library.queries) == 2 and all("1." not in query for query in library.queries)
+    assert "Select Rotate next to the key" in outcome.reply and "Forgot password?" in outcome.reply
+    assert within_limits("email", outcome.reply)
+
+
+async def test_what_the_pages_do_not_hold_is_said() -> None:
+    outcome = await answer("How do I reset my password? Which birds live in your garden in Durban?")
+    assert "Forgot password?" in outcome.reply and "do not answer the rest" in outcome.reply
+
+
+async def test_two_short_questions_fit_a_chat() -> None:
+    outcome = await answer("Which iOS does the app need?\nAnd which Android?", "whatsapp", Library(PHONES))
+    assert "iOS 16" in outcome.reply and within_limits("whatsapp", outcome.reply)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "fact"),
+    [
+        ("Which iOS does the app need on my iPhone?", "and on Android?", "Android 10"),
+        ("how do i archive a project", "thx!\nand how do i bring it back", "select Restore"),
+    ],
+)
+async def test_a_question_that_goes_on_is_understood(before: str, now: str, fact: str) -> None:
+    lines = (line(before, new=False), line("See the page.", role="agent", new=False, seq=2), line(now, seq=3))
+    outcome = await answer("", library=Library(PHONES), lines=lines, first_answer=False)
+    assert outcome.escalation is None and fact in outcome.reply
+
+
+async def test_a_slip_of_the_pen_is_understood() -> None:
+    assert "Forgot password?" in (await answer("How can I resett my pasword?", library=_Anything())).reply
+
+
+class _Anything(Library):
+    async def __call__(self, query: str, max_results: int, category: str | None) -> list[Passage]:
+        return list(PASSAGES)

@@ -470,3 +470,17 @@ def test_a_wrong_setting_is_named(command: str) -> None:
     assert done.returncode == 1
     assert "FTE_PORT: 'eighty' is not a number" in done.stderr
     assert "FTE_DATABASE_POOL" in done.stderr
+
+
+async def test_a_budget_that_is_used_up(pool: Pool) -> None:
+    settings = Settings(budget_day=1_000)
+    assert [one.check for one in await work.waiting(pool, settings)] == ["work"]
+    await pool.execute("insert into model_use values ((now() at time zone 'utc')::date, 3, 1, 800, 50)")
+    assert only(await work.waiting(pool, settings), "budget").state == "warning"
+    await pool.execute("insert into model_use values ((now() at time zone 'utc')::date, 4, 1, 100, 50)")
+    ill(
+        *(one for one in await work.waiting(pool, settings) if one.check == "budget"),
+        "used up",
+        "FTE_BUDGET_DAY",
+    )
+    assert [one.check for one in await work.waiting(pool, Settings())] == ["work"]

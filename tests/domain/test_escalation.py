@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 import fte
 from fte.domain.channels import CHANNELS
-from fte.domain.escalation import MOOD_FLOOR, REASONS, URGENCIES, after, before, mood_word, reasons
+from fte.domain.escalation import (
+    MOOD_FLOOR,
+    REASONS,
+    URGENCIES,
+    after,
+    before,
+    mood_trend,
+    mood_word,
+    reasons,
+)
 from fte.domain.sentiment import sentiment
 
 HAND_OVER = {
@@ -312,6 +321,14 @@ def test_any_text_is_judged(text: str, channel: str, mood: float) -> None:
 @given(st.floats(0, 1))
 def test_every_mood_has_a_word(mood: float) -> None:
     assert mood_word(mood)
+
+
+@pytest.mark.parametrize(
+    ("moods", "trend"),
+    [([], ""), ([0.2], ""), ([0.5, 0.45], ""), ([0.6, 0.5, 0.2], "falling"), ([0.2, 0.3, 0.7], "rising")],
+)
+def test_where_the_mood_goes(moods: list[float], trend: str) -> None:
+    assert mood_trend(moods) == trend
 
 
 @pytest.mark.parametrize(

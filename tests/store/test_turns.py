@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from fte.domain import turns as rules
+from fte.domain.budget import Spent
 from fte.domain.ids import new_id
 from fte.domain.turns import ATTEMPTS_MAX, DISCARDS_MAX, PATIENCE, Escalation, Outcome, Trace, Verdict
 from fte.pg.pool import Pool
@@ -258,3 +259,50 @@ async def take_over(pool: Pool, conversation: UUID) -> None:
 
 async def test_nothing_is_said_after_a_takeover(pool: Pool) -> None:
     await _nothing_after_a_takeover(pool)
+
+
+async def test_what_the_model_cost_is_known_to_every_worker(pool: Pool) -> None:
+    """Also what came to nothing: it was paid for."""
+    dear = replace(ANSWER, trace=replace(TRACE, input_tokens=900, output_tokens=100))
+    first = await receive(pool)
+    claim = await claim_one(pool)
+    assert claim.assignment.spent == Spent()
+    await control_takes(pool, claim)
+    assert await turns.finish(pool, claim, dear) is Verdict.VOID
+    assert first and await turns.spent_today(pool) == Spent(0, 900, 100)
+    await asyncio.gather(*(receive(pool, identifier=f"c{n}@example.com") for n in range(20)))
+    claims = await turns.claim(pool, new_id(), 20, 60.0)
+    assert {c.assignment.spent for c in claims} == {Spent(0, 900, 100)}
+    await asyncio.gather(*(turns.finish(pool, c, dear) for c in claims))
+    assert await turns.spent_today(pool) == Spent(0, 21 * 900, 21 * 100)
+    async with pool.transaction() as connection:
+        await turns.open_turn(connection, claims[3].conversation, claims[3].ticket, "email")
+    assert (await claim_one(pool)).assignment.spent == Spent(1000, 21 * 900, 21 * 100)
+
+
+async def test_five_hundred_calls_for_a_person_are_known_to_be_one_customers(pool: Pool) -> None:
+    for number in range(4):
+        await receive(pool, f"escalate me {number}")
+        await pool.execute("update conversations set last_message_at = now() - interval '2 days'")
+        claim = await claim_one(pool)
+        assert len(claim.assignment.waiting_elsewhere) == (number if number else 0)
+        await turns.finish(pool, claim, HANDOVER)
+        await pool.execute("update conversations set last_message_at = now() - interval '2 days'")
+    assert claim.assignment.waiting_elsewhere[0].endswith("(human_request)")
+
+
+async def test_a_model_that_costs_nothing_leaves_no_row(pool: Pool) -> None:
+    await receive(pool)
+    await turns.finish(pool, await claim_one(pool), ANSWER)
+    assert await pool.fetchval("select count(*) from model_use") == 0
+
+
+async def test_yesterday_is_over(pool: Pool) -> None:
+    await pool.execute("insert into model_use values ((now() at time zone 'utc')::date - 1, 0, 1, 900, 100)")
+    assert await turns.spent_today(pool) == Spent()
+
+
+async def control_takes(pool: Pool, claim: Claim) -> None:
+    await pool.execute(
+        "update conversations set owner = 'human', epoch = epoch + 1 where id = $1", claim.conversation
+    )

@@ -1,0 +1,300 @@
+"""The languages we know: how customers say what matters, which language a text is in, and our own sentences.
+
+One file a language in `fte/domain/phrases`; `docs/agent.md` says how to read and change them. Everything is read
+once, when first needed. Matching looks for a fixed piece of each phrase first, and every gap in a phrase is
+bounded, so its time grows with the text and not faster.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from itertools import chain
+from typing import Final
+
+DEFAULT: Final = "en"
+"""The language of whoever's language is not known."""
+_WORDS_MAX: Final = 400
+"""Words that are looked at to tell a language."""
+_GAP_WORDS: Final = 4
+_GAP_CHARACTERS: Final = 12
+_ENDING_MAX: Final = 24
+
+_LETTER: Final = "[\\w\u0900-\u0963\u0966-\u097f]"
+_BETWEEN: Final = r"[\s,،、，:'\"«»“”„()/-]{1,3}"
+_WORD: Final = re.compile(rf"{_LETTER}+(?:'{_LETTER}+)*")
+_PLAIN: Final = str.maketrans(
+    {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ى": "ي", "ة": "ه", "ـ": ""}
+)
+_SPELT: Final = {"ä": "ae?", "ö": "oe?", "ü": "ue?", "å": "aa?", "ß": "s{1,2}"}
+"""Letters that are also typed as two others."""
+
+
+def fold(text: str) -> str:
+    """The text for matching: lower case, without accents, each run of blanks one space."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(c for c in decomposed if not unicodedata.combining(c)).translate(_PLAIN)
+    return re.sub(r"[^\S\n]+", " ", bare)
+
+
+class Phrases:
+    """Phrases of one kind in one language."""
+
+    __slots__ = ("_anchored", "_regex")
+
+    def __init__(self, lines: Iterable[str] = (), *, joined: bool = False) -> None:
+        """`joined`: the language is written without spaces between words."""
+        given = list(lines)
+        regex = [line[1:] for line in given if line.startswith("/")]
+        self._regex = re.compile("|".join(f"(?:{one})" for one in regex)) if regex else None
+        self._anchored = tuple(_phrase(line, joined) for line in given if not line.startswith("/"))
+
+    def found_in(self, text: str) -> bool:
+        """Whether a folded text says one of them."""
+        if self._regex is not None and self._regex.search(text):
+            return True
+        return any(
+            any(anchor in text for anchor in anchors) and _compiled(pattern).search(text)
+            for anchors, pattern in self._anchored
+        )
+
+    def without(self, text: str) -> str:
+        """The folded text with each of them taken out."""
+        text = self._regex.sub(" _ ", text) if self._regex is not None else text
+        for anchors, pattern in self._anchored:
+            if any(anchor in text for anchor in anchors):
+                text = _compiled(pattern).sub(" _ ", text)
+        return text
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _phrase(line: str, joined: bool) -> tuple[tuple[str, ...], str]:
+    """A phrase's anchors, one of which any text that says it holds, and its pattern."""
+    between = r"\s{0,2}" if joined else _BETWEEN
+    gap = rf"[^.!?;。\n]{{0,{_GAP_CHARACTERS}}}" if joined else rf"(?:{between}{_LETTER}+){{0,{_GAP_WORDS}}}"
+    pattern = ""
+    anchors: tuple[str, ...] = ("",)
+    lead = ""
+    for word in line.split():
+        if word == "...":
+            pattern += gap
+            continue
+        optional = word.endswith("?")
+        spelt = [_spelt(part) for part in word.removesuffix("?").split("/")]
+        choice = f"(?:{'|'.join(source for _, source in spelt)})"
+        if optional:
+            pattern += f"(?:{lead}{choice})?" if lead else f"(?:{choice}{between})?"
+        else:
+            pattern += lead + choice
+            pieces = tuple(piece for piece, _ in spelt)
+            anchors = max(anchors, pieces, key=lambda some: min(map(len, some)))
+        lead = between if pattern and not (optional and not lead) else ""
+    if not any(anchors):
+        raise ValueError(f"a phrase needs a word of its own: {line!r}")
+    edges = ("", "") if joined else (f"(?<!{_LETTER})", f"(?!{_LETTER})")
+    return anchors, f"{edges[0]}{pattern}{edges[1]}"
+
+
+def _spelt(word: str) -> tuple[str, str]:
+    """The longest piece of a word that is always there, and the word's pattern."""
+    pattern, piece, pieces = "", "", [""]
+    for character in unicodedata.normalize("NFC", word.casefold().replace("ß", "\ue000")):
+        if character == "*" or character in _SPELT or character == "\ue000":
+            pieces.append(piece)
+            piece = ""
+            wild = f"{_LETTER}{{0,{_ENDING_MAX}}}"
+            pattern += wild if character == "*" else _SPELT.get(character, _SPELT["ß"])
+        else:
+            piece += fold(character)
+            pattern += re.escape(fold(character))
+    return max([*pieces, piece], key=len), pattern
+
+
+_NONE: Final = Phrases()
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language: its code, the words that tell it, its phrases by kind, and our own sentences in it."""
+
+    code: str
+    letters: frozenset[str]
+    common: frozenset[str]
+    vocabulary: frozenset[str]
+    bare: frozenset[str]
+    polite: frozenset[str]
+    spelling: frozenset[str]
+    other_words: frozenset[str]
+    kinds: dict[str, Phrases]
+    sentences: dict[str, str]
+
+    def phrases(self, kind: str) -> Phrases:
+        return self.kinds.get(kind, _NONE)
+
+
+@lru_cache(maxsize=1)
+def languages() -> tuple[Language, ...]:
+    """Every language there is a file of, English first."""
+    folder = resources.files("fte.domain").joinpath("phrases")
+    files = [file for file in folder.iterdir() if file.name.endswith(".txt")]
+    read = [_read(file.name.removesuffix(".txt"), file.read_text("utf-8")) for file in files]
+    return tuple(sorted(read, key=lambda one: (one.code != DEFAULT, one.code)))
+
+
+_LISTS: Final = frozenset({"bare", "polite", "spelling", "not typos", "say"})
+
+
+def _read(code: str, text: str) -> Language:
+    facts: dict[str, str] = {}
+    sections: dict[str, list[str]] = {}
+    here: list[str] | None = None
+    for line in map(str.strip, text.splitlines()):
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("[") and line.endswith("]"):
+            here = sections.setdefault(line[1:-1], [])
+        elif here is None:
+            name, _, value = line.partition(":")
+            facts[name] = value.strip()
+        else:
+            here.append(line)
+    joined = facts.get("joined") == "yes"
+    lists = {name: sections.get(name, []) for name in _LISTS}
+    told = [line.partition("=") for line in lists["say"]]
+    return Language(
+        code=code,
+        letters=frozenset(facts.get("letters", "")) - {" "},
+        vocabulary=_folded(
+            word
+            for line in chain(*sections.values())
+            if not line.startswith("/")
+            for word in re.findall(r"[^\W\d_]{3,}(?![\w*])", line)
+        ),
+        common=_folded(facts.get("words", "").split()),
+        bare=_folded(choice for line in lists["bare"] for choice in line.split("/")),
+        polite=_folded(word for line in lists["polite"] for word in line.split()),
+        spelling=_folded(word for line in lists["spelling"] for word in line.split()),
+        other_words=_folded(word for line in lists["not typos"] for word in line.split()),
+        kinds={name: Phrases(lines, joined=joined) for name, lines in sections.items() if name not in _LISTS},
+        sentences={key.strip(): value.strip() for key, _, value in told},
+    )
+
+
+def _folded(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(fold(word) for word in words)
+
+
+def says(kind: str, folded: str) -> bool:
+    """Whether a folded text says something of this kind, in any language."""
+    return any(language.phrases(kind).found_in(folded) for language in languages())
+
+
+def without(kind: str, folded: str) -> str:
+    """The folded text without what is said of this kind, in any language."""
+    for language in languages():
+        folded = language.phrases(kind).without(folded)
+    return folded
+
+
+@lru_cache(maxsize=1)
+def _by_code() -> dict[str, Language]:
+    return {language.code: language for language in languages()}
+
+
+def sentence(code: str, key: str, **values: str) -> str:
+    """One of our own sentences in a language; in English where it is not known."""
+    known = _by_code()
+    text = known.get(code, known[DEFAULT]).sentences.get(key) or known[DEFAULT].sentences[key]
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+_SCRIPTS: Final = (
+    ("ja", re.compile("[\u3041-\u30ff]")),
+    ("ko", re.compile("[\uac00-\ud7a3]")),
+    ("zh", re.compile("[\u4e00-\u9fff]")),
+    ("ar", re.compile("[\u0621-\u064a]")),
+    ("hi", re.compile("[\u0904-\u0939]")),
+    ("ru", re.compile("[\u0400-\u04ff]")),
+)
+
+
+@lru_cache(maxsize=256)
+def language_of(text: str) -> str:
+    """The code of the language a text is in, by its script and its commonest words; English when in doubt."""
+    letters = sum(map(str.isalpha, text[:4_000])) or 1
+    for code, script in _SCRIPTS:
+        if len(script.findall(text[:4_000])) * 4 > letters:
+            return code if any(one.code == code for one in languages()) else DEFAULT
+    words = _WORD.findall(text[:4_000].lower())[:_WORDS_MAX]
+    plain = [fold(word) for word in words]
+    scores = {one.code: _likeness(one, words, plain) for one in languages()}
+    best = max(scores, key=lambda code: (scores[code], code == DEFAULT))
+    return best if scores[best] else DEFAULT
+
+
+def _likeness(language: Language, words: list[str], plain: list[str]) -> int:
+    """How much of the words is the language's own: a common word counts most, then its letters, then a known word."""
+    return sum(
+        3 * (bare in language.common)
+        + 2 * (not language.letters.isdisjoint(word))
+        + (bare in language.vocabulary)
+        for word, bare in zip(words, plain, strict=True)
+    )
+
+
+def corrected(folded: str) -> str:
+    """The folded text, and after it, if it differs, the same with the words that matter spelled right.
+
+    Right is a letter more, less, other or in another place, digits for letters, and letters drawn out or apart.
+    """
+    joined = _SPREAD_OUT.sub(lambda match: re.sub(r"[\W_]", "", match[0]), folded)
+    right = _TYPED.sub(lambda match: _meant(match[0]), joined)
+    return folded if right == folded else f"{folded}\n{right}"
+
+
+_SPREAD_OUT: Final = re.compile(r"(?<!\w)(?:[a-z][ .*_-]){4,24}[a-z](?!\w)")
+_TYPED: Final = re.compile(rf"(?:{_LETTER}|[@$]){{4,30}}")
+_LEET: Final = str.maketrans("0134578@$", "oieastbas")
+_LOOKALIKE: Final = str.maketrans("асеорхуікнтвмѕј", "aceopxyikhtbmsj")
+_CYRILLIC: Final = re.compile("[\u0400-\u04ff]")
+_KEY_MIN: Final = 5
+
+
+@lru_cache(maxsize=8192)
+def _meant(word: str) -> str:
+    keys, index, known = _spelling()
+    if word in known:
+        return word
+    plain = re.sub(r"(.)\1{2,}", r"\1", word)
+    if _CYRILLIC.search(plain) and re.search("[a-z]", plain):
+        plain = plain.translate(_LOOKALIKE)
+    if not plain.isalpha() or plain != word:
+        plain = plain.translate(_LEET)
+        if plain in keys:
+            return plain
+    if len(plain) < _KEY_MIN or not plain.isalpha():
+        return word
+    meant = {index[piece] for piece in _pieces(plain) if piece in index}
+    return next((key for key in sorted(meant) if key[0] == plain[0]), word)
+
+
+@lru_cache(maxsize=1)
+def _spelling() -> tuple[frozenset[str], dict[str, str], frozenset[str]]:
+    """The words that matter, what they look like with a letter left out, and the words that are right as they are."""
+    keys = frozenset(
+        word for one in languages() for word in one.spelling if len(word) >= _KEY_MIN and word.isalpha()
+    )
+    right = frozenset(word for one in languages() for word in one.other_words | one.common)
+    return keys, {piece: key for key in sorted(keys) for piece in _pieces(key)}, keys | right
+
+
+def _pieces(word: str) -> set[str]:
+    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
