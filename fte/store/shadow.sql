@@ -12,7 +12,8 @@ with answered as (
      where r.id >= $1 and r.created_at >= $2 and r.created_at < $3 and r.outcome in ('answered', 'drafted', 'escalated')
 )
 select a.turn_id as id, a.conversation_id, t.channel, 1 as attempts, t.hint, c.verified, k.number, k.subject, k.category,
-       k.priority, coalesce(c.name, case when c.verified then cu.name end) as name, null as handover, a.answered_seq,
+       k.priority, coalesce(c.name, case when c.verified then cu.name end) as name, null as handover, array[]::text[] as waiting_elsewhere,
+       0 as spent_here, 0 as spent_input, 0 as spent_output, a.answered_seq,
        a.model, a.trace, a.input_tokens, a.output_tokens, a.latency_ms, a.created_at, a.reply, a.outcome, c.number as conversation,
        coalesce((select jsonb_agg(jsonb_build_object('id', h.id, 'seq', h.seq, 'role', h.role, 'channel', h.channel,
                                                      'content', h.content, 'at', h.created_at) order by h.seq)
