@@ -35,7 +35,7 @@ def file_name(name: str, extension: str = "bin") -> str:
     system and no device of any, of bounded length.
     """
     name = one_line(name).replace("\\", "/").rpartition("/")[2]
-    name = "".join(each for each in name if unicodedata.category(each) not in _INVISIBLE)
+    name = one_line("".join(each for each in name if unicodedata.category(each) not in _INVISIBLE))
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", name)).strip(" .\u3000")
     if not name:
         return f"attachment.{extension}"

@@ -63,7 +63,7 @@ BROKEN = {
     "and new.content like '%breakhttp%') execute function quote_row()",
     "mailbox": "create trigger quoting_mail before insert on messages for each row when (new.channel = 'email' "
     "and new.content like '%breakmail%') execute function quote_row()",
-    "worker": "create trigger quoting before insert on runs for each row when (new.attempt = 2) "
+    "worker": "create trigger quoting before insert on runs for each row when (new.attempt = 1) "
     "execute function quote_all()",
     "sender": "create trigger quoting before update on replies for each row when (new.state = 'sent' "
     "and new.channel = 'email' and old.attempts = 1) execute function quote_all()",

@@ -1,7 +1,7 @@
 """Names of files and the words that stand for them: whatever a customer calls a file, neither does harm."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fte.channels.whatsapp import media
@@ -11,6 +11,7 @@ ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=300)
 
 
 @given(ANY_TEXT)
+@example("0 \ue000\r0")
 def test_a_name_fits_a_file_system_and_stays_in_its_folder(name: str) -> None:
     safe = file_name(name)
     assert safe and len(safe.encode()) <= NAME_BYTES_MAX + 4
