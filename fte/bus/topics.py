@@ -93,7 +93,8 @@ async def _create(admin: AIOKafkaAdminClient, cluster: Cluster, plan: Plan, name
             raise Refused(said, remedy="Let somebody who may run `fte topics create`.")
         raise Unavailable(said, remedy="Check FTE_KAFKA_PARTITIONS and FTE_KAFKA_REPLICATION.")
     made = {topic.name for topic in wanted}
-    while not made <= set(await admin.list_topics()):  # the brokers learn of them a little later than the controller
+    # The brokers learn of them a little later than the controller.
+    while not made <= set(await admin.list_topics()):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
