@@ -93,7 +93,7 @@ class Cluster:
             yield consumer
         finally:
             await _stopped(consumer.stop())
-            await _stopped(consumer._client.close())  # left open where stopping broke off
+            await _ended(consumer)
 
     @contextlib.asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
@@ -162,6 +162,17 @@ async def _stopped(stopping: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait({task}, timeout=1.0)
         if task.done():
             task.result()
+
+
+async def _ended(consumer: AIOKafkaConsumer) -> None:
+    """End what a consumer's stop did not come to, as when the broker is frozen: it would ask for ever otherwise."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher
+    for name in ("_stop_heartbeat_task", "_stop_commit_offsets_refresh_task"):
+        if (stop := getattr(coordinator, name, None)) is not None:
+            await _stopped(stop())
+    if fetcher is not None:
+        await _stopped(fetcher.close())
+    await _stopped(consumer._client.close())
 
 
 async def _give_up(producer: AIOKafkaProducer) -> None:

@@ -310,6 +310,9 @@ async def test_a_frozen_broker_is_told_and_keeps_nobody_from_stopping(
         _, hanging = await asyncio.wait({consumer, running.relay}, timeout=20)
         own_kafka.resume()
     assert not hanging
+    assert not [task for task in asyncio.all_tasks() if "aiokafka" in str(task.get_stack(limit=1))], (
+        "it goes on asking"
+    )
     with pytest.raises(Unavailable):
         own_kafka.kill()
         await topics.described(cluster)

@@ -112,4 +112,12 @@ KAFKA = (
         sick="        if False:\n",
         tests=("tests/bus/test_kafka_bus.py", "-k", "made_again"),
     ),
+    Mutant(
+        name="a-given-up-consumer-goes-on-asking",
+        invariant="L2 recovery",
+        path="fte/bus/cluster.py",
+        healthy="    if fetcher is not None:\n        await _stopped(fetcher.close())\n",
+        sick="",
+        tests=("tests/bus/test_kafka_bus.py", "-k", "frozen_broker_is_told"),
+    ),
 )
