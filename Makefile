@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 ARGS   ?=
 
-.PHONY: demo test check format benchmarks alerts chaos races day mutants fuzz bench lock clean
+.PHONY: demo test check format benchmarks alerts chaos races day mutants eval fuzz bench lock clean
 
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
@@ -34,6 +34,10 @@ day: $(DEV_READY) ## a day's messages while something is killed every few second
 
 mutants: $(DEV_READY) ## plant every seeded bug and see its test fail; some minutes
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+eval: $(READY) ## every case with the offline model, then with one that obeys every attack; two minutes
+	FTE_MODEL=offline $(BIN)/fte eval $(ARGS)
+	$(BIN)/fte eval --model worst-case --repeat 1
 
 check: $(DEV_READY) ## style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from fte.cli import (
     demo,
     dlq,
     drafts,
+    eval,
     gmail,
     kb,
     mode,
@@ -69,6 +70,9 @@ app.add_typer(
 )
 app.add_typer(canned.app, name="canned", help="Answers written once: list, add, edit, remove.")
 app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete.")
+app.add_typer(
+    eval.app, name="eval", help="Whether the agent does what it must: run suites of cases, list, add."
+)
 app.add_typer(gmail.app, name="gmail", help="The mailbox: sign in, watch, status.")
 app.add_typer(whatsapp.app, name="whatsapp", help="The WhatsApp number: status.")
 app.add_typer(

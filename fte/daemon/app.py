@@ -260,11 +260,11 @@ class Daemon:
         model = BoundedModel(inner, self.instruments.model_called)
         duty = partial(presence.on_duty, pool, settings.operator_lease)
         return SupportAgent(
-            model, partial(search, pool, embedder), _company(settings), on_duty=duty, limits=settings.budget
+            model, partial(search, pool, embedder), company(settings), on_duty=duty, limits=settings.budget
         )
 
 
-def _company(settings: Settings) -> "Company":
+def company(settings: Settings) -> "Company":
     """Whom the agent answers for. Raises Rejected when the company's documents cannot be read."""
     from fte.agent.company import Company
 

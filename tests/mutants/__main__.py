@@ -19,6 +19,7 @@ from tests.mutants.conduct import CONDUCT
 from tests.mutants.deadlines import DEADLINES
 from tests.mutants.desk import DESK
 from tests.mutants.drafts import DRAFTS
+from tests.mutants.evals import EVALS
 from tests.mutants.gmail import GMAIL
 from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
@@ -42,6 +43,7 @@ MUTANTS = (
     *DESK,
     *HABITS,
     *CONDUCT,
+    *EVALS,
 )
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("fte", "migrations", "tests", "pyproject.toml")
