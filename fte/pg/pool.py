@@ -25,9 +25,17 @@ ACQUIRE_TIMEOUT = 5.0
 """Seconds to wait for a free connection before the caller is told to come back later."""
 CLOSE_TIMEOUT = 5.0
 
-SESSION: Final = {"application_name": "fte", "timezone": "UTC", "random_page_cost": "1.1"}
+SESSION: Final = {
+    "application_name": "fte",
+    "timezone": "UTC",
+    "random_page_cost": "1.1",
+    "hnsw.ef_search": "1000",
+}
 """Our rows are small, found by their keys and mostly in memory, and disks no longer turn: with PostgreSQL's default
-for a random page, a screen's two hundred conversations are found by reading every conversation there is."""
+for a random page, a screen's two hundred conversations are found by reading every conversation there is.
+
+Of the 40 nearest of 100,000 passages, pgvector's index misses a quarter with an `hnsw.ef_search` of 100, and more with
+its default of 40."""
 
 LOST = (
     asyncpg.PostgresConnectionError,

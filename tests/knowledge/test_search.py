@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.retrieval import ask, score
 from fte.domain.ids import new_id
 from fte.knowledge import search as module
 from fte.knowledge.documents import import_folder
 from fte.knowledge.embed import WordLlamaEmbedder
-from fte.knowledge.search import QUERY_MAX, SCORE_FLOOR, relevance, search
+from fte.knowledge.search import QUERY_MAX, SCORE_FLOOR, ranked, relevance, search
 from fte.pg.pool import Pool
-from tests.support_knowledge import ANSWERABLE, KB, UNANSWERABLE
+from tests.support_knowledge import DEVELOPMENT, HELD_OUT, KB, labelled
 
 EMBEDDER = WordLlamaEmbedder()
 
@@ -54,22 +55,28 @@ class Counting:
         return await self.pool.fetch(query, *arguments)
 
 
+def test_the_labelled_set_is_large_varied_and_right() -> None:
+    halves = [labelled(DEVELOPMENT), labelled(HELD_OUT)]
+    cases = [case for half in halves for case in half]
+    assert len({case.question for case in cases}) == len(cases)
+    assert len([case for case in cases if case.pages]) >= 400
+    assert len([case for case in cases if not case.pages]) >= 100
+    assert {case.language for case in cases} == {"en", "de", "fr", "es"}
+    assert {"plain", "short", "typos", "mail", "error", "name"} <= {case.style for case in halves[1]}
+    sources = {path.relative_to(KB).as_posix() for path in KB.rglob("*.md")}
+    assert {page for case in cases for page in case.pages} == sources
+
+
 async def test_customers_find_their_pages_and_foreign_questions_find_nothing(pool: Pool) -> None:
+    """The limits lie slightly below what docs/knowledge.md reports."""
     await import_folder(pool, EMBEDDER, KB)
-    first = among = 0
-    for question, pages in ANSWERABLE:
-        found = [passage.source.removesuffix(".md") for passage in await search(pool, EMBEDDER, question)]
-        first += bool(found) and found[0] in pages
-        among += not set(found).isdisjoint(pages)
-    rejected = [question for question in UNANSWERABLE if not await search(pool, EMBEDDER, question)]
-    figures = (
-        f"hit@1 {first}, hit@5 {among} of {len(ANSWERABLE)}; rejected {len(rejected)} of {len(UNANSWERABLE)}"
-    )
-    print(figures)
-    assert first >= 0.85 * len(ANSWERABLE), figures
-    assert among >= 0.95 * len(ANSWERABLE), figures
-    assert len(rejected) >= 0.90 * len(UNANSWERABLE), figures
-    assert {"what is the capital of France", "do you sell bicycles"} <= set(rejected)
+    got = score(await ask(pool, labelled(HELD_OUT)))
+    assert got.first >= 0.87, got
+    assert got.among >= 0.96, got
+    assert got.above >= 0.94, got
+    assert got.rejected >= 0.84, got
+    for question in ("what is the capital of France", "do you sell bicycles"):
+        assert await search(pool, EMBEDDER, question) == []
 
     customers = json.loads((KB.parent / "customers.json").read_text(encoding="utf-8"))
     asking = [customer for customer in customers if customer["expect"] == "answer"]
@@ -79,6 +86,21 @@ async def test_customers_find_their_pages_and_foreign_questions_find_nothing(poo
         if customer["about"].removeprefix("kb/") not in [passage.source for passage in passages]:
             missed.append(customer["message"])
     assert len(missed) <= 0.05 * len(asking), missed
+
+
+async def test_a_question_without_any_of_its_words_finds_the_page(shop: Pool) -> None:
+    found = await ranked(shop, EMBEDDER, "reimbursement")
+    assert "returns.md" in [hit.source for hit in found]
+
+
+async def test_words_of_another_language_and_misspelt_ones_find_the_page(shop: Pool) -> None:
+    for question in (
+        "Paket zurücksenden, Rückerstattung",
+        "¿Cómo puedo obtener un reembolso?",
+        "refnud for the parcle",
+    ):
+        [hit, *_] = await search(shop, EMBEDDER, question)
+        assert hit.source == "returns.md", question
 
 
 async def test_a_hit_carries_everything_of_its_passage(shop: Pool) -> None:
@@ -103,10 +125,15 @@ async def test_a_category_limits_the_search(shop: Pool) -> None:
     assert await search(shop, EMBEDDER, "when does the shop open", category="no such\0") == []
 
 
-async def test_one_statement_answers_a_search(shop: Pool) -> None:
+@pytest.mark.parametrize(
+    ("question", "statements"), [("opening hours", 1), ("openning huors of the shop", 2)]
+)
+async def test_one_statement_answers_a_search_and_two_a_misspelt_one(
+    shop: Pool, question: str, statements: int
+) -> None:
     counting = Counting(shop)
-    assert await search(counting, EMBEDDER, "opening hours", category=None)  # type: ignore[arg-type]
-    assert counting.statements == 1
+    assert await search(counting, EMBEDDER, question)  # type: ignore[arg-type]
+    assert counting.statements == statements
 
 
 async def test_vectors_of_another_embedder_do_not_count(shop: Pool) -> None:
@@ -209,7 +236,7 @@ async def test_at_10_000_passages_both_indexes_answer(large: Pool) -> None:
     [vector] = await EMBEDDER.embed([query])
     arguments = (
         query, vector, EMBEDDER.name, None, module.TERMS_MAX, module.SHORTLIST, module.CANDIDATES,
-        module.RANK_CONSTANT, module.TITLE_WEIGHT,
+        module.RANK_CONSTANT, module.TITLE_WEIGHT, ["word17"], ["word4712"], module.COMMON, module.HEAVIEST, None,
     )  # fmt: skip
     async with large.connection() as connection:
         for mode in ("force_custom_plan", "force_generic_plan"):

@@ -24,6 +24,7 @@ from tests.mutants.gmail import GMAIL
 from tests.mutants.habits import HABITS
 from tests.mutants.intake import INTAKE
 from tests.mutants.kafka import KAFKA
+from tests.mutants.knowledge import KNOWLEDGE
 from tests.mutants.presence import PRESENCE
 from tests.mutants.updates import UPDATES
 from tests.mutants.whatsapp import WHATSAPP
@@ -39,6 +40,7 @@ MUTANTS = (
     *UPDATES,
     *DRAFTS,
     *DEADLINES,
+    *KNOWLEDGE,
     *PRESENCE,
     *DESK,
     *HABITS,
@@ -46,7 +48,7 @@ MUTANTS = (
     *EVALS,
 )
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("fte", "migrations", "tests", "pyproject.toml")
+COPIED = ("fte", "migrations", "tests", "benchmarks", "pyproject.toml")
 TIMEOUT = 300
 PATIENCE = {"FTE_TEST_RACES": "800"}
 """Chance has to show these bugs: more of it than the tests themselves need."""
