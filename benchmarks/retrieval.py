@@ -5,7 +5,7 @@ stage adds, and how each language and style fares.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -114,14 +114,14 @@ def _whole(message: str) -> str:
     return message
 
 
-def _as_written(text: str, found: Sequence[Passage]) -> str:
+def _as_written(text: str, written: Iterable[str]) -> str:
     return text
 
 
 NO_TITLES: tuple[Change, ...] = ((module, "TITLE_WEIGHT", 0.0), (documents, "TITLE_WEIGHT", 0.0))
 NO_THESAURUS: Change = (module, "read", _plain)
 NO_CUT: Change = (module, "asked", _whole)
-NO_SPELLING: Change = (module, "_spelled", _as_written)
+NO_SPELLING: Change = (module, "spelled", _as_written)
 BARE: tuple[Change, ...] = (*NO_TITLES, NO_THESAURUS, NO_CUT, NO_SPELLING)
 STAGES: dict[str, tuple[Change, ...]] = {
     "words only": (*BARE, (module, "MEANING_WEIGHT", 0.0)),

@@ -2,16 +2,16 @@
 
 It reads the same input items as any model and issues the same tool calls. An answer is made of neighbouring
 sentences of one passage, with the page's title as the source; when two searches bring nothing that fits, it
-hands over. It knows nothing but its input.
+hands over. It knows nothing but its input and the thesaurus of the search.
 """
 
 import json
 import re
-from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
+from math import log
 from typing import Any, Final
 from uuid import uuid4
 
@@ -21,6 +21,8 @@ from openai.types.responses import ResponseFunctionToolCall
 
 from fte.agent.guard import mentions_price
 from fte.domain.attachments import without_placeholders
+from fte.knowledge.thesaurus import asked as asked_in
+from fte.knowledge.thesaurus import read, spelled
 
 _FENCED: Final = r"<<<{label}>>>\n(.*?)\n<<<END OF {label}>>>"
 _SUBJECT: Final = re.compile(_FENCED.format(label="SUBJECT"), re.S)
@@ -49,7 +51,7 @@ QUESTIONS_MAX: Final = 2
 _CATEGORY: Final = re.compile(r"Ticket category: (\w+)\.")
 _WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _NUMBERED: Final = re.compile(r"^\s*\d+[.)]\s+(.*)$")
-_STEPS_HEADING: Final = re.compile(r"(?i)^#+\s*(?:steps|how to)\b")
+_STEPS_HEADING: Final = re.compile(r"(?i)^[#\s]*(?:steps|how to)\b")
 _BULLET: Final = re.compile(r"^\s*[-*•]\s+(.*)$")
 _SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"“*`])")
 _STOP_WORDS: Final = (
@@ -106,9 +108,6 @@ _POINTS_AT_FILE: Final = re.compile(
 """Words that point at something to look at: with a file there, that may be it."""
 _CUT: Final = 480
 """A passage this long was probably cut off by the search tool."""
-_POINTS_MIN: Final = 3.0
-_SCORE_SURE: Final = 0.75
-_WHATSAPP_PREFERRED: Final = 160
 _PLACES: Final = {"email": "by e-mail", "whatsapp": "on WhatsApp", "web_form": "on our support page"}
 _TITLE_MAX: Final = 50
 _SENTENCES_MAX: Final = 5
@@ -135,6 +134,11 @@ class _Found:
     title: str
     score: float
     content: str
+
+    @property
+    def page(self) -> str:
+        """The page's title, without those of its sections."""
+        return self.title.partition(" — ")[0]
 
 
 @dataclass(slots=True)
@@ -184,11 +188,17 @@ class _Task:
         return said[-1].strip() if said else ""
 
     @property
-    def passages(self) -> list[_Found]:
-        found = [match for output in self.outputs for match in _PASSAGE.findall(output)]
-        return [
-            _Found(body.partition("\n")[0], float(score), body.partition("\n")[2]) for score, body in found
-        ]
+    def searches(self) -> list[list[_Found]]:
+        """What each search found, in the order of the searches."""
+        answered = zip(self.called, self.outputs, strict=False)
+        return [_listed(output) for name, output in answered if name == "search_knowledge_base"]
+
+
+def _listed(output: str) -> list[_Found]:
+    return [
+        _Found(body.partition("\n")[0], float(score), body.partition("\n")[2])
+        for score, body in _PASSAGE.findall(output)
+    ]
 
 
 def _read(items: list[Any]) -> _Task:
@@ -254,16 +264,13 @@ def next_calls(task: _Task) -> list[tuple[str, dict[str, Any]]]:
             ("search_knowledge_base", {"query": _one_line(question), "max_results": 5, "category": None})
             for question in questions
         ]
-    if len(questions) > 1 and (said := _several(task, questions)) is not None:
-        return [said]
-    question = "\n".join(questions)
-    best = _best(task, question)
-    if best is None and searches < 2:
-        return [("search_knowledge_base", {"query": _keywords(task), "max_results": 5, "category": None})]
-    if best is None:
-        return [_hand_over("no_answer_found")]
+    if len(questions) > 1:
+        return [_several(task, questions)]
+    found = [passage for search in task.searches for passage in search]
     attempts = task.called.count("send_response")
-    answer = _answer(task, question, best, shorter=attempts > 0) if attempts < 2 else ""
+    answer = _answer(task, questions[0], found, shorter=attempts > 0) if attempts < 2 else ""
+    if not answer and searches < 2:
+        return [("search_knowledge_base", {"query": _keywords(task), "max_results": 5, "category": None})]
     return [("send_response", {"message": answer})] if answer else [_hand_over("no_answer_found")]
 
 
@@ -284,10 +291,10 @@ def _goes_on(part: str) -> bool:
     return (words <= 3 and bool(_REFERS.search(part))) or (words <= 1 and bool(_GOES_ON.search(part)))
 
 
-def _several(task: _Task, questions: list[str]) -> tuple[str, dict[str, Any]] | None:
+def _several(task: _Task, questions: list[str]) -> tuple[str, dict[str, Any]]:
     """One message that answers several questions, each from its own page, and names what the pages do not hold.
 
-    None in a chat that has no room for all: then one of them is answered.
+    In a chat that has no room for all, the newest that can be is answered.
     """
     attempts = task.called.count("send_response")
     if attempts >= 2:
@@ -296,19 +303,20 @@ def _several(task: _Task, questions: list[str]) -> tuple[str, dict[str, Any]] | 
     answers: list[str] = []
     missing = 0
     chat = task.channel == "whatsapp"
-    for question in questions:
+    asked = list(zip(questions, task.searches, strict=False))
+    for question, found in asked:
         part = replace(
             task, room=room if chat else room // len(questions) - _APART, earlier=False, moved_from=""
         )
-        best = _best(part, question)
-        text = _answer(part, question, best, shorter=chat or attempts > 0) if best is not None else ""
+        text = _answer(part, question, found, shorter=chat or attempts > 0)
         if text and text not in answers:
             answers.append(text)
         missing += not text
-    if chat and (missing or sum(len(answer) + 1 for answer in answers) > room):
-        return None
     if not answers:
         return _hand_over("no_answer_found")
+    if chat and (missing or sum(len(answer) + 1 for answer in answers) > room):
+        newest = (_answer(task, question, found, shorter=attempts > 0) for question, found in reversed(asked))
+        return "send_response", {"message": next(filter(None, newest), answers[-1])}
     rest = ["Our help pages do not answer the rest of your question."] if missing else []
     if chat:
         return "send_response", {"message": "\n".join([f"{_moved(task)}{answers[0]}", *answers[1:]])}
@@ -359,6 +367,10 @@ def _stems(text: str) -> set[str]:
     }
 
 
+def _all(text: str) -> frozenset[str]:
+    return frozenset(_stems(text))
+
+
 @lru_cache(maxsize=4096)
 def _stem(word: str) -> str:
     for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "ed", "es", "er", "s", "e", "y"):
@@ -375,97 +387,153 @@ def _keywords(task: _Task) -> str:
     return " ".join(list(words)[:8]) or task.text[:100]
 
 
-def _best(task: _Task, question: str) -> _Found | None:
-    """The passage that shares most with the question, if it shares enough to be about the same thing."""
-    asked = _meant(_stems(question), task.passages)
-    ranked = sorted(task.passages, key=lambda found: -_points(asked, found))
-    for found in ranked:
-        if _fits(asked, found) and _answer(task, question, found, shorter=True):
-            return found
-    return None
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """One thing a question speaks of: its word, and others for the same, as stems."""
+
+    word: frozenset[str]
+    others: tuple[frozenset[str], ...]
+    weight: float
+
+    def said(self, stems: frozenset[str]) -> float:
+        """From 0 to 1, how surely words with these stems speak of it."""
+        if self.word <= stems:
+            return 1.0
+        return _OTHER_WORD if any(other <= stems for other in self.others) else 0.0
 
 
-_LEAD: Final = 1.5
-"""What it is worth to be the beginning of a page: it sums the page up."""
-
-
-def _meant(asked: set[str], passages: list[_Found]) -> set[str]:
-    """The words asked for, as the passages spell them: a letter more, less or other is a slip."""
-    known = {stem for found in passages for stem in _stems(f"{found.title}\n{found.content}")}
-    near = {piece: stem for stem in sorted(known) if len(stem) >= _SLIP_MIN for piece in _pieces_of(stem)}
-    return {
-        stem
-        if stem in known or len(stem) < _SLIP_MIN
-        else next(
-            (near[piece] for piece in sorted(_pieces_of(stem)) if near.get(piece, "")[:1] == stem[0]), stem
-        )
-        for stem in asked
+def _meanings(question: str, passages: list[_Found]) -> list[_Meaning]:
+    """What the question speaks of, in the passages' words; what it asks before what leads up to it."""
+    written = [f"{found.title}\n{found.content}" for found in passages]
+    reading = read(spelled(read(asked_in(question)).text, written))
+    pointed = _stems(read(" ".join(_QUESTION.findall(question))).text)
+    synonyms = {
+        word: tuple(stems for other in others if (stems := frozenset(_stems(other))))
+        for key, others in reading.synonyms.items()
+        if (word := frozenset(_stems(key)))
     }
-
-
-_SLIP_MIN: Final = 5
-
-
-@lru_cache(maxsize=4096)
-def _pieces_of(stem: str) -> frozenset[str]:
-    return frozenset({stem, *(stem[:at] + stem[at + 1 :] for at in range(len(stem)))})
-
-
-def _points(asked: set[str], found: _Found) -> float:
-    title, body = _stems(found.title), _stems(found.content)
-    lead = _LEAD * (" — " not in found.title and bool(asked & title))
-    return 1.5 * _weight(asked & title) + _weight(asked & body - title) + 3 * found.score + lead
-
-
-def _fits(asked: set[str], found: _Found) -> bool:
-    shared = len(asked & _stems(f"{found.title}\n{found.content}"))
-    if shared == 0:
-        return False
-    if found.score >= _SCORE_SURE or shared >= 0.6 * len(asked):
-        return True
-    return _points(asked, found) >= _POINTS_MIN and shared >= 2 and bool(asked & _stems(found.title))
+    for stem in _stems(reading.text) - {stem for word in synonyms for stem in word}:
+        synonyms[frozenset({stem})] = ()
+    return [
+        _Meaning(word, others, 1.0 if word & pointed or not pointed else 0.5)
+        for word, others in synonyms.items()
+    ]
 
 
 @dataclass(slots=True)
 class _Piece:
-    """One sentence or step of a passage, at its place."""
+    """One sentence or step of a passage, at its place, below its heading."""
 
     at: int
     text: str
     step: bool
     bullet: bool
-    score: float = 0.0
     heading: str = ""
-    """The heading it stands right below."""
-    asked: bool = False
-    """It has a word of the question, or the figure that is asked for."""
 
 
-def _answer(task: _Task, question: str, found: _Found, *, shorter: bool) -> str:
-    """Neighbouring sentences of the passage, within the channel's room; empty when none fits.
+def _answer(task: _Task, question: str, passages: list[_Found], *, shorter: bool) -> str:
+    """Neighbouring sentences of one passage, within the channel's room; empty when none fits.
 
     Only neighbours: two true sentences of different sections can make a false answer together.
     """
-    pieces = _scored(task, question, found)
-    if not pieces:
+    rooms = [_space(task, found) for found in passages]
+    chosen = _chosen(question, passages, rooms, 1 if shorter else _TOGETHER)
+    if chosen is None:
         return ""
+    found, pieces, core = chosen
+    whole = core if shorter else _with_steps(pieces, core)
     if task.channel == "whatsapp":
-        moved = _moved(task)
-        brief = _brief(pieces, found.title, task.room - len(moved), shorter)
-        return f"{moved}{brief}" if brief else ""
-    best = max(pieces, key=lambda piece: piece.score)
-    chosen = _around(pieces, best, 2 if shorter else _SENTENCES_MAX)
-    if not shorter and (best.step or _STEPS_ASKED.search(question)):
-        chosen = _with_steps(pieces, chosen)
-    return _page(task, found, chosen)
+        fits = len(_joined(whole)) <= _space(task, found)
+        return f"{_moved(task)}{_joined(whole if fits else core)}{_tail(found)}"
+    around = _around(pieces, core, 2 if shorter else _SENTENCES_MAX)
+    if not shorter and (core[0].step or _STEPS_ASKED.search(question)):
+        around = _with_steps(pieces, around)
+    return _page(task, found, around)
 
 
-def _around(pieces: list[_Piece], best: _Piece, limit: int) -> list[_Piece]:
-    """The best piece and what stands next to it: first what follows, then what leads up to it."""
-    if best.bullet or best.step:
-        return [best]
+def _space(task: _Task, found: _Found) -> int:
+    """Characters an answer from this passage may have; by mail the words are counted later."""
+    if task.channel != "whatsapp":
+        return len(found.content)
+    return task.room - len(_moved(task)) - len(_tail(found))
+
+
+def _joined(pieces: list[_Piece]) -> str:
+    return " ".join(piece.text for piece in pieces)
+
+
+def _chosen(
+    question: str, passages: list[_Found], rooms: list[int], together: int
+) -> tuple[_Found, list[_Piece], list[_Piece]] | None:
+    """The neighbours that say most of what is asked in the fewest words, with their passage and all its pieces.
+
+    `rooms` are the characters there is room for, one number a passage; `together` is how many sentences at most.
+    None when no passage is sure enough, or none says anything of what is asked.
+    """
+    pieces = [[one for one in _pieces(found.content) if not mentions_price(one.text)] for found in passages]
+    said = _said(_meanings(question, passages), [piece for each in pieces for piece in each])
+    figure = _COUNTED.search(question) is not None
+    given = set(_WORD.findall(question.lower()))
+    best: tuple[_Found, list[_Piece], list[_Piece]] | None = None
+    most = 0.0
+    for found, each, room in zip(passages, pieces, rooms, strict=True):
+        if found.score < _SCORE_MIN:
+            continue
+        page = max(other.score for other in passages if other.page == found.page)
+        for run in _runs(each, together):
+            text = _joined(run)
+            share = sum(map(max, zip(*(said[piece.at, piece.text] for piece in run), strict=True)))
+            if len(text) > room or not share:
+                continue
+            score = share + _BY_PAGE * page + _BY_PASSAGE * found.score - _PER_CHARACTER * len(text)
+            score += _FIRST * (run[0].at == 0)
+            score += _FIGURE_WANTED * (figure and _has_figure(text, given))
+            if score > most:
+                best, most = (found, each, run), score
+    return best
+
+
+def _said(meanings: list[_Meaning], pieces: list[_Piece]) -> dict[tuple[int, str], list[float]]:
+    """What each piece says of each meaning, as shares of the question: words that few pieces have count more."""
+    said = {}
+    for piece in pieces:
+        own, whole = _all(piece.text), _all(f"{piece.heading} {piece.text}")
+        said[piece.at, piece.text] = [max(m.said(own), _BY_HEADING * m.said(whole)) for m in meanings]
+    having = [sum(parts[at] > 0 for parts in said.values()) for at in range(len(meanings))]
+    worth = [
+        m.weight * log(1 + len(said) / number) if number else 0.0
+        for m, number in zip(meanings, having, strict=True)
+    ]
+    total = sum(worth) or 1.0
+    return {
+        key: [part * value / total for part, value in zip(parts, worth, strict=True)]
+        for key, parts in said.items()
+    }
+
+
+def _has_figure(text: str, given: set[str]) -> bool:
+    """Whether the text has a figure that the question does not give itself."""
+    return any(any(map(str.isdigit, word)) for word in _WORD.findall(text.lower()) if word not in given)
+
+
+def _runs(pieces: list[_Piece], together: int) -> list[list[_Piece]]:
+    """Every run of up to `together` neighbours; what stands in a list of its own stays alone."""
+    runs = []
+    for start in range(len(pieces)):
+        for end in range(start + 1, min(start + together, len(pieces)) + 1):
+            run = pieces[start:end]
+            neighbours = run[-1].at - run[0].at == len(run) - 1
+            if len(run) == 1 or (neighbours and not any(piece.bullet for piece in run)):
+                runs.append(run)
+    return runs
+
+
+def _around(pieces: list[_Piece], core: list[_Piece], limit: int) -> list[_Piece]:
+    """The core and what stands next to it: first what follows, then what leads up to it."""
+    if core[0].bullet or any(piece.step for piece in core):
+        return core
     by_place = {piece.at: piece for piece in pieces if not (piece.step or piece.bullet)}
-    first = last = best.at
+    first, last = core[0].at, core[-1].at
     while last + 1 in by_place and last - first + 1 < limit:
         last += 1
     while first - 1 in by_place and last - first + 1 < limit:
@@ -519,52 +587,11 @@ def _laid_out(pieces: list[_Piece]) -> str:
     return "\n".join(lines)
 
 
-def _brief(pieces: list[_Piece], title: str, room: int, shorter: bool) -> str:
-    """One to three neighbouring sentences for a chat: the best, and more while it stays short or is asked for."""
-    title = title.partition(" — ")[0]
+def _tail(found: _Found) -> str:
+    """The source, as a chat names it."""
+    title = found.page
     short = title if len(title) <= _TITLE_MAX else title[: _TITLE_MAX - 1].rstrip() + "…"
-    tail = f' (help page "{short}")'
-    fitting = [piece for piece in pieces if len(piece.text) + len(tail) <= room]
-    if not fitting:
-        return ""
-    best = max(fitting, key=lambda piece: piece.score)
-    chosen = [best]
-    by_place = {piece.at: piece for piece in fitting}
-    while (
-        not shorter and len(chosen) < 3 and (following := by_place.get(chosen[-1].at + 1)) and not best.bullet
-    ):
-        size = sum(len(one.text) + 1 for one in (*chosen, following)) + len(tail)
-        if size > room or (size > _WHATSAPP_PREFERRED and not following.asked):
-            break
-        chosen.append(following)
-    return " ".join(piece.text for piece in chosen) + tail
-
-
-def _scored(task: _Task, question: str, found: _Found) -> list[_Piece]:
-    asked, title = _meant(_stems(question), task.passages), _stems(found.title.partition(" — ")[0])
-    pieces = [piece for piece in _pieces(found.content) if not mentions_price(piece.text)]
-    counted = Counter(stem for piece in pieces for stem in _stems(piece.text))
-    pointed = _meant(_stems(" ".join(_QUESTION.findall(question))), task.passages)
-    figure = bool(_COUNTED.search(question))
-    for piece in pieces:
-        stems = _stems(f"{piece.heading} {piece.text}")
-        # What the title says already is true of the whole page; the other words pick the sentence, rare ones first, and
-        # those of the question itself before those that lead up to it.
-        own = asked & stems - title
-        wanted = figure and any(map(str.isdigit, piece.text))
-        piece.asked = bool(own) or wanted
-        shared = sum(
-            _weight({stem})
-            * (1 + 1 / max(counted[stem], 1))
-            / (1.5 if stem in pointed or not pointed else 3.0)
-            for stem in own
-        )
-        shared += 0.8 * _weight(asked & stems & title) + _FIGURE_WANTED * wanted
-        shared -= 2.0 * piece.text.startswith("This page")
-        piece.score = (
-            shared + (1.2 if piece.at == 0 else 0.6 if piece.at == 1 else 0.0) - 0.004 * len(piece.text)
-        )
-    return pieces
+    return f' (help page "{short}")'
 
 
 _QUESTION: Final = re.compile(r"[^.!?\n]+[?？؟]")
@@ -572,40 +599,68 @@ _COUNTED: Final = re.compile(
     r"(?i)\bhow (?:many|much|long|often|old|big|large|far|fast)\b"
     r"|\b(?:limits?|maximum|minimum|max|versions?|expires?|valid)\b"
 )
-_FIGURE_WANTED: Final = 0.8
-"""What a figure in a sentence is worth when one was asked for."""
-
-
-def _weight(stems: set[str]) -> float:
-    """Error codes, versions and formats say more than other words."""
-    return sum(3.0 if any(character.isdigit() for character in stem) else 1.0 for stem in stems)
+_TOGETHER: Final = 3
+"""Sentences of one answer in a chat, and of what an answer by mail is built around."""
+_OTHER_WORD: Final = 0.7
+"""What another word for the same is worth."""
+_BY_HEADING: Final = 0.8
+"""What a word in the heading above a sentence is worth."""
+_SCORE_MIN: Final = 0.35
+"""A passage the search is less sure of than this is about something else."""
+_BY_PAGE: Final = 2.0
+_BY_PASSAGE: Final = 1.0
+_PER_CHARACTER: Final = 0.0008
+_FIRST: Final = 0.05
+_FIGURE_WANTED: Final = 0.4
+"""What counts beside the share of the question spoken of: the search's score, length, the first place, a figure."""
 
 
 def _pieces(content: str) -> list[_Piece]:
-    """The passage's sentences and steps without markup; what was cut off at its end is left out.
+    """The passage's sentences, steps and rows of tables without markup; what was cut off at its end is left out.
 
-    Places of neighbours differ by one; a heading (but for that of the steps), a table or anything
-    left out makes a gap.
+    Places of neighbours differ by one; a heading (but for that of the steps) or anything left out makes a gap.
     """
     pieces: list[_Piece] = []
     at = count()
     heading = ""
+    columns: list[str] = []
     for line in content.split("\n"):
         if not line.strip():
             continue
-        if line.lstrip().startswith(("#", "|", ">", "```")):
-            heading = line.strip("# ") if line.startswith("#") else heading
+        numbered, bullet = _NUMBERED.match(line), _BULLET.match(line)
+        marked = numbered or bullet
+        cells = [cell.strip() for cell in line.split(" | ")]
+        if len(cells) > 1 and not marked:
+            place = next(at)
+            if len(columns) == len(cells):
+                pieces.append(_Piece(place, _row(columns, cells), False, True, heading))
+            columns = columns or cells
+            continue
+        columns = []
+        sentences = [marked[1]] if marked else _SENTENCE_ENDS.split(line)
+        if line.lstrip().startswith(("#", "|", ">", "```")) or _is_heading(
+            line, sentences, marked is not None
+        ):
+            heading = line.strip("# ")
             if not _STEPS_HEADING.match(line):
                 next(at)
             continue
-        numbered, bullet = _NUMBERED.match(line), _BULLET.match(line)
-        marked = numbered or bullet
-        for text in [marked[1]] if marked else _SENTENCE_ENDS.split(line):
-            piece = _Piece(next(at), _unmarked(text), bool(numbered), bool(bullet), heading=heading)
-            heading = ""
+        for text in sentences:
+            piece = _Piece(next(at), _unmarked(text), bool(numbered), bool(bullet), heading)
             if _complete(piece.text):
                 pieces.append(piece)
     return pieces
+
+
+def _is_heading(line: str, sentences: list[str], marked: bool) -> bool:
+    """Whether a line without a mark names what follows: the importer keeps headings within a passage as plain lines."""
+    return not marked and len(sentences) == 1 and line.strip()[-1] not in '.!?:)…"'
+
+
+def _row(columns: list[str], cells: list[str]) -> str:
+    """A table's row as a sentence."""
+    values = ", ".join(f"{column} {cell}" for column, cell in zip(columns[1:], cells[1:], strict=True))
+    return f"{columns[0]} {cells[0]}: {values}.".strip()
 
 
 def _unmarked(text: str) -> str:
@@ -614,4 +669,4 @@ def _unmarked(text: str) -> str:
 
 
 def _complete(text: str) -> bool:
-    return len(text) > 3 and text[-1] in '.!?:")…' and not text.endswith(("…", ":"))
+    return len(text) > 3 and text[-1] in '.!?")'

@@ -99,6 +99,8 @@ _DELIVERY: Final = {
     "superseded": "✗ superseded, not sent",
     "cancelled": "✗ cancelled, not sent",
 }
+TREND_MIN: Final = 0.15
+"""Of the mood, which goes from 0 to 1: less of a change is none."""
 _MOODS: Final = ((0.3, "angry"), (0.45, "unhappy"), (0.6, "neutral"), (1.1, "pleased"))
 
 
@@ -146,6 +148,15 @@ def mood(sentiment: float | None) -> str:
         return ""
     word = next((word for below, word in _MOODS if sentiment < below), "pleased")
     return f"{word} {sentiment:.2f}"
+
+
+def trend(messages: Sequence[MessageView]) -> str:
+    """Where the customer's mood goes: the newest message against those before it; empty while it stays about the same."""
+    moods = [one.sentiment for one in messages if one.direction == "inbound" and one.sentiment is not None]
+    if len(moods) < 2:
+        return ""
+    change = moods[-1] - sum(moods[:-1]) / (len(moods) - 1)
+    return "" if abs(change) < TREND_MIN else "↗ better than before" if change > 0 else "↘ worse than before"
 
 
 def reason_words(reason: str | None) -> str:
@@ -357,7 +368,7 @@ def holder(view: ConversationView, me: str | None, take_over: str, release: str)
     """Who speaks for us in this conversation."""
     item, epoch = view.item, f"  epoch {view.epoch}"
     facts = f"  {item.priority} {line(item.category.replace('_', ' '))}"
-    facts += f"  {mood(item.sentiment)}" if item.sentiment is not None else ""
+    facts += f"  {mood(item.sentiment)} {trend(view.messages)}".rstrip() if item.sentiment is not None else ""
     match mark_of(item, me):
         case "done":
             who = ("✓ DONE: resolved", "$text-success")

@@ -8,8 +8,7 @@ from uuid import UUID
 from fte.domain.text import storable
 from fte.domain.turns import Passage
 from fte.knowledge.clean import visible
-from fte.knowledge.spelling import Spelling
-from fte.knowledge.thesaurus import Reading, asked, read, vocabulary
+from fte.knowledge.thesaurus import Reading, asked, read, spelled
 from fte.pg import queries
 from fte.pg.pool import Pool
 from fte.ports import Embedder
@@ -25,8 +24,6 @@ SHORTLIST: Final = 40
 """Passages that are found by words."""
 COMMON: Final = 500
 """Passages; a word in more of them than this finds none by itself."""
-SPELLED_MAX: Final = 20
-"""Words of a question whose spelling is doubted."""
 HEAVIEST: Final = 6
 """Terms that make up a question's weight: a long message tells more than it asks."""
 RANK_CONSTANT: Final = 60.0
@@ -44,7 +41,6 @@ sample company's documents answer part from those they do not.
 
 _sql = queries.load(__file__)
 _WORD: Final = re.compile(r"\w")
-_WORDS: Final = re.compile(r"[^\W\d_]+")
 
 
 async def search(
@@ -72,8 +68,9 @@ async def ranked(
     wanted = None if category is None else storable(category).strip().lower()
     reading = read(asked(text))
     found, near = await _asked(pool, embedder, reading, wanted)
-    if (spelled := _spelled(reading.text, found)) != reading.text:
-        found, _ = await _asked(pool, embedder, read(spelled), wanted, near)
+    written = (f"{passage.title} {passage.content}" for passage in found)
+    if (meant := spelled(reading.text, written)) != reading.text:
+        found, _ = await _asked(pool, embedder, read(meant), wanted, near)
     return found[: min(max(max_results, 1), RESULTS_MAX)]
 
 
@@ -115,15 +112,6 @@ async def _asked(
     ]
     found = sorted(passages, key=lambda passage: -passage.score)
     return found, [row["id"] for row in rows if row["near"]]
-
-
-def _spelled(text: str, found: Sequence[Passage]) -> str:
-    """The question with words that are neither in the passages found nor known otherwise spelled as those are."""
-    written = (word for passage in found for word in _WORDS.findall(f"{passage.title} {passage.content}"))
-    spelling = Spelling([*vocabulary(), *written])
-    doubtful = [word for word in dict.fromkeys(_WORDS.findall(text)) if spelling.may_be_wrong(word)]
-    meant = {word: spelling.nearest(word) or word for word in doubtful[:SPELLED_MAX]}
-    return _WORDS.sub(lambda match: meant.get(match[0], match[0]), text)
 
 
 def relevance(cosine: float | None, coverage: float, title_coverage: float) -> float:

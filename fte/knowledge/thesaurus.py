@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-from fte.knowledge.spelling import LONG, distance
+from fte.knowledge.spelling import LONG, Spelling, distance
 
 LANGUAGES: Final = ("en", "de", "fr", "es")
 PHRASE_MAX: Final = 4
@@ -24,6 +24,10 @@ WORD_MAX: Final = 40
 NEAR_WORDS_MAX: Final = 20
 """Words of a question in which a slip is looked for."""
 
+SPELLED_MAX: Final = 20
+"""Words of a question whose spelling is doubted."""
+
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 _WORD: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _FUNCTION_WORDS: Final = {
     "en": "a an and are as at be been but by can could did do does for from had has have he her his how i i'd i'm if in"
@@ -123,6 +127,14 @@ def read(question: str) -> Reading:
     if language == "en":
         text.append(question[end:])
     return Reading("".join(text).strip(), synonyms)
+
+
+def spelled(text: str, written: Iterable[str]) -> str:
+    """The text with words that are neither in what is written in the passages nor known otherwise spelled as those are."""
+    spelling = Spelling([*vocabulary(), *(word for passage in written for word in _LETTERS.findall(passage))])
+    doubtful = [word for word in dict.fromkeys(_LETTERS.findall(text)) if spelling.may_be_wrong(word)]
+    meant = {word: spelling.nearest(word) or word for word in doubtful[:SPELLED_MAX]}
+    return _LETTERS.sub(lambda match: meant.get(match[0], match[0]), text)
 
 
 def _folded(word: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from fte import wire
-from fte.console import keys
+from fte.console import keys, present
 from fte.console.app import Console
 from fte.console.keys import Situation
 from fte.console.model import Filter
@@ -374,3 +374,36 @@ async def test_a_missing_beginning_is_said(desk: Desk, state_dir: Path) -> None:
         assert isinstance(here.app.screen, TicketScreen)
     desk.tickets[key] = wire.TicketView(**facts | {"complete": False, "events": ticket.events[2:]})
     assert Past(desk.tickets[key]).at(0).before.owner is None
+
+
+@pytest.mark.parametrize("theme", ["dark", "plain"])
+@pytest.mark.parametrize(
+    ("moods", "words"),
+    [
+        ([0.7, 0.6, 0.2], "angry 0.20 ↘ worse than before"),
+        ([0.2, 0.3, 0.6], "pleased 0.60 ↗ better than before"),
+    ],
+)
+async def test_where_the_mood_goes_is_said(
+    desk: Desk, state_dir: Path, theme: str, moods: list[float], words: str
+) -> None:
+    key = desk.add(1, sentiment=moods[-1])
+    for text in ("And now?", "Well?"):
+        desk.say(key, "A moment, please.", "agent")
+        desk.say(key, text)
+    talk, left = desk.talks[key], iter(moods)
+    talk.messages[:] = [
+        msgspec.structs.replace(one, sentiment=next(left)) if one.role == "customer" else one
+        for one in talk.messages
+    ]
+    async with session(desk, state_dir, size=(120, 40), theme_name=theme) as here:
+        await here.open(key)
+        await here.shows(words)
+
+
+def test_a_mood_that_stays_is_not_called_a_change() -> None:
+    desk = Desk()
+    key = desk.add(1)
+    assert present.trend(desk.talks[key].messages) == ""
+    desk.say(key, "Hello?")
+    assert present.trend(desk.talks[key].messages) == ""

@@ -195,4 +195,20 @@ CONDUCT = (
         sick="if False:",
         tests=("tests/agent/test_agent.py", "-k", "again_and_again"),
     ),
+    Mutant(
+        name="the-offline-model-is-always-sure",
+        invariant="who has no good passage gets a person",
+        path="fte/agent/offline.py",
+        healthy="        if found.score < _SCORE_MIN:",
+        sick="        if found.score < 0.0:",
+        tests=("tests/agent/test_offline.py", "-k", "not_sure_of"),
+    ),
+    Mutant(
+        name="the-offline-model-mixes-sections",
+        invariant="two true sentences of different sections are not made one answer",
+        path="fte/agent/offline.py",
+        healthy="            if not _STEPS_HEADING.match(line):\n                next(at)",
+        sick="            pass",
+        tests=("tests/agent/test_offline.py", "-k", "parts_them"),
+    ),
 )
