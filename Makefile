@@ -15,7 +15,7 @@ demo: $(READY) ## the whole product on this machine: no Docker, no keys, no netw
 
 test: $(DEV_READY) ## every check and every test
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 api-fuzz: $(DEV_READY) ## schemathesis on every route, with more requests than in the tests; some minutes
 	FTE_TEST_API_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/api/test_fuzz.py $(ARGS)
