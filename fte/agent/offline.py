@@ -473,6 +473,7 @@ def _chosen(
     pieces = [[one for one in _pieces(found.content) if not mentions_price(one.text)] for found in passages]
     said = _said(_meanings(question, passages), [piece for each in pieces for piece in each])
     figure = _COUNTED.search(question) is not None
+    deed = _STEPS_ASKED.search(question) is not None
     given = set(_WORD.findall(question.lower()))
     best: tuple[_Found, list[_Piece], list[_Piece]] | None = None
     most = 0.0
@@ -488,6 +489,7 @@ def _chosen(
             score = share + _BY_PAGE * page + _BY_PASSAGE * found.score - _PER_CHARACTER * len(text)
             score += _FIRST * (run[0].at == 0)
             score += _FIGURE_WANTED * (figure and _has_figure(text, given))
+            score += _DEED_WANTED * (deed and any(piece.step or _DEED.search(piece.text) for piece in run))
             if score > most:
                 best, most = (found, each, run), score
     return best
@@ -599,7 +601,11 @@ _COUNTED: Final = re.compile(
     r"(?i)\bhow (?:many|much|long|often|old|big|large|far|fast)\b"
     r"|\b(?:limits?|maximum|minimum|max|versions?|expires?|valid)\b"
 )
-_TOGETHER: Final = 3
+_DEED: Final = re.compile(
+    r"(?i)\w > \w|(?:^|[,;:] |\bthen )(?:select|open|go to|choose|turn|press|click|enter|paste|add)\b"
+)
+"""What tells the reader what to do: a menu, or an order."""
+_TOGETHER: Final = 4
 """Sentences of one answer in a chat, and of what an answer by mail is built around."""
 _OTHER_WORD: Final = 0.7
 """What another word for the same is worth."""
@@ -612,7 +618,9 @@ _BY_PASSAGE: Final = 1.0
 _PER_CHARACTER: Final = 0.0008
 _FIRST: Final = 0.05
 _FIGURE_WANTED: Final = 0.4
-"""What counts beside the share of the question spoken of: the search's score, length, the first place, a figure."""
+_DEED_WANTED: Final = 0.1
+"""What counts beside the share of the question spoken of: the search's score, length, the first place, a figure where
+one is asked for, what to do where that is."""
 
 
 def _pieces(content: str) -> list[_Piece]:

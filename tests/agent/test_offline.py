@@ -103,6 +103,16 @@ async def test_who_asks_how_many_is_told_a_number() -> None:
     assert "120" in outcome.reply
 
 
+async def test_who_asks_how_is_told_what_to_do() -> None:
+    content = (
+        "Open Settings > Export and select Start export. You get a file for each table. It is kept for a week. "
+        "Only owners may export the data."
+    )
+    library = Library((Passage("Export your data", "e.md", "help", 0.8, content),))
+    for channel in CHANNELS:
+        assert "Settings > Export" in (await answer("How do I export my data?", channel, library)).reply
+
+
 @pytest.mark.parametrize(
     "question",
     [
