@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from benchmarks.measure import Figure
 from tests.kafka.install import Missing
 
-NAMES = ("submit", "worker", "answer", "poison", "growth", "start", "console", "retrieval", "passages", "cost")
+NAMES = (
+    "submit",
+    "worker",
+    "answer",
+    "poison",
+    "growth",
+    "start",
+    "console",
+    "retrieval",
+    "passages",
+    "cost",
+)
 OVER_KAFKA = ("relay", "answer_kafka", "workers", "outage")
 """These start a broker, which needs Java."""
 ALL = (*NAMES, *OVER_KAFKA)

@@ -110,19 +110,25 @@ def _period(day: str, zone: tzinfo, now: datetime) -> tuple[datetime, datetime]:
 async def open_questions(
     pool: "Pool", embedder: "Embedder", since: datetime, until: datetime
 ) -> "list[OpenQuestion]":
-    """What nobody could answer in that time, by subject, with the page that comes nearest to each."""
+    """What nobody could answer in that time, by subject, with the page that comes nearest to each.
+
+    What a page answers by now is left out.
+    """
     from fte.domain.gaps import gathered
     from fte.domain.report import OpenQuestion
+    from fte.knowledge.search import SCORE_FLOOR
     from fte.store import reports
 
     questions = await reports.unanswered(pool, since, until)
     if not questions:
         return []
     gaps = gathered(questions, await embedder.embed([question.text for question in questions]))
-    return [
-        OpenQuestion(gap=gap, nearest=await _nearest(pool, embedder, gap) if place < GAPS_MAX else None)
-        for place, gap in enumerate(gaps)
-    ]
+    found = []
+    for place, gap in enumerate(gaps):
+        near = await _nearest(pool, embedder, gap) if place < GAPS_MAX else None
+        if near is None or near.score < SCORE_FLOOR:
+            found.append(OpenQuestion(gap=gap, nearest=near))
+    return found
 
 
 async def _nearest(pool: "Pool", embedder: "Embedder", gap: "Gap") -> "NearPage | None":

@@ -53,7 +53,8 @@ def suggested(question: str, answer: str, names: tuple[str, ...]) -> Page:
     ]
     title = next((line for line in asked if line.endswith("?")), next(iter(asked), ""))
     body = _GREETING.sub("", _GOODBYE.sub("", answer.strip()))
-    return Page(one_line(title)[:TITLE_MAX], _impersonal(body, names).strip())
+    body = _impersonal(body, names).strip()
+    return Page(one_line(title)[:TITLE_MAX], body[:1].upper() + body[1:])
 
 
 def _impersonal(text: str, names: tuple[str, ...]) -> str:

@@ -157,7 +157,7 @@ async def test_what_the_ai_may_learn(daemon: Backend, tmp_path: Path) -> None:
     assert f"{first} #1 " in await sam.does("suggestions", "list")
     shown = await sam.does("suggestions", "show", first)
     assert "Asked:\nWhere can I park?" in shown
-    assert "# Where can I park?\n\nvisitors park behind the house" in shown
+    assert "# Where can I park?\n\nVisitors park behind the house" in shown
     assert json.loads(await sam.does("suggestions", "show", first, "--json"))["kind"] == "answered"
     assert "lead or an admin" in await sam.refuses("suggestions", "approve", first)
     page = ("--title", "Parking [name]", "--body", "-")

@@ -306,7 +306,7 @@ async def test_what_a_person_answered_becomes_a_page_the_ai_finds(
     message = await taught(pool)
     [found] = decode((await sam.get("/operator/suggestions")).content, SuggestionsPage).items
     assert (found.id, found.title) == (message, "Where can I park?")
-    assert found.body == "visitors park behind the house, in the places that are marked with a V."
+    assert found.body == "Visitors park behind the house, in the places that are marked with a V."
     path = f"/operator/suggestions/{message}"
     page = {"title": "Parking for visitors", "body": found.body}
     assert (await sam.put(path, json=page)).status_code == 403

@@ -110,3 +110,6 @@ async def test_gaps_are_listed_with_the_page_that_is_nearest(desk: Path, pool: P
     assert "nearest: Visiting us  office.md  0." in out
     [found] = json.loads((await run("kb", "gaps", "--json"))[1])
     assert found["gap"]["conversations"] == [1]
+    (desk / "kb" / "parking.md").write_text("# Parking near our office\n\nVisitors park behind our office.")
+    assert (await run("kb", "import", str(desk / "kb")))[0] == 0
+    assert "Nothing: every question" in (await run("kb", "gaps"))[1]
