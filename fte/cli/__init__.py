@@ -74,7 +74,7 @@ app.add_typer(tickets.app, name="tickets", help="Tickets in plain lines: list, s
 app.add_typer(
     conversations.app,
     name="conversations",
-    help="Conversations in plain lines: list, show, take, release, reply, note, resolve, assign, merge.",
+    help="Conversations in plain lines: list, show, take, release, reply, note, resolve, snooze, wake, assign, merge.",
 )
 app.add_typer(canned.app, name="canned", help="Answers written once: list, add, edit, remove.")
 app.add_typer(kb.app, name="kb", help="The knowledge base: import, search, list, delete, gaps.")
@@ -102,7 +102,11 @@ app.add_typer(
 app.add_typer(report.app, name="report", help="What happened in a day, for those who run the desk: daily.")
 app.add_typer(dlq.app, name="dlq", help="Dead letters, events that failed: list, show, retry, drop.")
 app.add_typer(topics.app, name="topics", help="The topics in Kafka: create, list, describe.")
-app.add_typer(operator.app, name="operator", help="People who work with the console: add, list, revoke.")
+app.add_typer(
+    operator.app,
+    name="operator",
+    help="People who work with the console: add, list, show, rotate, role, duty, revoke.",
+)
 
 
 def main() -> None:
