@@ -1,9 +1,7 @@
 """`fte backup`: the embedded database saved and loaded, and what a restored database needs before a daemon runs on it."""
 
-import asyncio
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Final
 
@@ -42,13 +40,13 @@ def save(
     settings = _embedded(load_settings(data_dir=data_dir))
 
     async def work() -> None:
+        from asyncio import to_thread
+
         from fte.daemon.app import database as served
 
         async with served(settings) as url:
             with (folder / DUMP).open("wb") as file:
-                await asyncio.to_thread(
-                    _postgres, "pg_dump", "--format=custom", f"--dbname={url}", output=file
-                )
+                await to_thread(_postgres, "pg_dump", "--format=custom", f"--dbname={url}", output=file)
         if settings.secret_file.exists():
             shutil.copyfile(settings.secret_file, folder / KEY)
             (folder / KEY).chmod(0o600)
@@ -79,21 +77,21 @@ def load(
     settings = _embedded(load_settings(data_dir=data_dir))
 
     async def work() -> None:
+        from asyncio import to_thread
+
         from fte.pg.embedded import EmbeddedServer
 
         server = EmbeddedServer(settings.data_dir)
-        await asyncio.to_thread(server.__enter__)
+        await to_thread(server.__enter__)
         try:
             await _check_empty(server.url)
             options = ("--no-owner", "--exit-on-error", "--single-transaction")
-            await asyncio.to_thread(
-                _postgres, "pg_restore", *options, f"--dbname={server.url}", str(folder / DUMP)
-            )
+            await to_thread(_postgres, "pg_restore", *options, f"--dbname={server.url}", str(folder / DUMP))
             if (folder / KEY).exists():
                 shutil.copyfile(folder / KEY, settings.secret_file)
                 settings.secret_file.chmod(0o600)
         finally:
-            await asyncio.to_thread(server.__exit__, None, None, None)
+            await to_thread(server.__exit__, None, None, None)
 
     with plain_errors():
         if not (folder / DUMP).is_file():
@@ -148,13 +146,15 @@ async def _check_empty(url: str) -> None:
         await pool.close()
 
 
-def _postgres(name: str, *arguments: str, output: "int | IO[bytes]" = subprocess.DEVNULL) -> None:
+def _postgres(name: str, *arguments: str, output: "IO[bytes] | None" = None) -> None:
     """Run a program of PostgreSQL's. Raises Unavailable with what it said last."""
+    import subprocess
+
     from fte.pg.embedded import program
 
     done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs and our own arguments
         [str(program(name)), *arguments],
-        stdout=output,
+        stdout=output or subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=os.environ | {"LC_ALL": "C"},
     )

@@ -1,6 +1,5 @@
 """`fte export customer` and `fte erase customer`: what is held about a person, over the operators' API."""
 
-import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
@@ -137,6 +136,8 @@ def erase_customer(
 
 
 async def _erase(client: "Client", customer: UUID, *, quiet: bool) -> "ErasureDone":
+    from asyncio import sleep
+
     from fte.domain.ids import new_id
 
     key = new_id()
@@ -146,7 +147,7 @@ async def _erase(client: "Client", customer: UUID, *, quiet: bool) -> "ErasureDo
             break
         if not quiet:
             say(f"Waiting for what is being sent: {len(done.in_flight)}.")
-        await asyncio.sleep(LOOK_EVERY)
+        await sleep(LOOK_EVERY)
     return done
 
 

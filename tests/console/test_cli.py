@@ -68,6 +68,16 @@ def test_options_that_are_not_given_load_no_converter() -> None:
     assert done.stdout.strip() == "1 False", done.stderr
 
 
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, fte.cli\n"
+        "heavy = {'asyncio', 'asyncpg', 'httpx', 'msgspec', 'numpy', 'starlette', 'structlog', 'textual', 'agents'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_the_screens_load_no_httpx_before_the_first_paint() -> None:
     code = "import sys, fte.console.app; print('httpx' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
