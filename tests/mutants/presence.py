@@ -4,6 +4,12 @@ from typing import Final
 
 from tests.mutants.catalogue import Mutant
 
+_CLAIM: Final = """for update of c, r skip locked
+), taken as (
+    update replies r
+       set state = 'sending', attempts = r.attempts + 1, lease_holder = $2, began_at = now(),
+           lease_until = now() + make_interval(secs => $3), updated_at = now()
+      from picked where"""
 _RACES: Final = ("tests/races/test_races.py",)
 
 PRESENCE = (
@@ -145,11 +151,14 @@ PRESENCE = (
         tests=_RACES,
     ),
     Mutant(
+        # Asleep between looking and taking, as on a slow disk: otherwise chance would have to be very patient.
         name="races-a-claim-does-not-lock-the-conversation",
         invariant="I7 the fence",
         path="fte/store/replies.sql",
-        healthy="for update of c, r skip locked\n), taken",
-        sick="for update of r skip locked\n), taken",
+        healthy=_CLAIM,
+        sick=_CLAIM.replace("update of c, r", "update of r").replace(
+            "from picked", "from picked, pg_sleep(0.02)"
+        ),
         tests=_RACES,
     ),
     Mutant(
