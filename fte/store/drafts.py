@@ -95,11 +95,12 @@ async def approve(
     `seen` is the fingerprint of the draft as the operator read it. Raises Conflict when it is another text, when the
     draft is decided or out of date, saying what became of it.
     """
-    details: JSON = {"draft": draft, "seen": seen} | ({} if text is None else {"text": text})
+    text = None if text is None else storable(text)
+    details: JSON = {"draft": draft, "seen": storable(seen)} | ({} if text is None else {"text": text})
 
     async def apply(case: Case, row: Any) -> Done:
         check_seen(_draft(row), seen)
-        return await _approve(case, row, row["body"] if text is None else storable(text), undo)
+        return await _approve(case, row, row["body"] if text is None else text, undo)
 
     return await _decide(pool, key, "approve", draft, actor, details, apply)
 
@@ -107,8 +108,10 @@ async def approve(
 async def reject(pool: Pool, key: str, draft: UUID, actor: Actor, reason: str) -> ActionDone:
     """The draft is not sent, and a person has to answer. Raises Conflict like `approve`."""
 
+    reason = storable(reason)
+
     async def apply(case: Case, row: Any) -> Done:
-        return await _reject(case, row, storable(reason))
+        return await _reject(case, row, reason)
 
     return await _decide(pool, key, "reject", draft, actor, {"draft": draft, "reason": reason}, apply)
 
@@ -116,8 +119,10 @@ async def reject(pool: Pool, key: str, draft: UUID, actor: Actor, reason: str) -
 async def regenerate(pool: Pool, key: str, draft: UUID, actor: Actor, hint: str) -> ActionDone:
     """The AI writes another draft, which is held too, with the operator's hint. Raises Conflict like `approve`."""
 
+    hint = storable(hint)
+
     async def apply(case: Case, row: Any) -> Done:
-        return await _regenerate(case, row, storable(hint))
+        return await _regenerate(case, row, hint)
 
     return await _decide(pool, key, "regenerate", draft, actor, {"draft": draft, "hint": hint}, apply)
 

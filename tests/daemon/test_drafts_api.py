@@ -76,6 +76,24 @@ async def test_what_is_missing_or_too_long_is_named(
     assert field in response.json()["fields"]
 
 
+@pytest.mark.parametrize(
+    ("decision", "words"),
+    [("approve", {"text": "a\0b"}), ("reject", {"reason": "a\0b"}), ("regenerate", {"hint": "a\0b"})],
+)
+async def test_what_no_database_stores_is_stored_without(
+    daemon: Backend, sam: httpx.AsyncClient, decision: str, words: dict[str, str]
+) -> None:
+    await hold_all(daemon.pool)
+    _, draft = await held(daemon.pool)
+    hash_ = {"hash": draft.hash} if decision == "approve" else {}
+    done = await post(sam, f"/operator/drafts/{draft.id}/{decision}", **words, **hash_)
+    assert done.status_code == 200
+    details = await daemon.pool.fetchval("select details from audit order by id desc limit 1")
+    said = await daemon.pool.fetch("select content from messages where role = 'agent'")
+    kept = [*details.values(), *(row["content"] for row in said)]
+    assert "a\N{REPLACEMENT CHARACTER}b" in kept
+
+
 async def test_who_may_only_read_decides_nothing(daemon: Backend) -> None:
     await hold_all(daemon.pool)
     _, draft = await held(daemon.pool)
