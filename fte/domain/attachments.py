@@ -41,12 +41,11 @@ def file_name(name: str, extension: str = "bin") -> str:
         return f"attachment.{extension}"
     if _DEVICE.match(name):
         name = f"_{name}"
-    name = _bounded(name)
-    return name if "." in name else f"{name}.{extension}"
+    return _bounded(name if "." in name else f"{name}.{extension}")
 
 
 def _bounded(name: str) -> str:
-    suffix = PurePosixPath(name).suffix[:_SUFFIX_MAX]
+    suffix = PurePosixPath(name).suffix[:_SUFFIX_MAX].rstrip(" .\u3000")
     if len(name) <= NAME_MAX and len(name.encode()) <= NAME_BYTES_MAX:
         return name
     room = NAME_BYTES_MAX - len(suffix.encode())
