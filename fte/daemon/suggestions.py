@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fte import wire
+from fte.agent.format import bare
 from fte.daemon.bodies import read_body
 from fte.daemon.openapi import operation
 from fte.daemon.operator_api import OperatorApi
@@ -27,6 +28,7 @@ from fte.domain.suggestions import (
     suggested,
 )
 from fte.knowledge.embed import WordLlamaEmbedder
+from fte.knowledge.thesaurus import asked
 from fte.ports import Embedder
 from fte.store import suggestions
 from fte.wire import SuggestionsPage, SuggestionView, TaughtPage, TeachRequest
@@ -68,12 +70,12 @@ class Suggestions:
         from fte.knowledge import documents
 
         operator = await self.api.operator(request, "teach")
-        asked = wire.decode(await read_body(request.scope, request.receive), TeachRequest)
-        page = checked(asked.title, asked.body)
+        wanted = wire.decode(await read_body(request.scope, request.receive), TeachRequest)
+        page = checked(wanted.title, wanted.body)
         pool = self.api.pool
         found = await suggestions.one(pool, _id(request), datetime.now(UTC))
         name = source(found.number, page.title)
-        text = f"---\ntitle: {page.title}\ncategory: {asked.category}\n---\n\n{page.body}\n"
+        text = f"---\ntitle: {page.title}\ncategory: {wanted.category}\n---\n\n{page.body}\n"
         document = await documents.prepare(name, text.encode(), self.embedder)
         async with pool.transaction() as connection:
             await suggestions.decide(connection, found, operator.id, name)
@@ -97,7 +99,7 @@ def _id(request: Request) -> UUID:
 
 
 def _view(found: Source) -> SuggestionView:
-    page = suggested(found.question, found.answer, found.names)
+    page = suggested(asked(found.question), bare(found.answer, "email"), found.names)
     return SuggestionView(
         id=found.id,
         conversation_id=found.conversation_id,

@@ -21,16 +21,6 @@ BODY_MIN: Final = 20
 BODY_MAX: Final = 20_000
 """Characters of a page's title and text."""
 
-_GREETING: Final = re.compile(
-    r"\A\s*(?:dear|hello|hi|hey|good (?:morning|afternoon|evening)|hallo|guten tag|liebe[rs]?|bonjour|hola)\b[^\n.!?,]{0,60}"
-    r"(?:[,!.:]+\s*|\n+)",
-    re.I,
-)
-_GOODBYE: Final = re.compile(
-    r"\n\s*(?:kind regards|best regards|warm regards|regards|best wishes|best|sincerely|yours sincerely|many thanks"
-    r"|cheers|viele grüße|mit freundlichen grüßen|cordialement|saludos)\s*[,.!]?\s*(?:\n[^\n]{0,80}){0,4}\s*\Z",
-    re.I,
-)
 _SENTENCE: Final = re.compile(r"[^.!?\n]+[?.!]?")
 _SLUG: Final = re.compile(r"[^a-z0-9]+")
 
@@ -44,16 +34,14 @@ class Page:
 
 
 def suggested(question: str, answer: str, names: tuple[str, ...]) -> Page:
-    """The page an answer could become: without greeting and goodbye, addresses, long numbers and these names.
+    """The page an answer could become: without mail addresses, long numbers and these names.
 
-    The title is the customer's first question; whoever approves it writes a better one.
+    Both come without greeting and goodbye. The title is the customer's first question; whoever approves it writes a
+    better one.
     """
-    asked = [
-        found[0].strip() for found in _SENTENCE.finditer(_impersonal(_GREETING.sub("", question), names))
-    ]
+    asked = [found[0].strip() for found in _SENTENCE.finditer(_impersonal(question, names))]
     title = next((line for line in asked if line.endswith("?")), next(iter(asked), ""))
-    body = _GREETING.sub("", _GOODBYE.sub("", answer.strip()))
-    body = _impersonal(body, names).strip()
+    body = _impersonal(answer, names).strip()
     return Page(one_line(title)[:TITLE_MAX], body[:1].upper() + body[1:])
 
 

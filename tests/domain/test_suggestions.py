@@ -3,11 +3,8 @@ import pytest
 from fte.domain.errors import Rejected
 from fte.domain.suggestions import BODY_MAX, Page, checked, source, suggested
 
-QUESTION = "Hello,\nI visit you on Monday. Where can I park near your office? My number is +49 170 1234567."
-ANSWER = (
-    "Dear Ada Byron,\n\nVisitors park behind the house, Ada, in the places marked V. Write to desk@example.com.\n\n"
-    "Kind regards,\nSam"
-)
+QUESTION = "I visit you on Monday. Where can I park near your office? My number is +49 170 1234567."
+ANSWER = "visitors park behind the house, Ada, in the places marked V. Write to desk@example.com."
 NAMES = ("Ada Byron", "Sam", "")
 
 

@@ -49,6 +49,9 @@ class SuggestionsScreen(PanelScreen):
         """The title and the text it would be approved with."""
         return self._pages.get(one.id, (one.title, one.body))
 
+    def heard(self) -> None:
+        """Events change little here, and looking costs more than elsewhere."""
+
     async def load(self) -> None:
         here = self.chosen
         self._found = (await (await self.console.connected()).suggestions()).items
