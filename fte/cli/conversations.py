@@ -23,6 +23,7 @@ from fte.cli._remote import (
     text_given,
 )
 from fte.cli._session import AsJson, DataDir
+from fte.domain.channels import CHANNEL_WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -330,11 +331,10 @@ def _one_of(option: str, given: str) -> str:
 
 
 def _item(item: "QueueItem", now: datetime) -> str:
-    from fte.console import present
     from fte.console.safe import line
 
     parts = [
-        f"#{item.number} {line(item.customer or 'unknown', 60)}, {present.CHANNEL_WORDS[item.channel]}",
+        f"#{item.number} {line(item.customer or 'unknown', 60)}, {CHANNEL_WORDS[item.channel]}",
         _state(item),
         *_times(item, now),
         f'"{line(item.subject or "(no subject)", 160)}"',
@@ -408,7 +408,7 @@ def _conversation(view: "ConversationView", now: datetime) -> "Iterator[str]":
     item = view.item
     contact = line(view.customer_email or view.customer_phone or "", 80)
     identity = "verified" if view.verified else "not verified"
-    yield f"#{item.number} {line(item.customer or 'unknown', 60)}, {present.CHANNEL_WORDS[item.channel]}"
+    yield f"#{item.number} {line(item.customer or 'unknown', 60)}, {CHANNEL_WORDS[item.channel]}"
     yield f"Contact: {contact}, {identity}"
     yield f"Subject: {line(item.subject or '(no subject)', 160)}"
     yield f"Priority: {item.priority}. Category: {line(item.category.replace('_', ' '), 40)}"

@@ -9,6 +9,7 @@ import typer
 
 from fte.cli._session import fail, load_settings, plain_errors
 from fte.cli.console import own_keys
+from fte.domain.channels import CHANNEL_WORDS
 from fte.domain.errors import Rejected
 from fte.domain.text import printable
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 HEADLESS_SECONDS: Final = 30.0
 PAUSE: Final = 1.2
 """Seconds between two new customers."""
-_NAMES: Final = {"email": "email", "whatsapp": "WhatsApp", "web_form": "web form"}
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 
 For = Annotated[
@@ -112,7 +112,9 @@ def _print_line(said: "Said") -> None:
     us = {"agent": "    AI", "operator": "    Person"}
     who = us.get(said.sender, said.customer.name)
     mark = " [handed over]" if said.handed_over else ""
-    typer.echo(f"{said.at:6.1f}s  {_NAMES[said.channel]:8}  {printable(who)}{mark}: {_shortened(said.text)}")
+    typer.echo(
+        f"{said.at:6.1f}s  {CHANNEL_WORDS[said.channel]:8}  {printable(who)}{mark}: {_shortened(said.text)}"
+    )
 
 
 def _shortened(text: str, limit: int = 300) -> str:
@@ -131,7 +133,7 @@ def _print_summary(tally: "dict[Channel, Tally]") -> None:
     )
     for channel, part in tally.items():
         typer.echo(
-            f"  {_NAMES[channel]:8}  {part.written} written, {part.answered} answered, {part.escalated} handed over"
+            f"  {CHANNEL_WORDS[channel]:8}  {part.written} written, {part.answered} answered, {part.escalated} handed over"
         )
     if waits:
         typer.echo(f"time to an answer: median {waits[len(waits) // 2]:.1f} s, longest {waits[-1]:.1f} s")

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from fte.console import plots
-from fte.console.present import CHANNEL_WORDS, clock_time, mood, plural, reason_words, span
+from fte.console.present import clock_time, mood, plural, reason_words, span
 from fte.console.safe import Part, block, line
+from fte.domain.channels import CHANNEL_WORDS
 from fte.wire import (
     Backlog,
     ChannelState,

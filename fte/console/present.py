@@ -15,7 +15,7 @@ from fte.console.past import Moment
 from fte.console.safe import Part, SafeText, block, line
 from fte.console.saved import SavedView
 from fte.domain.attachments import kept, not_kept
-from fte.domain.channels import Channel
+from fte.domain.channels import CHANNEL_WORDS, Channel
 from fte.domain.deadlines import DueKind, Policy, next_opening
 from fte.domain.drafts import LATE_AFTER, REPLACED
 from fte.domain.errors import FteError, Rejected
@@ -44,7 +44,6 @@ from fte.wire import (
 Pressing = Literal["", "late", "soon"]
 Mark = Literal["urgent", "person", "turn", "mine", "held", "draft", "ai", "done"]
 
-CHANNEL_WORDS: Final[dict[Channel, str]] = {"email": "email", "whatsapp": "WhatsApp", "web_form": "web form"}
 VIEW_WORDS: Final[dict[View, str]] = {
     "open": "open",
     "needs_person": "needs a person",

@@ -5,6 +5,7 @@ from typing import Final, Literal, get_args
 
 Channel = Literal["email", "whatsapp", "web_form"]
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
+CHANNEL_WORDS: Final[dict[Channel, str]] = {"email": "email", "whatsapp": "WhatsApp", "web_form": "web form"}
 
 
 @dataclass(frozen=True, slots=True)

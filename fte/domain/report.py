@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from fte.domain.channels import CHANNEL_WORDS
 from fte.domain.gaps import Gap
 from fte.domain.resolution import RESOLUTIONS, Resolution
 from fte.domain.text import unmarked
@@ -12,7 +13,6 @@ from fte.domain.text import unmarked
 ALL: Final = "all"
 """The name of the row that is of all channels together."""
 GAPS_SHOWN: Final = 10
-_CHANNELS: Final = {"email": "Email", "whatsapp": "WhatsApp", "web_form": "Web form", ALL: "All"}
 _RESOLUTIONS: Final[dict[Resolution, str]] = {
     "confirmed": "Confirmed: the customer's last word was thanks",
     "assumed": "Assumed: silent for {hours} h since the AI's answer",
@@ -107,7 +107,7 @@ def _lines(report: Report) -> Iterator[str]:
         ),
         (
             (
-                _CHANNELS[day.channel],
+                _named(day.channel),
                 str(day.messages),
                 str(day.conversations),
                 str(day.customers),
@@ -142,7 +142,7 @@ def _became(days: list[ChannelDay], assumed_after: timedelta) -> list[str]:
         (_RESOLUTIONS[kind].format(hours=hours), *(str(day.resolutions.get(kind, 0)) for day in days))
         for kind in RESOLUTIONS
     ]
-    return [*_table(("", *(_CHANNELS[day.channel] for day in days)), rows)][1:]
+    return [*_table(("", *(_named(day.channel) for day in days)), rows)][1:]
 
 
 def _open(gaps: tuple[OpenQuestion, ...]) -> Iterator[str]:
@@ -169,6 +169,11 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield f"|{'|'.join('---' if place == 0 else '---:' for place in range(len(heads)))}|"
     yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def _named(channel: str) -> str:
+    words = next((words for name, words in CHANNEL_WORDS.items() if name == channel), channel)
+    return words[:1].upper() + words[1:]
 
 
 def _seconds(seconds: float | None) -> str:

@@ -21,6 +21,7 @@ from fte.console.widgets.composer import Composer
 from fte.console.widgets.plain import Row
 from fte.console.widgets.transcript import Transcript
 from fte.domain import canned
+from fte.domain.channels import CHANNEL_WORDS
 from fte.domain.errors import Conflict, FteError, Rejected
 from fte.domain.ids import new_id
 from fte.domain.operators import Action
@@ -245,7 +246,7 @@ class ActingScreen(ConsoleScreen):
         item = view.item if view else None
         heard_on = (m.channel for m in reversed(self.talk.shown()) if m.role == "customer")
         to = (
-            f"Reply to {line(item.customer, 40)} by {present.CHANNEL_WORDS[next(heard_on, item.channel)]}"
+            f"Reply to {line(item.customer, 40)} by {CHANNEL_WORDS[next(heard_on, item.channel)]}"
             f"{present.also_read_by(view)}"
             if view and item
             else "Reply"
