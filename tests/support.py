@@ -30,6 +30,16 @@ async def until(condition: Callable[[], Any | Awaitable[Any]], *, deadline: floa
         await asyncio.sleep(0.01)
 
 
+async def until_waiting(pool: Pool, count: int) -> None:
+    """Wait until so many connections to this database stand at a lock that another one holds."""
+    standing = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+    async def all_stand() -> bool:
+        return await pool.fetchval(standing) == count  # type: ignore[no-any-return]
+
+    await until(all_stand)
+
+
 def form_message(body: str = "How do I export my data?", **changes: Any) -> InboundMessage:
     values: dict[str, Any] = {
         "channel": "web_form",

@@ -16,7 +16,7 @@ from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.wire import Envelope, Replay
 from tests.bus.contract import TOPIC, announce, consuming
-from tests.support import receive, until
+from tests.support import receive, until, until_waiting
 
 LONG_AGO = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -184,7 +184,7 @@ async def test_two_who_send_a_letter_again_at_once_send_it_once(pool: Pool) -> N
     async with pool.transaction() as connection:
         await connection.execute("select 1 from dead_letters for update")
         both = [asyncio.create_task(dead_letters.retry(pool, [letter])) for _ in range(2)]
-        await until(lambda: _waiting_for_locks(pool, 2))
+        await until_waiting(pool, 2)
     reports = await asyncio.gather(*both)
     assert sorted(report.done for report in reports) == [(), (letter,)]
     assert await replays(pool) == 1
@@ -207,19 +207,12 @@ async def test_a_replay_waits_for_its_conversation(pool: Pool) -> None:
     async with pool.transaction() as connection:
         await connection.execute("select 1 from conversations where id = $1 for update", conversation)
         sending = asyncio.create_task(dead_letters.retry(pool, await ids(pool)))
-        await until(lambda: _waiting_for_locks(pool, 1))
+        await until_waiting(pool, 1)
         assert await replays(pool) == 0
         assert await pool.fetchval("select count(*) from dead_letters") == len(
             await pool.fetch("select 1 from dead_letters for update skip locked")
         ), "the conversation comes before the letter"
     assert len((await sending).done) == 1
-
-
-async def _waiting_for_locks(pool: Pool, count: int) -> bool:
-    waiting: int = await pool.fetchval(
-        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    )
-    return waiting == count
 
 
 async def test_a_dropped_letter_is_sent_again_only_when_it_is_meant(pool: Pool) -> None:

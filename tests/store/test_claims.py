@@ -11,7 +11,7 @@ from fte.domain.ids import new_id
 from fte.domain.turns import Outcome, Trace, Verdict
 from fte.pg.pool import Pool
 from fte.store import claims, control, conversations, operators, presence, replies, turns
-from tests.support import SECRET, hire, receive, seeing, until
+from tests.support import SECRET, hire, receive, seeing, until_waiting
 
 ANSWER = Outcome("An answer.", Trace("test", "1"))
 LEASE = 900.0
@@ -61,11 +61,10 @@ async def test_several_sweepers_free_once(pool: Pool) -> None:
     ben = await hire(pool, "Ben")
     await control.take_over(pool, key(), first.conversation, ben)
     await vanish(pool, ben)
-    waiting = "select count(*) = 6 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     async with pool.transaction() as connection:
         await connection.execute(control._sql.lock, first.conversation)
         sweeping = [asyncio.create_task(claims.free_lost(pool, LEASE)) for _ in range(6)]
-        await until(lambda: pool.fetchval(waiting))
+        await until_waiting(pool, 6)
     assert sum([len(await one) for one in sweeping]) == 1
     assert await claims.free_lost(pool, LEASE) == []
     assert (await owner(pool))[2] == 2

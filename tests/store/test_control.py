@@ -11,7 +11,7 @@ from fte.domain.turns import Escalation, Outcome, Trace, Verdict
 from fte.pg.pool import Pool
 from fte.store import control, conversations, operators, turns
 from fte.store.conversations import MESSAGES_MAX
-from tests.support import hire, receive, seeing, until
+from tests.support import hire, receive, seeing, until_waiting
 
 ANSWER = Outcome("An answer.", Trace("test", "1"))
 
@@ -23,9 +23,13 @@ def key() -> str:
 async def test_of_racing_takeovers_one_wins_and_the_others_learn_who(pool: Pool) -> None:
     conversation = (await receive(pool)).conversation
     people = [await hire(pool, f"P{n}") for n in range(6)]
-    results = await asyncio.gather(
-        *(control.take_over(pool, key(), conversation, person) for person in people), return_exceptions=True
-    )
+    async with pool.transaction() as connection:
+        await connection.execute(control._sql.lock, conversation)
+        racing = [
+            asyncio.create_task(control.take_over(pool, key(), conversation, person)) for person in people
+        ]
+        await until_waiting(pool, 6)
+    results = await asyncio.gather(*racing, return_exceptions=True)
     holder = await pool.fetchval(
         "select o.name from conversations c join operators o on o.id = c.operator_id"
     )
@@ -325,8 +329,6 @@ async def test_an_action_and_a_claim_never_wait_for_each_other(pool: Pool, actio
             acting = asyncio.create_task(control.take_over(pool, key(), first.conversation, sam))
         else:
             acting = asyncio.create_task(control.resolve(pool, key(), first.conversation, seeing(sam, 1), ""))
-        await until(
-            lambda: pool.fetchval("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
-        )
+        await until_waiting(pool, 1)
         await claiming.execute("update tickets set status = 'processing'")
     await acting

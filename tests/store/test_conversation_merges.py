@@ -23,7 +23,7 @@ from fte.store import (
 )
 from fte.store.intake import Received
 from tests.identity.support import chat, form, later, mail, owner
-from tests.support import SECRET, hire, seeing, until
+from tests.support import SECRET, hire, seeing, until_waiting
 
 ADDRESS = "vera@gmail.com"
 ANSWER = Outcome("An answer.", Trace("test", "1"))
@@ -220,9 +220,7 @@ async def test_a_message_on_its_way_while_it_is_merged_is_not_lost(pool: Pool) -
     async with pool.transaction() as other:
         await other.execute("select from conversations where id = $1 for update", newer.conversation)
         coming = asyncio.create_task(mail(pool, ADDRESS, "caught between", into_ticket=newer.ticket))
-        await until(
-            lambda: pool.fetchval("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
-        )
+        await until_waiting(pool, 1)
         await other.execute(
             "update conversations set merged_into = $2, status = 'resolved' where id = $1",
             newer.conversation,

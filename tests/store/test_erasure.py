@@ -40,7 +40,7 @@ from fte.store.intake import Attachment, MailReference, Received, set_aside, tak
 from fte.wire import decode
 from tests.identity.support import chat, form, later, mail, owner
 from tests.store.everywhere import columns_with
-from tests.support import SECRET, form_message, hire, seeing, until
+from tests.support import SECRET, form_message, hire, seeing, until, until_waiting
 from tests.support_delivery import Post, answer, take_slowly
 
 WORD = "zanzibar"
@@ -419,7 +419,7 @@ async def test_a_message_that_waits_for_an_erasure_begins_anew(pool: Pool) -> No
     async with pool.transaction() as connection:
         await erasure._locked(connection, customer)
         writing = asyncio.create_task(form(pool, ADDRESS, "More.", into_ticket=first.ticket))
-        await until(lambda: pool.fetchval("select exists (select from pg_locks where not granted)"))
+        await until_waiting(pool, 1)
         await erasure._erase(connection, [customer], [first.conversation])
     written = await writing
     assert not written.duplicate

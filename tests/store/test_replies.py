@@ -15,7 +15,7 @@ from fte.domain.turns import Outcome, Trace, Verdict
 from fte.pg.pool import Pool
 from fte.store import control, replies, turns
 from fte.store.replies import Claim
-from tests.support import SECRET, hire, receive, seeing, until
+from tests.support import SECRET, hire, receive, seeing, until_waiting
 from tests.support_delivery import answered, states
 
 REPORTS = ["sent", "delivered", "read", "failed"]
@@ -191,7 +191,7 @@ async def test_a_takeover_waits_for_a_claim_that_is_being_made_and_names_its_rep
     async with pool.transaction() as connection:
         (claimed,) = await connection.fetch(replies._sql.claim, 1, new_id(), 30.0, ["email"])
         takeover = asyncio.create_task(control.take_over(pool, str(new_id()), received.conversation, sam))
-        await until(lambda: pool.fetchval("select true from pg_stat_activity where wait_event_type = 'Lock'"))
+        await until_waiting(pool, 1)
     message = await pool.fetchval("select message_id from replies where id = $1", claimed["id"])
     assert (await takeover).in_flight == [message]
 
