@@ -108,6 +108,8 @@ class Console(App[str]):
         self.operator: OperatorView | None = None
         self.paused = False
         self.held_back = 0
+        self.sent: UUID | None = None
+        """Where the last reply was handed over from here, until it is taken back."""
         self._client: Client | None = None
         self._feed: Feed | None = None
         self._connected = asyncio.Event()
@@ -139,7 +141,10 @@ class Console(App[str]):
         operator = self.operator
         role, name = (operator.role, operator.name) if operator else (None, None)
         live = self.link.phase is Phase.LIVE
-        return Situation(role=role, me=name, read_only=self.read_only, live=live, item=item, **facts)
+        sent = self.sent is not None
+        return Situation(
+            role=role, me=name, read_only=self.read_only, live=live, sent=sent, item=item, **facts
+        )
 
     # -- the daemon
 
@@ -385,10 +390,11 @@ class Console(App[str]):
         else:
             self.open_conversation(known.conversation_id)
 
-    def open_conversation(self, conversation: UUID) -> None:
+    def open_conversation(self, conversation: UUID, *, take_back: bool = False) -> None:
+        """Show it; with `take_back` the reply that still waits there is withdrawn as soon as it is loaded."""
         from fte.console.screens.conversation import ConversationScreen
 
-        self.push_screen(ConversationScreen(conversation))
+        self.push_screen(ConversationScreen(conversation, take_back=take_back))
 
     def open_drafts(self) -> None:
         from fte.console.screens.drafts import DraftsScreen

@@ -74,6 +74,8 @@ class Situation:
     """Drafts that wait and are loaded."""
     approved: bool = False
     """A draft was approved here."""
+    sent: bool = False
+    """A reply was handed over from this console, and not taken back."""
 
 
 Refusal = str | None
@@ -205,6 +207,12 @@ def _send_again(situation: Situation) -> Refusal:
 
 def _undo_send(situation: Situation) -> Refusal:
     return _may_now("undo_send", situation)
+
+
+def _take_back(situation: Situation) -> Refusal:
+    if refusal := _may("undo_send", situation):
+        return refusal
+    return None if situation.sent else "You have sent nothing here that could be taken back."
 
 
 def _decide(permission: Permission, situation: Situation) -> Refusal:
@@ -474,6 +482,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="note on marked",
         help="Write one note into every marked conversation",
         why_not=_marked("note"),
+    ),
+    Action(
+        id="take_back",
+        defaults=("U",),
+        context="queue",
+        label="take back",
+        help="Take back the reply you sent last, while it still waits: opens its conversation, your words in hand",
+        why_not=_take_back,
     ),
     Action(
         id="save_view",

@@ -143,8 +143,11 @@ class _Who:
         self._asked: int | None = None
         self._config: Any = None
 
-    async def answers(self, category: object = None) -> Answers:
-        """In a category; for anything else than one, in whichever the customer will choose."""
+    async def answers(self, category: object = None, *, shared: bool = False) -> Answers:
+        """In a category; for anything else than one, in whichever the customer will choose.
+
+        In a `shared` conversation each answer of the AI is held: see `modes.decide`.
+        """
         now = self._clock()
         if self._asked is None or now - self._asked >= RULES_SECONDS * SECOND:
             with contextlib.suppress(Unavailable, TimeoutError):
@@ -153,7 +156,8 @@ class _Who:
             self._asked = now
         if self._config is None:
             return "either"
-        return who_answers(self._config, next((known for known in CATEGORIES if known == category), None))
+        who = who_answers(self._config, next((known for known in CATEGORIES if known == category), None))
+        return "checked" if shared and who == "ai" else who
 
 
 class _Pages:
@@ -183,6 +187,10 @@ class _Pages:
     async def promising(self, category: object = None) -> Site:
         """The site, and who answers on it now."""
         return replace(self.site, answers=await self._who.answers(category))
+
+    async def promising_in(self, view: TicketView) -> Site:
+        """The site, and who answers now in that ticket."""
+        return replace(self.site, answers=await self._who.answers(view.category, shared=view.shared))
 
     @operation("The page with the form", gives=str, media=HTML)
     async def form(self, _: Request) -> Response:
@@ -278,10 +286,12 @@ class _Intake:
             self._support.on_stored()
         return received
 
-    async def stored(self, received: Received, priority: object, category: object) -> Response:
+    async def stored(
+        self, received: Received, priority: object, category: object, *, shared: bool = False
+    ) -> Response:
         """The answer to a message that is stored, of the priority and category its sender chose."""
         chosen: Priority = next((known for known in PRIORITIES if known == priority), "medium")
-        who = await self._who.answers(category)
+        who = await self._who.answers(category, shared=shared)
         estimate = estimated_response_time(self._support.settings.policy, chosen, who, datetime.now(UTC))
         answer = Submitted(
             ticket_id=received.ticket_id, message=THANKS[who], estimated_response_time=estimate
@@ -386,7 +396,7 @@ class _Ticket:
             view = await tickets.by_public_id(self._pool, ticket_id)
         except FteError as error:
             return self._pages.failed(error) if _wants_page(headers) else problem(error)
-        site = await self._pages.promising(view.category)
+        site = await self._pages.promising_in(view)
         version = _version(view, site.answers)
         if headers.get(b"if-none-match", b"").decode("latin-1") == version:
             return Response(status_code=304, headers={**UNSTORED, "ETag": version, "Vary": "Accept"})
@@ -430,7 +440,7 @@ class _Ticket:
             )
         if _wants_page(headers):
             return _see_ticket(ticket_id, "#thread-end")
-        return await self._intake.stored(received, None, view.category)
+        return await self._intake.stored(received, None, view.category, shared=view.shared)
 
     async def _failed(
         self, error: FteError, ticket_id: str, given: Fields | None, view: TicketView | None
@@ -441,7 +451,7 @@ class _Ticket:
         if view is None:
             html = ticket_page.answer_page(site, ticket_id, _kept_key(given), given, trouble)
         else:
-            site = await self._pages.promising(view.category)
+            site = await self._pages.promising_in(view)
             shown = _as_page(ticket_id, view, site.answers)
             html = ticket_page.ticket_page(site, shown, _kept_key(given), kept=given, trouble=trouble)
         return self._pages.response(html, status(error), error_headers(error))

@@ -39,6 +39,8 @@ class TicketView:
     created_at: datetime
     last_updated: datetime
     messages: tuple[TicketMessage, ...]
+    shared: bool
+    """Several people may read the answers, whom nothing proves to be one: see `modes.decide`."""
 
 
 async def by_public_id(pool: Pool, ticket_id: str) -> TicketView:
@@ -63,4 +65,5 @@ async def by_public_id(pool: Pool, ticket_id: str) -> TicketView:
         row["created_at"],
         row["last_updated"],
         messages,
+        row["shared"],
     )

@@ -17,6 +17,8 @@ select t.id as ticket, t.conversation_id as conversation, coalesce(k.status, t.s
        coalesce((select m.sender from messages m
                   where m.conversation_id = t.conversation_id and m.sender is not null order by m.seq desc limit 1),
                 cu.email, cu.phone, '') as identifier,
+       (select not s.verified and exists (select from conversations i where i.merged_into = s.id)
+          from conversations s where s.id = standing(c.id)) as shared,
        coalesce((select jsonb_agg(jsonb_build_object('sender', m.role, 'name', m.name, 'content', m.content, 'at', m.created_at)
                                   order by m.created_at, m.seq)
                    from (select distinct m.id, m.seq, m.role, m.content, m.created_at,

@@ -1,6 +1,7 @@
 """The console in front of a real server: every action, every error, at 80 by 24."""
 
 import asyncio
+import contextlib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -595,6 +596,28 @@ async def test_a_cut_stream_comes_back_and_nothing_is_missed(desk: Desk, state_d
         await here.press("ctrl+r")
         await here.shows("● LIVE")
         await here.shows("▲ URGENT")
+
+
+async def test_what_could_not_be_sent_says_when_it_can(desk: Desk, state_dir: Path) -> None:
+    key = desk.escalated(1)
+    async with contextlib.AsyncExitStack() as daemon:
+        url = await daemon.enter_async_context(serving(desk))
+        app = make(desk, url, state_dir)
+        async with app.run_test(size=(80, 24)) as pilot:
+            here = Session(app, pilot, desk)
+            await here.live()
+            await holding(here, key)
+            await here.press("r")
+            await here.write("All done.")
+            await daemon.aclose()
+            await here.press("ctrl+j")
+            await here.shows("✗ Not sent.")
+            async with serving(desk, int(url.rpartition(":")[2])):
+                await here.shows("○ Not sent yet.")
+                await here.shows("The daemon answers again: ctrl+j sends it.")
+                assert "reply" not in here.performed()
+                await here.press("ctrl+j")
+                await here.until(lambda: here.performed()[-1] == "reply")
 
 
 async def test_events_that_are_no_longer_kept_lead_to_a_reload(desk: Desk, state_dir: Path) -> None:

@@ -315,6 +315,25 @@ async def test_what_was_sent_is_taken_back_into_the_composer(desk: Desk, state_d
         await here.shows("cancelled, not sent")
 
 
+async def test_what_was_sent_is_taken_back_from_the_queue_too(desk: Desk, state_dir: Path) -> None:
+    key = desk.add(1, owner="human", operator="Dana")
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("r")
+        await here.write("Hello Bo")
+        await here.press("ctrl+j")
+        await here.until(lambda: here.performed() == ["reply"], "the reply")
+        talk = desk.talks[key]
+        talk.messages[-1] = msgspec.structs.replace(talk.messages[-1], delivery_status="queued")
+        await here.until(lambda: not here.talk.composer.is_open, "the composer's end")
+        await here.press("escape", "U")
+        await here.says("Taken back")
+        await here.until(lambda: here.talk.composer.is_open, "the composer")
+        assert here.talk.composer.text == "Hello Bo"
+        await here.press("escape", "escape", "U")
+        await here.says("You have sent nothing here that could be taken back.")
+
+
 async def test_what_has_left_is_not_taken_back(desk: Desk, state_dir: Path) -> None:
     key = desk.add(1, owner="human", operator="Dana")
     desk.say(key, "Hello", "operator", "Dana", quietly=True)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from fte.channels.web_form import parse
 from fte.daemon import bodies, support
 from fte.daemon.responses import EXCEPTION_HANDLERS, problem
+from fte.domain.conversations import Actor
 from fte.domain.errors import Conflict, FteError, Malformed, NotFound, Refused, Rejected, TooMany, Unavailable
 from fte.domain.ids import PUBLIC_ID_LENGTH
 from fte.domain.tickets import STATUS_WORDS
@@ -613,7 +615,8 @@ def test_urlencoded_bodies_are_what_browsers_send() -> None:
     assert bodies._urlencoded(body)["message"] == "ä\r\n&="
 
 
-async def test_pages_of_merged_tickets_go_on_and_show_nothing_of_each_other(site: Stack) -> None:
+async def merged_tickets(site: Stack) -> tuple[str, str, UUID, Actor]:
+    """Two tickets nobody has proven to be one person's, merged by Sam, who holds them: kept, merged."""
     kept, merged = (
         await site.submit(message="Where is my parcel?"),
         await site.submit(message="Parcel again!"),
@@ -626,6 +629,11 @@ async def test_pages_of_merged_tickets_go_on_and_show_nothing_of_each_other(site
     holding = seeing(sam, 9, 1)
     assert await site.pool.fetchval("select epoch from conversations where id = $1", first) == holding.epoch
     await conversation_merges.merge_in(site.pool, "merge", first, holding, second)
+    return kept, merged, first, holding
+
+
+async def test_pages_of_merged_tickets_go_on_and_show_nothing_of_each_other(site: Stack) -> None:
+    kept, merged, first, holding = await merged_tickets(site)
     for ticket, text in ((kept, "my street is Elm Road"), (merged, "my phone is 555 123")):
         written = await site.client.post(f"/support/ticket/{ticket}/messages", json={"message": text})
         assert (written.status_code, written.json()["ticket_id"]) == (200, ticket)
@@ -669,6 +677,17 @@ async def test_who_answers_is_promised_as_the_rules_are_now(site: Stack) -> None
     assert "A member of our team will read your message." in again.text
     await ruled(site, "draft")
     assert await told() == (support.THANKS["checked"], "As soon as a person of our team is free.")
+
+
+async def test_pages_of_merged_tickets_say_that_a_person_reads_the_answer_first(site: Stack) -> None:
+    kept, merged, first, holding = await merged_tickets(site)
+    await control.release(site.pool, "back", first, holding, "")
+    for ticket in (kept, merged):
+        address = f"/support/ticket/{ticket}"
+        written = await site.client.post(f"{address}/messages", json={"message": "Are you there?"})
+        assert written.json()["message"] == support.THANKS["checked"]
+        page = await site.client.get(address, headers=BROWSER)
+        assert "a member of our team reads it, then it appears here" in page.text
 
 
 async def test_the_form_is_shown_while_nobody_knows_who_answers(site: Stack) -> None:

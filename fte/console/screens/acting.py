@@ -22,7 +22,7 @@ from fte.console.widgets.plain import Row
 from fte.console.widgets.transcript import Transcript
 from fte.domain import canned
 from fte.domain.channels import CHANNEL_WORDS
-from fte.domain.errors import Conflict, FteError, Rejected
+from fte.domain.errors import Conflict, FteError, Rejected, Unavailable
 from fte.domain.ids import new_id
 from fte.domain.operators import Action
 from fte.wire import ActionDone, ActionRequest, CannedPage, CannedReply, MessageView, QueueItem
@@ -88,6 +88,7 @@ class ActingScreen(ConsoleScreen):
         self._discard_armed = False
         self._canned: CannedPage | None = None
         self._unfilled = ""
+        self._cut_off = ""
         self._typed_at: datetime | None = None
 
     @abstractmethod
@@ -171,6 +172,7 @@ class ActingScreen(ConsoleScreen):
         back = attempt.action == "snooze" and attempt.request.until is None
         words = "It is back in the queue." if back else _DONE[attempt.action]
         if attempt.action == "reply":
+            self.console.sent = self.conversation
             words = f"Reply handed over; {keys.key_of('undo_send')} takes it back while it waits."
         self.console.say(words)
         if done.in_flight:
@@ -178,6 +180,7 @@ class ActingScreen(ConsoleScreen):
             words = f"{already} of the AI had left before you took over and may still reach the customer."
             self.console.say(words, "warning")
         if attempt.action == "undo_send":
+            self.console.sent = None
             self._give_back(done.message_id)
         if attempt.action in ("reply", "note"):
             self.console.drafts.drop(self.conversation, _kind(attempt))
@@ -209,7 +212,15 @@ class ActingScreen(ConsoleScreen):
         if isinstance(error, Conflict):
             await self._show_what_arrived(attempt, words)
         else:
+            self._cut_off = words if isinstance(error, Unavailable) else ""
             self.composer.tell(("✗ Not sent. ", "bold"), words)
+
+    def say_connected_again(self) -> None:
+        """The daemon answers: what could not be sent for want of it can be sent now."""
+        if self._cut_off and self.composer.is_open and self._busy is None:
+            advice = f" The daemon answers again: {keys.key_of('send')} sends it."
+            self.composer.tell(("○ Not sent yet. ", "bold"), self._cut_off, advice)
+        self._cut_off = ""
 
     async def _show_what_arrived(self, attempt: Attempt, words: str) -> None:
         try:

@@ -64,8 +64,9 @@ class ConversationScreen(ActingScreen):
     CSS_PATH = "conversation.tcss"
     context = "conversation"
 
-    def __init__(self, conversation: UUID) -> None:
+    def __init__(self, conversation: UUID, *, take_back: bool = False) -> None:
         super().__init__(conversation)
+        self._take_back = take_back
         self._stale = asyncio.Event()
         self._listing: FilesScreen | None = None
         self._painting = asyncio.Lock()
@@ -124,6 +125,9 @@ class ConversationScreen(ActingScreen):
             try:
                 await self._fetch()
                 attempt = 0
+                if self._take_back:
+                    self._take_back = False
+                    self.do_undo_send()
                 self._offer_unsent()
                 await asyncio.sleep(REFRESH_PAUSE)
                 await self._stale.wait()
@@ -175,6 +179,7 @@ class ConversationScreen(ActingScreen):
             client = await self.console.connected()
             view = await client.conversation(self.conversation)
             fresh = self.talk.newest(view, self.console.now())
+            self.say_connected_again()
             self._tell_arrived([message for message in fresh if message.role == "customer"])
             await self.paint()
 

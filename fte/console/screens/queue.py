@@ -313,6 +313,10 @@ class QueueScreen(ConsoleScreen):
             question = f"Write one note into {self._numbers(self._marked())}"
             self.console.push_screen(ReasonScreen(question, "Write", required=True), written)
 
+    def do_take_back(self) -> None:
+        if self.console.sent is not None:
+            self.console.open_conversation(self.console.sent, take_back=True)
+
     # -- kept views, copying, other screens
 
     def do_save_view(self) -> None:
