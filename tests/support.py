@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from fte.domain.conversations import Actor
@@ -32,12 +32,27 @@ async def until(condition: Callable[[], Any | Awaitable[Any]], *, deadline: floa
 
 async def until_waiting(pool: Pool, count: int) -> None:
     """Wait until so many connections to this database stand at a lock that another one holds."""
-    standing = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
     async def all_stand() -> bool:
-        return await pool.fetchval(standing) == count  # type: ignore[no-any-return]
+        return await _standing(pool) == count
 
     await until(all_stand)
+
+
+async def until_settled(pool: Pool, tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Wait until each of them is done or stands at a lock of the database."""
+
+    async def all_settled() -> bool:
+        return await _standing(pool) == sum(not task.done() for task in tasks)
+
+    await until(all_settled)
+
+
+async def _standing(pool: Pool) -> int:
+    standing: int = await pool.fetchval(
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    return standing
 
 
 def form_message(body: str = "How do I export my data?", **changes: Any) -> InboundMessage:

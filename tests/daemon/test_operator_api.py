@@ -19,7 +19,7 @@ from fte.pg.pool import Pool
 from fte.store import operators
 from fte.wire import ActionDone, ConversationView, CustomerView, OperatorView, QueuePage, decode
 from tests.daemon.support import Backend, backend
-from tests.support import receive, until
+from tests.support import receive, until, until_waiting
 
 ELSEWHERE = {
     "read",
@@ -111,7 +111,12 @@ async def test_of_simultaneous_requests_under_one_key_one_is_done(
 ) -> None:
     """They are about different conversations, so that no lock makes one wait for the other."""
     talks = [(await receive(daemon.pool, identifier=f"{n}@example.com")).conversation for n in range(6)]
-    answers = await asyncio.gather(*(act(sam, talk, "note", text="x", key="one") for talk in talks))
+    async with daemon.pool.transaction() as connection:
+        # Each has seen that the key is unused when it comes to the audit.
+        await connection.execute("lock table audit in share mode")
+        asking = [asyncio.create_task(act(sam, talk, "note", text="x", key="one")) for talk in talks]
+        await until_waiting(daemon.pool, 6)
+    answers = await asyncio.gather(*asking)
     assert sorted(answer.status_code for answer in answers) == [200, *[409] * 5]
     assert await daemon.pool.fetchval("select count(*) from messages where direction = 'note'") == 1
 

@@ -1,7 +1,6 @@
 """Clocks in the database: whatever happens to a conversation, what is due, and each alarm once."""
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ from fte.domain.turns import Escalation, Outcome, Trace
 from fte.pg.pool import Pool
 from fte.store import control, deadlines, replies, turns
 from fte.store.intake import Received
-from tests.support import SECRET, hire, receive, seeing
+from tests.support import SECRET, hire, receive, seeing, until_settled
 from tests.support_delivery import answer, answered
 
 HANDED_OVER = Outcome(
@@ -221,13 +220,11 @@ async def test_any_number_of_sweepers_announce_once(pool: Pool) -> None:
         await receive(pool, identifier=f"c{number}@example.com")
     await run(pool, HANDED_OVER)
     await passes(pool, 130 * MINUTE)
-    # Every connection is ready, or the first sweeper would be done before the others begin.
-    async with contextlib.AsyncExitStack() as opened:
-        for _ in range(6):
-            connection = await opened.enter_async_context(pool.connection())
-            await connection.fetch(deadlines._sql.counted, [], True)
-    for _ in range(3):
-        await asyncio.gather(*(deadlines.sweep(pool) for _ in range(6)))
+    async with pool.transaction() as connection:
+        await connection.execute("lock table log in share mode")
+        sweeping = [asyncio.create_task(deadlines.sweep(pool)) for _ in range(6)]
+        await until_settled(pool, sweeping)
+    await asyncio.gather(*sweeping)
     assert len(await announced(pool, "deadline.breached")) == 12
     assert len(await announced(pool)) == 12  # what nobody was warned of in time is only late
 

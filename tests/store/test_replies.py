@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from fte.domain.turns import Outcome, Trace, Verdict
 from fte.pg.pool import Pool
 from fte.store import control, replies, turns
 from fte.store.replies import Claim
-from tests.support import SECRET, hire, receive, seeing, until_waiting
+from tests.support import SECRET, hire, receive, seeing, until_settled, until_waiting
 from tests.support_delivery import answered, states
 
 REPORTS = ["sent", "delivered", "read", "failed"]
@@ -59,16 +60,25 @@ async def test_reports_lead_to_one_state_in_every_order_before_and_after_the_id_
     assert await pool.fetchval("select count(*) from delivery_reports") == 3
 
 
-async def test_a_report_races_with_the_answer_that_names_the_id(pool: Pool) -> None:
-    for number in range(20):
-        provider_id = f"SM{number}"
-        await answered(pool, channel="whatsapp", identifier=f"+49170000{number:04}")
-        (claim,) = await replies.claim(pool, SECRET, new_id(), ["whatsapp"], 1, 30)
-        await asyncio.gather(
-            replies.report(pool, "whatsapp", provider_id, "delivered", None, None),
-            replies.accepted(pool, claim.reply, provider_id),
-        )
-    assert await states(pool) == ["delivered"] * 20
+@pytest.mark.parametrize("answer_first", [True, False])
+async def test_a_report_races_with_the_answer_that_names_the_id(pool: Pool, answer_first: bool) -> None:
+    claim = await in_flight(pool)
+
+    def answer() -> Any:
+        return replies.accepted(pool, claim.reply, "SM1")
+
+    def report() -> Any:
+        return replies.report(pool, "whatsapp", "SM1", "delivered", None, None)
+
+    async with pool.transaction() as connection:
+        # The answer has looked for reports when it comes to the log, and the report is stored then.
+        await connection.execute("lock table log in share mode")
+        racing = [asyncio.create_task((answer if answer_first else report)())]
+        await until_settled(pool, racing)
+        racing.append(asyncio.create_task((report if answer_first else answer)()))
+        await until_settled(pool, racing)
+    await asyncio.gather(*racing)
+    assert await states(pool) == ["delivered"]
 
 
 async def test_a_report_with_our_reply_id_resolves_a_doubt(pool: Pool) -> None:
