@@ -5,15 +5,15 @@ select id from conversations where id = $1 for update
 select r.message_id from replies r join messages m on m.id = r.message_id
  where r.conversation_id = $1 and m.role = 'agent' and r.kind = 'answer' and r.state = 'sending'
 
--- name: lock_all
-select id from conversations where id = any ($1) order by id for update
-
 -- name: standing
 select standing($1)
 
 -- name: lock_turn
 -- The parts of one statement run in no fixed order, and a claim takes the turn before the ticket: so does this.
 select id from turns where conversation_id = $1 and state in ('due', 'running') for update
+
+-- name: lock_all
+select id from conversations where id = any ($1) order by id for update
 
 -- name: facts
 select c.owner, c.epoch, c.status, c.operator_id, o.name as operator_name,

@@ -162,11 +162,12 @@ PRESENCE = (
         tests=_RACES,
     ),
     Mutant(
+        # Asleep between looking and acting, for the same reason.
         name="races-takeovers-do-not-wait-for-each-other",
         invariant="I8 one owner",
         path="fte/store/control.sql",
-        healthy="select id from conversations where id = any ($1) order by id for update",
-        sick="select id from conversations where id = any ($1) order by id",
+        healthy="order by id for update\n\n-- name: facts\nselect ",
+        sick="order by id\n\n-- name: facts\nselect pg_sleep(0.02), ",
         tests=_RACES,
     ),
     Mutant(
