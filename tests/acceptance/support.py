@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import asyncpg
 import httpx
 
 from fte.pg.embedded import EmbeddedServer
+from tests.ports import reserve
 from tests.support import until
 
 PAGES = {
@@ -59,9 +59,7 @@ class Fte:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = reserve(self)
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "up.log"
         self._process: subprocess.Popen[bytes] | None = None

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from tests.bus.support_kafka import own_cluster
 from tests.kafka.broker import Broker
+from tests.ports import reserve
 from tests.support import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
@@ -41,9 +41,7 @@ class Fleet:
 
     def start(self, roles: str) -> str:
         """The address of a new process."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = reserve(self)
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "fte", "daemon", "--roles", roles, "--port", str(port)]
             self.processes.append(subprocess.Popen(command, env=self.environment, stdout=log, stderr=log))

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from fte.pg import schema
 from fte.pg.embedded import _get_server
 from tests.acceptance.support import PAGES
 from tests.databases import in_memory
+from tests.ports import reserve
 from tests.support import until
 
 SECRET: Final = "c" * 32
@@ -38,13 +38,6 @@ for file in "$1"/*/postmaster.pid; do [ -e "$file" ] && kill -QUIT "$(head -n 1 
 sleep 0.3
 rm -rf "$1"
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Ground:
@@ -95,7 +88,7 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self._server = _get_server()(folder / "pg", cleanup_mode=None, start=False)
         self._data = folder / "pg"
-        self.port = free_port()
+        self.port = reserve(self)
         self.url = self.url_at(self.port)
 
     @property
@@ -288,7 +281,7 @@ class Fleet:
         self.members = {name: self._member(name, roles) for name, roles in layout.items()}
 
     def _member(self, name: str, roles: Sequence[str] | None) -> Member:
-        port = free_port()
+        port = reserve(self)
         command = ["up"] if roles is None else ["daemon", "--roles", ",".join(roles)]
         return Member(
             name,
@@ -299,6 +292,11 @@ class Fleet:
             self.ground,
             self.environment,
         )
+
+    def last_words(self) -> str:
+        """The end of the log of each process that is to run and is not ready."""
+        silent = [member for member in self.members.values() if not (member.alive and member.was_ready)]
+        return "\n".join(f"{member.name} is not ready:\n{member.tail()}" for member in silent)
 
     def of(self, role: str) -> list[Member]:
         """The members with a role."""

@@ -76,6 +76,8 @@ async def disturbed(
         await desk.aclose()
         await follower.aclose()
         print(trouble.report(begun))
+        if run.history is None:
+            print(stage_.fleet.last_words())
     print(summary(run.history))
     return run
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+
+from tests.ports import reserve
 
 ONCE_MAX: Final = 60.0
 PARTITIONS: Final = 3
@@ -44,9 +45,7 @@ class Program:
         self.log = folder / f"{name}.log"
         self._command = tuple(command)
         self._grace = grace
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = reserve(self)
         self.url = f"http://127.0.0.1:{self.port}"
         system = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         self.environment = system | dict(environment) | {"FTE_PORT": str(self.port)}

@@ -4,11 +4,9 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Final, Self
 
 from tests.kafka.certificates import issue
 from tests.kafka.install import PASSWORD, USER, Program, installed
+from tests.ports import reserve
 
 START_MAX: Final = 60.0
 """Seconds until a started broker must be ready."""
@@ -104,7 +103,7 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
         protocols = ("CONTROLLER", "PLAINTEXT", *(SECURE if secure else ()))
         self._secure = secure
-        self._addresses: dict[str, str] = dict(zip(protocols, _reserve(self, len(protocols)), strict=True))
+        self._addresses = {protocol: f"127.0.0.1:{reserve(self)}" for protocol in protocols}
 
     @property
     def bootstrap(self) -> str:
@@ -255,23 +254,3 @@ class Broker:
     def _failed(self, what: str) -> BrokerFailed:
         log = self.log.read_text(errors="replace")[-LOG_TAIL:] if self.log.exists() else "(none)"
         return BrokerFailed(f"The Kafka broker in {self.folder} {what}. The end of its log:\n{log}")
-
-
-def _reserve(owner: object, count: int) -> list[str]:
-    """Addresses with free ports that the system gives to nobody else while `owner` lives.
-
-    Without that, a port could be lost while the broker is down, even to a client that tries to reach it and is given
-    that very port for its own end. The broker can bind it: both sides set SO_REUSEADDR, and only one of them listens.
-    Linux allows this; elsewhere the ports are only probably free.
-    """
-    sockets = [socket.socket() for _ in range(count)]
-    for held in sockets:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{held.getsockname()[1]}" for held in sockets]
-    for held in sockets:
-        if sys.platform == "linux":
-            weakref.finalize(owner, os.close, held.detach())
-        else:
-            held.close()
-    return addresses

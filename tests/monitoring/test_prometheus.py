@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 from fte.demo.providers import SimulatedGmail
 from tests.acceptance.support import Fte, installed
 from tests.monitoring.tools import FOLDER, RULES, alerts, loaded, program
+from tests.ports import reserve
 from tests.support import until
 
 pytestmark = [pytest.mark.alerts, pytest.mark.process, pytest.mark.timeout(240)]
@@ -34,9 +34,7 @@ class Prometheus:
     """A server of its own that reads one process."""
 
     def __init__(self, folder: Path, target: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
+        port = reserve(self)
         self.web = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5)
         self.log = folder / "prometheus.log"
         self._settings(folder, target)
