@@ -71,6 +71,8 @@ class Sender:
         self._company = company
         self._public_url = public_url.rstrip("/")
         self._running: dict[asyncio.Task[None], Claim] = {}
+        self._claiming = asyncio.Lock()
+        """Held from counting the free places until they are taken: two claims at once would take the same ones."""
         self._bell = asyncio.Event()
 
     async def run(self) -> None:
@@ -104,27 +106,29 @@ class Sender:
     async def _claim_due(self) -> float:
         """Take what is due and start on it. Returns the seconds to wait before looking again."""
         self._bell.clear()
-        free = CONCURRENCY - len(self._running)
-        if free <= 0:
-            return POLL
-        claimed_at = now()
-        claims = await replies.claim(
-            self._pool, self._secret, new_id(), self._providers, free, leases.SECONDS
-        )
-        for claim in claims:
-            self._start(claim, self._send(claim, claimed_at))
+        async with self._claiming:
+            free = CONCURRENCY - len(self._running)
+            if not free:
+                return POLL
+            claimed_at = now()
+            claims = await replies.claim(
+                self._pool, self._secret, new_id(), self._providers, free, leases.SECONDS
+            )
+            for claim in claims:
+                self._start(claim, self._send(claim, claimed_at))
         if claims:
             return 0.0
         due = await replies.next_due(self._pool, self._providers)
         return POLL if due is None else min(POLL, max(due, 0.01))
 
     async def _claim_overdue(self) -> float:
-        free = CONCURRENCY - len(self._running)
-        claims = await replies.claim_overdue(
-            self._pool, self._secret, new_id(), self._providers, free, leases.SECONDS
-        )
-        for claim in claims:
-            self._start(claim, self._ask(claim))
+        async with self._claiming:
+            if free := CONCURRENCY - len(self._running):
+                claims = await replies.claim_overdue(
+                    self._pool, self._secret, new_id(), self._providers, free, leases.SECONDS
+                )
+                for claim in claims:
+                    self._start(claim, self._ask(claim))
         await asyncio.sleep(POLL)
         return 0.0
 

@@ -294,9 +294,10 @@ class Fleet:
         )
 
     def last_words(self) -> str:
-        """The end of the log of each process that is to run and is not ready."""
+        """What each process said that ended by itself, and each that is not ready."""
         silent = [member for member in self.members.values() if not (member.alive and member.was_ready)]
-        return "\n".join(f"{member.name} is not ready:\n{member.tail()}" for member in silent)
+        words = [f"{one.name} ended with {one.code}:\n{one.last_words}" for one in self.ended]
+        return "\n".join([*words, *(f"{member.name} is not ready:\n{member.tail()}" for member in silent)])
 
     def of(self, role: str) -> list[Member]:
         """The members with a role."""
@@ -344,10 +345,11 @@ class Fleet:
         while True:
             for member in self.members.values():
                 member.sample()
-                if member.wanted and member.was_ready and member.process is not None and not member.alive:
-                    self.ended.append(
-                        Ended(member.name, member.process.returncode, time.time(), member.tail(1500))
-                    )
+                if member.wanted and member.process is not None and not member.alive:
+                    if member.was_ready:
+                        self.ended.append(
+                            Ended(member.name, member.process.returncode, time.time(), member.tail(1500))
+                        )
                     self.ground.release(member.process.pid)
                     member.begin()
             await asyncio.sleep(every)

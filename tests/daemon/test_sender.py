@@ -12,10 +12,12 @@ from fte.bus.log import LogBus
 from fte.daemon import leases
 from fte.daemon import sender as module
 from fte.daemon.sender import Sender
+from fte.domain.delivery import Outgoing
 from fte.domain.errors import InDoubt, Rejected, Unavailable
 from fte.domain.ids import new_id
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
+from fte.ports import KeepDraft
 from fte.store import control
 from tests.support import SECRET, hire, receive, seeing, until
 from tests.support_delivery import Post, answer, answered, refuse, states, take_and_hang, take_slowly
@@ -89,6 +91,44 @@ async def test_what_the_provider_never_got_is_sent_again(pool: Pool, hints: Hint
         await until(lambda: pool.fetchval("select true from replies where state = 'sent'"))
     assert post.texts == ["An answer."]
     assert post.asked == 1
+
+
+class SlowPost(Post):
+    """Takes its time, and knows how much was asked of it at once."""
+
+    at_once = most = 0
+
+    async def send(self, reply: Outgoing, keep_draft: KeepDraft) -> str:
+        async with self.busy():
+            return await super().send(reply, keep_draft)
+
+    async def find(self, reply: Outgoing) -> str | None:
+        async with self.busy():
+            return await super().find(reply)
+
+    @contextlib.asynccontextmanager
+    async def busy(self) -> AsyncIterator[None]:
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        await asyncio.sleep(0.2)
+        yield
+        self.at_once -= 1
+
+
+async def test_what_is_sent_and_what_is_asked_about_share_the_places(
+    pool: Pool, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONCURRENCY", 2)
+    for number in range(6):
+        await answered(pool, identifier=f"c{number}@example.com")
+    await pool.execute(
+        "update replies set state = 'sending', lease_until = now() - interval '1 minute'"
+        " where id in (select id from replies order by id limit 3)"
+    )
+    post = SlowPost()
+    async with sending(pool, hints, post):
+        await until(lambda: pool.fetchval("select count(*) = 6 from replies where state = 'sent'"))
+    assert post.most == 2
 
 
 async def test_while_a_reply_is_being_sent_nobody_asks_about_it(

@@ -66,6 +66,14 @@ DELIVERY = (
         tests=("tests/daemon/test_sender.py", "-k", "part"),
     ),
     Mutant(
+        name="two-claims-take-the-same-places",
+        invariant="every queue has a limit",
+        path="fte/daemon/sender.py",
+        healthy="            if free := CONCURRENCY - len(self._running):\n",
+        sick="            if free := CONCURRENCY:\n",
+        tests=("tests/daemon/test_sender.py", "-k", "share_the_places"),
+    ),
+    Mutant(
         name="no-fence",
         invariant="I7 the fence",
         path="fte/store/replies.sql",
