@@ -21,6 +21,8 @@ SHORT_STOPS: Final = (0.5, 2.0, 12.0, 32.0)
 """Seconds: below a sender's patience, above it, above a reader's lease, and above a sender's."""
 LONG_STOPS: Final = (*SHORT_STOPS, 60.0, 120.0)
 """The same up to twice the longest lease."""
+LOST_FOR: Final = 2.0
+"""Seconds in which replies to a COMMIT get lost."""
 GROUPS: Final = ("fte-message-processor", "fte-sender", "fte-metrics-collector")
 RECREATED: Final = (TICKETS_INCOMING, METRICS, CONVERSATIONS)
 
@@ -187,9 +189,13 @@ async def database_blackhole(trouble: Trouble) -> str:
 
 
 async def commit_reply_lost(trouble: Trouble) -> str:
-    times = trouble.chance.choice((1, 3, 5))
-    trouble.stage.database.drop_commit_reply(times)
-    return f"{times} times"
+    """For a moment only: a process that is all alone loses one at each start, and would never come up."""
+    database, times = trouble.stage.database, trouble.chance.choice((1, 3, 5))
+    before = database.dropped
+    database.drop_commit_reply(times)
+    await asyncio.sleep(LOST_FOR)
+    database.clear()
+    return f"{database.dropped - before} of {times} times"
 
 
 # ---------------------------------------------------------------- HTTP
