@@ -114,23 +114,27 @@ def _whole(message: str) -> str:
     return message
 
 
-def _as_written(text: str, written: Iterable[str]) -> str:
-    return text
+def _as_written(reading: Reading, written: Iterable[str]) -> str:
+    return reading.text
 
 
 NO_TITLES: tuple[Change, ...] = ((module, "TITLE_WEIGHT", 0.0), (documents, "TITLE_WEIGHT", 0.0))
+NO_EVIDENCE: Change = (module, "EVIDENCE_WEIGHT", 0.0)
 NO_THESAURUS: Change = (module, "read", _plain)
+ALL_WORDS: Change = (module, "telling", _whole)
 NO_CUT: Change = (module, "asked", _whole)
 NO_SPELLING: Change = (module, "spelled", _as_written)
-BARE: tuple[Change, ...] = (*NO_TITLES, NO_THESAURUS, NO_CUT, NO_SPELLING)
+BARE: tuple[Change, ...] = (*NO_TITLES, NO_EVIDENCE, NO_THESAURUS, ALL_WORDS, NO_CUT, NO_SPELLING)
 STAGES: dict[str, tuple[Change, ...]] = {
     "words only": (*BARE, (module, "MEANING_WEIGHT", 0.0)),
     "meaning only": (*BARE, (module, "MEANING_WEIGHT", 1.0)),
     "both": BARE,
-    "+ titles": (NO_THESAURUS, NO_CUT, NO_SPELLING),
-    "+ thesaurus": (NO_CUT, NO_SPELLING),
-    "+ salutations cut": (NO_SPELLING,),
-    "+ spelling (all)": (),
+    "+ titles": (NO_EVIDENCE, NO_THESAURUS, ALL_WORDS, NO_CUT, NO_SPELLING),
+    "+ thesaurus": (NO_EVIDENCE, ALL_WORDS, NO_CUT, NO_SPELLING),
+    "+ salutations cut": (NO_EVIDENCE, ALL_WORDS, NO_SPELLING),
+    "+ spelling": (NO_EVIDENCE, ALL_WORDS),
+    "+ telling words only": (NO_EVIDENCE,),
+    "+ evidence (all)": (),
 }
 _ROW = "{:<24} {:>5} {:>7} {:>7} {:>12} {:>9}"
 

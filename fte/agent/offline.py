@@ -405,7 +405,7 @@ class _Meaning:
 def _meanings(question: str, passages: list[_Found]) -> list[_Meaning]:
     """What the question speaks of, in the passages' words; what it asks before what leads up to it."""
     written = [f"{found.title}\n{found.content}" for found in passages]
-    reading = read(spelled(read(asked_in(question)).text, written))
+    reading = read(spelled(read(asked_in(question)), written))
     pointed = _stems(read(" ".join(_QUESTION.findall(question))).text)
     synonyms = {
         word: tuple(stems for other in others if (stems := frozenset(_stems(other))))

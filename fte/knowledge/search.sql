@@ -1,5 +1,5 @@
 -- name: search
--- $1 the question, $2 its vector, $3 the embedder's name, $4 a category or null,
+-- $1 the words of the question that tell something, $2 its vector, $3 the embedder's name, $4 a category or null,
 -- $5 terms, $6 shortlist, $7 candidates, $8 the rank constant, $9 the title's share,
 -- $10 words of the question, $11 beside each of them another word for the same,
 -- $12 in how many passages a word is common, $13 terms that make up a question's weight,
@@ -17,6 +17,7 @@ with size as materialized (
 ), lexemes as materialized (
     select lexeme, '''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''' as quoted
       from unnest(to_tsvector('english', $1))
+     where lexeme !~ '^[a-z0-9]$' -- A single letter or digit tells nothing.
      order by positions[1], lexeme
      limit $5
 ), others as materialized (
@@ -53,7 +54,10 @@ with size as materialized (
                                 (select c.passages from common c where c.lexeme = t.lexeme),
                                 (select count(*) from hits h where h.lexeme = t.lexeme))) as passages) known
 ), total as materialized (
-    select sum(weight) as weight from (select weight from weights order by weight desc limit $13) heaviest
+    select sum(weight) as weight,
+           -- What a word weighs that a single passage has.
+           (select ln(1 + (greatest(passages, 1) - 0.5) / 1.5)::float8 from size) as rare
+      from (select weight from weights order by weight desc limit $13) heaviest
 ), shortlist as materialized (
     select h.id
       from hits h
@@ -80,7 +84,8 @@ with size as materialized (
 ), candidates as materialized (
     select f.id, f.title, f.content, f.category, f.document_id, f.distance, f.near,
            least(1, coalesce(covered.weight / total.weight, 0)) as coverage,
-           least(1, coalesce(covered.in_title / total.weight, 0)) as title_coverage
+           least(1, coalesce(covered.in_title / total.weight, 0)) as title_coverage,
+           coalesce(covered.weight / total.rare, 0) as evidence
       from found f
      cross join total
      cross join lateral (select ts_filter(f.search, '{a}') as title) titles
@@ -95,7 +100,8 @@ with size as materialized (
       from candidates
 )
 select r.id, r.near, r.title, d.source, r.category, r.content,
-       case when d.embedder = $3 then 1 - r.distance end as cosine, r.coverage, r.title_coverage
+       case when d.embedder = $3 then 1 - r.distance end as cosine,
+       r.coverage, r.title_coverage, r.evidence
   from ranked r
   join documents d on d.id = r.document_id
  order by case when r.near then 1.0 / ($8 + r.near_place) else 0 end

@@ -1,12 +1,43 @@
 """Spelling: words nobody wrote in the documents, put as the documents spell them."""
 
+import functools
+import json
 from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 LETTERS_MIN: Final = 5
 """Shorter words are left alone: too many are one slip apart."""
 LONG: Final = 9
 """Letters from which on two slips are forgiven, not one."""
+
+_TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
+_BEGINS_A_WORD: Final = "\u2581"
+
+
+@functools.cache
+def common_words() -> frozenset[str]:
+    """Words so common that the model of the embedded mode has each as one token, in lower case.
+
+    They are about 10,000, most of them English. What is among them is a word, not a slip. Only its vocabulary is
+    read, once: the model itself is not loaded.
+    """
+    package = find_spec("wordllama")
+    assert package is not None and package.origin is not None
+    text = (Path(package.origin).parent / _TOKENIZER).read_text(encoding="utf-8")
+    tokens = (
+        token.removeprefix(_BEGINS_A_WORD)
+        for token in json.loads(text)["model"]["vocab"]
+        if token[0] == _BEGINS_A_WORD
+    )
+    return frozenset(token.lower() for token in tokens if len(token) >= LETTERS_MIN - 1)
+
+
+def is_common(word: str) -> bool:
+    """Whether the word, or what it is the plural of, is one of the common words."""
+    small = word.lower()
+    return small in common_words() or small.removesuffix("s") in common_words()
 
 
 class Spelling:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-from fte.knowledge.spelling import LONG, Spelling, distance
+from fte.knowledge.spelling import LONG, Spelling, distance, is_common
 
 LANGUAGES: Final = ("en", "de", "fr", "es")
 PHRASE_MAX: Final = 4
@@ -30,20 +30,32 @@ SPELLED_MAX: Final = 20
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _WORD: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _FUNCTION_WORDS: Final = {
-    "en": "a an and are as at be been but by can could did do does for from had has have he her his how i i'd i'm if in"
-    " is it its me my no not of on or our she should so that the their them then there they this to us was we were what"
-    " when where which who why will with would you your dont cant whats",
-    "de": "aber als am an auch auf aus bei bin bis da das dass dein dem den der des die dir doch du durch ein eine einem"
-    " einen einer eines er es etwas fur gibt habe haben hat hatte ich ihm ihn ihr ihre im in ist ja kann kannst kein"
-    " keine man mehr mein meine mich mir mit muss nach nicht noch nur ob oder schon sein seit sich sie sind so uber um"
-    " und uns unser unsere unseren vom von vor war was wenn wer wie wir wird wo woran zu zum zur",
-    "fr": "a ai au aux avec avons c'est ce ces cette chez comment dans de depuis des du elle en est et eu faire faut il"
-    " ils j'ai je l la le les leur leurs lui ma mais me mes moi mon ne nos notre nous on ont ou oui par pas peut"
-    " peut-on peux plus pour pourquoi puis-je qu que quel quelle quels quelles qui quoi sa sans se ses si son sont sur"
-    " ta te tes ton tu un une vos votre vous y",
-    "es": "a al algo como con cual cuando cuanto de del desde donde el ella ellos en es esa ese esta este esto ha han hay"
-    " he la las le les lo los me mi mis muy nada no nos nuestra nuestro nuestros o para pero por porque pueden puede"
-    " puedo que quiero se ser si sin sobre somos son soy su sus te tengo tiene tienen tu un una unas uno unos y ya yo",
+    "en": "a an and are as at be been but by can could did do does for from had has have he her his how i i'd i'm if"
+    " in is it its me my no not of on or our she should so that the their them then there they this to us was"
+    " we were what when where which who why will with would you your dont cant whats am any anybody anyone"
+    " anything because being didn didnt doesn doesnt doing each every hello hey hi im isn isnt ive just let ll"
+    " may might much myself never need once only other ours please re really shall some somebody someone"
+    " something such than thank thanks these those too until upon ve very want wants wasn wasnt whether while"
+    " whom won wont wouldn wouldnt yet yours",
+    "de": "aber als am an auch auf aus bei bin bis da das dass dein dem den der des die dir doch du durch ein eine"
+    " einem einen einer eines er es etwas fur gibt habe haben hat hatte ich ihm ihn ihr ihre im in ist ja kann"
+    " kannst kein keine man mehr mein meine mich mir mit muss nach nicht noch nur ob oder schon sein seit sich"
+    " sie sind so uber um und uns unser unsere unseren vom von vor war was wenn wer wie wir wird wo woran zu"
+    " zum zur also bitte bleibt dann dies diese diesem diesen dieser eure geht gehen hab habt hatten hier jetzt"
+    " keinen keiner koennen konnen konnte konnten mehrere nun sehr seine seinem seinen sollen sollte soll viel"
+    " viele wann weil welche welchen welcher welches wieder will wollen wurde wurden",
+    "fr": "a ai au aux avec avons c'est ce ces cette chez comment dans de depuis des du elle en est et eu faire faut"
+    " il ils j'ai je l la le les leur leurs lui ma mais me mes moi mon ne nos notre nous on ont ou oui par pas"
+    " peut peut-on peux plus pour pourquoi puis-je qu que quel quelle quels quelles qui quoi sa sans se ses si"
+    " son sont sur ta te tes ton tu un une vos votre vous y alors aucun aucune avant bien bonjour cela cet"
+    " etait ete etre maintenant merci peuvent peuvent-ils pourrait puis rien s'il sera toujours tous tout toute"
+    " toutes tres veux voudrais vers",
+    "es": "a al algo como con cual cuando cuanto de del desde donde el ella ellos en es esa ese esta este esto ha"
+    " han hay he la las le les lo los me mi mis muy nada no nos nuestra nuestro nuestros o para pero por porque"
+    " pueden puede puedo que quiero se ser si sin sobre somos son soy su sus te tengo tiene tienen tu un una"
+    " unas uno unos y ya yo ahora alguien algun alguna antes aqui buenos bien cada cuales dias entonces eso"
+    " estan favor fue gracias hola mas mucho muchos nosotros nuestras otra otro pueda queremos siempre solo"
+    " todos todas usted ustedes",
 }
 
 
@@ -69,10 +81,12 @@ class Reading:
 
     `text` has the words of other languages put into English, and their function words left out; in an English
     question only phrases have become one word. `synonyms` names, for words of `text`, other words for the same.
+    `language` is that of the question.
     """
 
     text: str
     synonyms: Mapping[str, tuple[str, ...]]
+    language: str = "en"
 
 
 def asked(message: str) -> str:
@@ -86,6 +100,11 @@ def asked(message: str) -> str:
         lines = lines[1:]
     rest = "\n".join(lines).strip()
     return rest or message
+
+
+def telling(text: str) -> str:
+    """The English text without the words that tell nothing about what it asks."""
+    return _WORD.sub(lambda match: "" if match[0].lower() in _function_words()["en"] else match[0], text)
 
 
 @functools.cache
@@ -126,14 +145,26 @@ def read(question: str) -> Reading:
         place += length
     if language == "en":
         text.append(question[end:])
-    return Reading("".join(text).strip(), synonyms)
+    return Reading("".join(text).strip(), synonyms, language)
 
 
-def spelled(text: str, written: Iterable[str]) -> str:
-    """The text with words that are neither in what is written in the passages nor known otherwise spelled as those are."""
+def spelled(reading: Reading, written: Iterable[str]) -> str:
+    """The text with its slips spelled as the words in what is written in the passages, or as those known otherwise.
+
+    A slip is a word that is neither known nor common. Abbreviations are left alone, unless most is in capitals,
+    and so are short words of a question in another language: they are no English words misspelt.
+    """
     spelling = Spelling([*vocabulary(), *(word for passage in written for word in _LETTERS.findall(passage))])
-    doubtful = [word for word in dict.fromkeys(_LETTERS.findall(text)) if spelling.may_be_wrong(word)]
-    meant = {word: spelling.nearest(word) or word for word in doubtful[:SPELLED_MAX]}
+    text, english = reading.text, reading.language == "en"
+    shouted = english and sum(map(str.isupper, text)) > sum(map(str.islower, text))
+
+    def doubtful(word: str) -> bool:
+        plain = shouted or not word.isupper()
+        long = english or len(word) >= NEAR_MIN
+        return plain and long and spelling.may_be_wrong(word) and not is_common(word)
+
+    slips = [word for word in dict.fromkeys(_LETTERS.findall(text)) if doubtful(word)]
+    meant = {word: spelling.nearest(word) or word for word in slips[:SPELLED_MAX]}
     return _LETTERS.sub(lambda match: meant.get(match[0], match[0]), text)
 
 

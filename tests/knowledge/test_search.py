@@ -71,10 +71,10 @@ async def test_customers_find_their_pages_and_foreign_questions_find_nothing(poo
     """The limits lie slightly below what docs/knowledge.md reports."""
     await import_folder(pool, EMBEDDER, KB)
     got = score(await ask(pool, labelled(HELD_OUT)))
-    assert got.first >= 0.87, got
-    assert got.among >= 0.96, got
+    assert got.first >= 0.89, got
+    assert got.among >= 0.97, got
     assert got.above >= 0.94, got
-    assert got.rejected >= 0.84, got
+    assert got.rejected >= 0.9, got
     for question in ("what is the capital of France", "do you sell bicycles"):
         assert await search(pool, EMBEDDER, question) == []
 
@@ -186,16 +186,33 @@ async def test_only_the_start_of_a_long_query_counts(shop: Pool) -> None:
     st.none() | st.floats(-1, 1),
     st.floats(0, 1),
     st.floats(0, 1),
+    st.floats(0, 40),
 )
 def test_relevance_is_between_0_and_1_and_grows_with_its_parts(
-    cosine: float | None, words: float, title: float
+    cosine: float | None, words: float, title: float, evidence: float
 ) -> None:
-    score = relevance(cosine, words, title)
+    score = relevance(cosine, words, title, evidence)
     assert 0 <= score <= 1
-    assert relevance(cosine, 1, title) >= score
-    assert relevance(cosine, words, 1) >= score
+    assert relevance(cosine, 1, title, evidence) >= score
+    assert relevance(cosine, words, 1, evidence) >= score
+    assert relevance(cosine, words, title, evidence + 1) >= score
     if cosine is not None:
-        assert relevance(1, words, title) >= score
+        assert relevance(1, words, title, evidence) >= score
+
+
+async def test_one_word_is_less_evidence_than_three(shop: Pool) -> None:
+    [short, *_] = await ranked(shop, Renamed(), "nine")
+    [long, *_] = await ranked(shop, Renamed(), "nine in the morning")
+    [full, *_] = await ranked(shop, Renamed(), "opens at nine in the morning")
+    assert short.source == long.source == full.source == "hours.md"
+    assert short.score < long.score < full.score
+
+
+async def test_what_tells_nothing_is_no_evidence(shop: Pool, tmp_path: Path) -> None:
+    (tmp_path / "letters.md").write_text("# Letters\n\nHello, x is something that would be for somebody.")
+    await import_folder(shop, EMBEDDER, tmp_path)
+    for question in ("x", "hello somebody, would something be", "Hello, x?"):
+        assert {hit.score for hit in await ranked(shop, Renamed(), question)} == {0.0}, question
 
 
 @pytest.fixture

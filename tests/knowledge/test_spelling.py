@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fte.knowledge.spelling import Spelling, distance
+from fte.knowledge.spelling import Spelling, distance, is_common
 
 SPELLING = Spelling(["invoice", "Settings", "workspace", "webhook", "password", "next", "was"])
 
@@ -17,6 +17,13 @@ def test_a_slip_finds_the_word_that_was_meant() -> None:
 def test_known_short_and_distant_words_stay() -> None:
     for word in ("invoice", "nest", "wasp", "passport", "zebra", ""):
         assert SPELLING.nearest(word) is None, word
+
+
+def test_common_words_and_their_plurals_are_no_slips() -> None:
+    for word in ("forum", "officer", "story", "Nights", "movie", "moves"):
+        assert is_common(word), word
+    for slip in ("invioce", "pasword", "verison", "tallywren"):
+        assert not is_common(slip), slip
 
 
 words = st.text(alphabet="abc", max_size=7)

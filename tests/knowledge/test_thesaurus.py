@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from fte.knowledge.thesaurus import asked, read
+from fte.knowledge.thesaurus import asked, read, spelled, telling
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,33 @@ def test_questions_in_other_languages_are_read_in_english(question: str, english
 )
 def test_english_and_unknown_languages_stay_as_they_are(question: str) -> None:
     assert read(question).text == question
+
+
+@pytest.mark.parametrize(
+    ("question", "meant"),
+    [
+        ("who has my invioce", "who has my invoice"),
+        ("WHO HAS MY INVIOCE", "WHO HAS MY invoice"),
+        ("Haben Sie eine Schnittstelle zu DATEV", "api put DATEV"),
+        ("is there a forum for officers", "is there a forum for officers"),
+        ("export to DATEV", "export to DATEV"),
+        ("Wo trage ich die Umsatzsteuer ein", "trage vat"),
+        ("Wie finde ich das", "finde"),
+        ("Probl\u00e8me avec Murmurlin", "error murmurline"),
+    ],
+)
+def test_only_slips_are_spelled_as_the_passages_do(question: str, meant: str) -> None:
+    written = ["Your invoice, a form of the office, its date, a trade, Fennbook and Murmurline"]
+    assert spelled(read(question), written) == meant
+
+
+def test_words_that_tell_nothing_are_left_out() -> None:
+    assert telling("Hello, could somebody please tell me WHY it won't print?").split() == [
+        ",",
+        "tell",
+        "'t",
+        "print?",
+    ]
 
 
 def test_words_for_the_same_stand_beside_each_other() -> None:

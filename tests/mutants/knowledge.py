@@ -32,6 +32,22 @@ KNOWLEDGE = (
         tests=_LABELLED,
     ),
     Mutant(
+        name="search-takes-one-word-for-proof",
+        invariant="what is not in the documents is not said",
+        path="fte/knowledge/search.py",
+        healthy="min(evidence / EVIDENCE_FULL, 1.0)",
+        sick="min(evidence * EVIDENCE_FULL, 1.0)",
+        tests=("tests/knowledge/test_search.py", "-k", "less_evidence"),
+    ),
+    Mutant(
+        name="search-takes-common-words-for-slips",
+        invariant="what is not in the documents is not said",
+        path="fte/knowledge/thesaurus.py",
+        healthy=" and not is_common(word)",
+        sick="",
+        tests=("tests/knowledge/test_thesaurus.py", "-k", "only_slips"),
+    ),
+    Mutant(
         name="search-knows-no-other-language",
         invariant="questions in four languages find their pages",
         path="fte/knowledge/thesaurus.py",
