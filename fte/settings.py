@@ -428,6 +428,14 @@ class Settings:
         repr=False,
         metadata={"env": "FTE_TOKEN", "help": "Operator token of the console.", "secret": True},
     )
+    debug: str = field(
+        default="off",
+        metadata={
+            "env": "FTE_DEBUG",
+            "help": "When a command breaks, show the error with its text, which may quote a customer, on or off.",
+            "choices": ("on", "off"),
+        },
+    )
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> "Settings":

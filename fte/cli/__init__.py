@@ -1,11 +1,13 @@
 """The `fte` command. Every group of commands is a module; what is heavy is imported inside the commands."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from fte import __version__
 from fte.cli import (
+    _bugs,
     backup,
     canned,
     conversations,
@@ -110,5 +112,10 @@ app.add_typer(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line. Whatever nobody expected ends it with a sentence, never with a traceback."""
+    try:
+        app()
+    except (SystemExit, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a cancellation that a library lets out is none of these either
+        _bugs.end(error, _bugs.name_of(typer.main.get_command(app), sys.argv[1:]))

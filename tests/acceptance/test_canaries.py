@@ -240,6 +240,9 @@ async def test_nothing_that_is_secret_or_somebodys_is_told(
         "agent_metrics": await whole(pool, "agent_metrics"),
         "the events": await whole(pool, "log"),
         "dead letters": await whole(pool, "dead_letters"),
+        "the file about the bug": "".join(
+            file.read_text() for file in (fte.folder / "state/fte/bugs").iterdir()
+        ),
     }
     assert "program broke" in told["the log"]
     assert all(told.values())
