@@ -87,7 +87,9 @@ app.add_typer(
 )
 app.add_typer(backup.app, name="backup", help="Backup: save, load; and what a restored database needs.")
 app.add_typer(customer.export_app, name="export", help="Everything held about a customer, as a document.")
-app.add_typer(customer.erase_app, name="erase", help="Erase all that is held about a customer.")
+app.add_typer(
+    customer.erase_app, name="erase", help="Erase all that is held about a customer: customer, list, again."
+)
 app.add_typer(
     eval.app, name="eval", help="Whether the agent does what it must: run suites of cases, list, add."
 )
