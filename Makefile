@@ -26,7 +26,7 @@ benchmarks: $(DEV_READY) ## every benchmark runs once, tiny, without a judgement
 alerts: $(DEV_READY) ## a real Prometheus reads a running fte, something breaks, and the alert fires; a minute
 	$(BIN)/python -m pytest -m alerts $(ARGS)
 
-restore: $(DEV_READY) ## a backup of a running fte is restored after more traffic: nobody is answered twice; a minute
+restore: $(DEV_READY) ## a backup of a running fte is restored after more traffic: nobody is answered twice; over Kafka, too; some minutes
 	$(BIN)/python -m pytest -m restore $(ARGS)
 
 chaos: $(DEV_READY) ## everything breaks while customers write; some minutes, or make chaos MINUTES=30 SEED=123

@@ -16,6 +16,7 @@ NAMES = (
     "answer",
     "poison",
     "growth",
+    "indexes",
     "start",
     "console",
     "retrieval",

@@ -57,7 +57,7 @@ async def measure(size: Size = Size()) -> list[Figure]:
     ]
 
 
-class _Store:
+class Store:
     """A filled database on one connection."""
 
     def __init__(self, pool: Pool, stored: int) -> None:
@@ -82,14 +82,14 @@ class _Store:
 
 
 @asynccontextmanager
-async def _store(few: int, many: int) -> AsyncIterator[tuple[_Store, _Store]]:
+async def _store(few: int, many: int) -> AsyncIterator[tuple[Store, Store]]:
     async with database() as url:
         other = await copy(url, "many")
         await fill(url, few)
         await fill(other, many)
         small, large = await Pool.open(url, size=1), await Pool.open(other, size=1)
         try:
-            yield _Store(small, few), _Store(large, many)
+            yield Store(small, few), Store(large, many)
         finally:
             await small.close()
             await large.close()

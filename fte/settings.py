@@ -21,7 +21,8 @@ MASK = "•••"
 SECRET_MIN: Final = 6
 """Characters from which on a secret is looked for in what is told; a shorter one would be found in any text."""
 
-_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d{1,5})?")
+_HOST: Final = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::(\d{1,5}))?")
+PORT_MAX: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,6 +429,14 @@ class Settings:
         repr=False,
         metadata={"env": "FTE_TOKEN", "help": "Operator token of the console.", "secret": True},
     )
+    debug: str = field(
+        default="off",
+        metadata={
+            "env": "FTE_DEBUG",
+            "help": "When a command breaks, show the error with its text, which may quote a customer, on or off.",
+            "choices": ("on", "off"),
+        },
+    )
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> "Settings":
@@ -552,7 +561,7 @@ def _kafka_problems(settings: Settings) -> dict[str, str]:
     problems = {}
     for server in settings.kafka_bootstrap_servers.split(","):
         host, _, port = server.strip().rpartition(":")
-        if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if not (host and port.isascii() and port.isdigit() and 0 < int(port) <= PORT_MAX):
             problems["FTE_KAFKA_BOOTSTRAP_SERVERS"] = (
                 f"{server!r} is not a broker; they look like kafka-1:9092,kafka-2:9092"
             )
@@ -600,9 +609,14 @@ def _check_address(text: str, rules: Mapping[str, Any]) -> None:
     except ValueError:
         parts = urlsplit("")
     hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL takes several
-    if not parts.scheme or not all(_HOST.fullmatch(host) for host in hosts):
+    if not parts.scheme or not all(_is_host(host) for host in hosts):
         hint = ", with / # @ : and % of the password as %2F %23 %40 %3A and %25" if secret else ""
         raise ValueError(f"{'this' if secret else repr(text)} is not a URL; it should look like {like}{hint}")
+
+
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and int(found[1] or 0) <= PORT_MAX
 
 
 def _number(kind: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
@@ -611,7 +625,7 @@ def _number(kind: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
     except (TypeError, ValueError):
         raise ValueError(f"{raw!r} is not a number") from None
     low = rules.get("min", 0)
-    high = 65535 if rules["env"] == "FTE_PORT" else rules.get("max", 1_000_000)
+    high = PORT_MAX if rules["env"] == "FTE_PORT" else rules.get("max", 1_000_000)
     if not low <= value <= high:
         raise ValueError(f"{value} is not between {low} and {high}")
     return value

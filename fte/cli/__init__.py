@@ -1,11 +1,13 @@
 """The `fte` command. Every group of commands is a module; what is heavy is imported inside the commands."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from fte import __version__
 from fte.cli import (
+    _bugs,
     backup,
     canned,
     conversations,
@@ -85,7 +87,9 @@ app.add_typer(
 )
 app.add_typer(backup.app, name="backup", help="Backup: save, load; and what a restored database needs.")
 app.add_typer(customer.export_app, name="export", help="Everything held about a customer, as a document.")
-app.add_typer(customer.erase_app, name="erase", help="Erase all that is held about a customer.")
+app.add_typer(
+    customer.erase_app, name="erase", help="Erase all that is held about a customer: customer, list, again."
+)
 app.add_typer(
     eval.app, name="eval", help="Whether the agent does what it must: run suites of cases, list, add."
 )
@@ -110,5 +114,10 @@ app.add_typer(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line. Whatever nobody expected ends it with a sentence, never with a traceback."""
+    try:
+        app()
+    except (SystemExit, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a cancellation that a library lets out is none of these either
+        _bugs.end(error, _bugs.name_of(typer.main.get_command(app), sys.argv[1:]))

@@ -61,6 +61,8 @@ def ask(
                 return await work(client)
             except Rejected as error:
                 raise Rejected(_in_words(error), remedy=error.remedy) from None
+            except UnicodeEncodeError:  # bytes on the command line that are none
+                raise Rejected("What you typed is no text in UTF-8.", remedy="Type it anew.") from None
 
     return run(asked)
 

@@ -120,6 +120,10 @@ def _settle(settings: "Settings", nothing_lost: bool) -> None:
     counts = run(work)
     for name, count in counts.items():
         say(f"{name.replace('_', ' ').capitalize()}: {count}.")
+    if not nothing_lost:
+        say(
+            "Whoever was erased since the backup is here again: `fte erase again FILE` first, see docs/howto/backup.md."
+        )
     say("A daemon may run on this database now.")
 
 

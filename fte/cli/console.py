@@ -125,4 +125,4 @@ def _run(url: str, token: str, keys: Path | None, **options: Any) -> str | None:
     state = user_state_path("fte", appauthor=False)
     config = user_config_path("fte", appauthor=False)
     app = Console(url=url, token=token, state_dir=state, config_dir=config, keymap=own_keys(keys), **options)
-    return app.run()
+    return app.open()

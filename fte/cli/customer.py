@@ -1,4 +1,7 @@
-"""`fte export customer` and `fte erase customer`: what is held about a person, over the operators' API."""
+"""`fte export customer` and `fte erase customer`: what is held about a person, over the operators' API.
+
+`fte erase list` and `again` are for whoever runs the database, before and after a restore.
+"""
 
 import contextlib
 import os
@@ -10,11 +13,12 @@ from uuid import UUID
 import typer
 
 from fte.cli._remote import TokenFile, Url, ask, say, say_json
-from fte.cli._session import AsJson, DataDir, fail, plain_errors
+from fte.cli._session import AsJson, DataDir, database, fail, load_settings, plain_errors, run
 from fte.domain.errors import Conflict, NotFound, Rejected
 
 if TYPE_CHECKING:
     from fte.console.client import Client
+    from fte.store.erasure_list import Erased, Repeated
     from fte.wire import ErasureDone, ErasurePlan
 
 WAIT_FOR_SENDING: Final = 90.0
@@ -30,8 +34,71 @@ Who = Annotated[
 
 
 @export_app.callback()
-@erase_app.callback()
 def _group() -> None: ...
+
+
+@erase_app.command("list")
+def list_erased(data_dir: DataDir = None) -> None:
+    """Print who was erased, for `fte erase again` after a restore: ids and keyed hashes, nobody's data.
+
+    Keep it outside the database, beside the backups, and newer than they are: after each erasure, or every few minutes.
+    """
+
+    async def work() -> None:
+        from fte.store import erasure_list
+
+        async with database(load_settings(data_dir=data_dir)) as pool:
+            async for line in erasure_list.lines(pool):
+                say(line)
+
+    run(work)
+
+
+@erase_app.command("again")
+def erase_again(
+    file: Annotated[
+        Path, typer.Argument(help="What `fte erase list` printed, or the last lines of `fte erase customer`.")
+    ],
+    data_dir: DataDir = None,
+) -> None:
+    """Erase once more, in a restored database, whom a file names; before any daemon runs on it. May be repeated."""
+    with plain_errors():
+        erased = _read_list(file)
+
+    async def work() -> "Repeated":
+        from fte.store import erasure_list
+
+        async with database(load_settings(data_dir=data_dir)) as pool:
+            return await erasure_list.again(pool, erased)
+
+    done = run(work)
+    for customer in done.gone:
+        say(f"Erased again. Customer {customer} is not known any more.")
+    for customer, why in done.left.items():
+        say(f"Customer {customer} is here still: {why}")
+    say(
+        f"{len(done.gone)} erased again, {done.absent} were not here, {len(done.left)} are here still; "
+        f"{len(erased.hashes)} deliveries are not taken in again."
+    )
+    if done.left:
+        raise typer.Exit(1)
+
+
+def _read_list(file: Path) -> "Erased":
+    """Raises Rejected for a file that cannot be read, or that names nobody."""
+    from fte.store import erasure_list
+
+    try:
+        with file.open(encoding="utf-8") as lines:
+            erased = erasure_list.read(lines)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise Rejected(
+            f"{file} cannot be read: {why}.", remedy="Name what `fte erase list` printed."
+        ) from None
+    if not erased.customers and not erased.hashes:
+        raise Rejected(f"{file} names nobody who was erased.", remedy="Name what `fte erase list` printed.")
+    return erased
 
 
 @export_app.command("customer")

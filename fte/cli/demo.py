@@ -155,5 +155,5 @@ def _open_console(demo: "RunningDemo", seconds: float | None, keymap: "Keymap") 
         timer = threading.Timer(seconds, console.call_from_thread, [console.exit])
         timer.daemon = True
         timer.start()
-    console.run()
+    console.open()
     _print_summary(crowd.tally)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 GAPS_MAX = 50
 """Subjects whose nearest page is looked for."""
 
+FIRST_YEAR = 1970
+"""No day before it has a report: ids begin there."""
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -95,6 +98,8 @@ def _period(day: str, zone: tzinfo, now: datetime) -> tuple[datetime, datetime]:
     try:
         wanted = date.fromisoformat(day) if day else now.astimezone(zone).date() - timedelta(days=1)
         following = wanted + timedelta(days=1)
+        if wanted.year < FIRST_YEAR:
+            raise ValueError("nothing was there")
     except (ValueError, OverflowError):
         raise Rejected(
             "The day is no date.",

@@ -120,6 +120,21 @@ class Console(App[str]):
             self.register_theme(one)
         self.theme = theme.THEMES[theme_name or ("light" if light else "plain" if plain else "dark")].name
 
+    def open(self) -> str | None:
+        """What `run` does, and what broke the console is raised once the terminal is as it was."""
+        refusal = self.run()
+        if self._exception is not None:
+            raise self._exception
+        return refusal
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's own way out shows a traceback with what is on the screen."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
+
     @property
     def download_dir(self) -> Path:
         """Where customers' files are saved: the user's folder for downloads unless another was named."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Generator, Sequence
 from typing import Final
@@ -49,7 +50,7 @@ class Server(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the address, before anything else starts. Raises Unavailable, naming the remedy, when it is taken."""
+    """Take the address, before anything else starts. Raises Unavailable, naming the remedy, when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,10 +59,11 @@ def bind(host: str, port: int) -> socket.socket:
         bound.listen(1024)
     except OSError as error:
         bound.close()
-        raise Unavailable(
-            f"Cannot listen on {host}:{port}: {error.strerror}.",
-            remedy="Stop what uses the port, or choose another one with --port or FTE_PORT.",
-        ) from None
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            remedy = "Name an address of this machine with --host or FTE_HOST."
+        else:
+            remedy = "Stop what uses the port, or choose another one with --port or FTE_PORT."
+        raise Unavailable(f"Cannot listen on {host}:{port}: {error.strerror}.", remedy=remedy) from None
     return bound
 
 

@@ -82,8 +82,9 @@ class Pool:
             )
         except (*LOST, asyncpg.PostgresError) as error:
             FAILURES.count += 1
+            silent = f"no answer in {CONNECT_TIMEOUT:g} s" if isinstance(error, TimeoutError) else ""
             raise Unavailable(
-                f"The database cannot be reached: {error or type(error).__name__}.",
+                f"The database cannot be reached: {silent or str(error) or type(error).__name__}.",
                 remedy="Check FTE_DATABASE_URL and that PostgreSQL is running.",
             ) from error
         return cls(pool)

@@ -82,15 +82,16 @@ async def plan(pool: Pool, customer: UUID) -> ErasurePlan:
     )
 
 
-async def erase(pool: Pool, key: str, customer: UUID, actor: Actor) -> ErasureDone:
-    """Erase a customer in one transaction. Once per key.
+async def erase(pool: Pool, key: str, customer: UUID, actor: Actor | None) -> ErasureDone:
+    """Erase a customer in one transaction. Once per key and operator; without one, whoever runs the program does it.
 
     While a reply to them is being handed to its provider nothing is erased yet: the result names it in `in_flight`, all
     that was not begun is withdrawn for good, and asking again, a moment later, goes on. When `erased` is true, nothing
     is handed to a provider any more. Raises NotFound, and Conflict for who is part of another customer.
     """
+    who = None if actor is None else actor.id
     async with pool.transaction() as connection:
-        earlier: Any = await connection.fetchrow(_sql.done_before, actor.id, key)
+        earlier: Any = await connection.fetchrow(_sql.done_before, who, key)
         if earlier is not None:
             if earlier["action"] != "erase" or earlier["details"] != {"customer_id": str(customer)}:
                 raise Conflict("This idempotency key was used for another request.", remedy="Use a new key.")
@@ -104,8 +105,11 @@ async def erase(pool: Pool, key: str, customer: UUID, actor: Actor) -> ErasureDo
             return ErasureDone(customer_id=customer, erased=False, in_flight=in_flight, counts={})
         counts = await _erase(connection, parts, talks)
         done = ErasureDone(customer_id=customer, erased=True, in_flight=[], counts=counts)
-        await connection.execute(_sql.record, new_id(), customer, actor.id, counts)
-        await connection.execute(_sql.audited, actor.id, key, {"customer_id": customer}, done)
+        await connection.execute(_sql.record, new_id(), customer, who, counts)
+        for part in parts:  # in a database of the past they may be customers of their own
+            if part != customer:
+                await connection.execute(_sql.record, new_id(), part, who, {})
+        await connection.execute(_sql.audited, who, key, {"customer_id": customer}, done)
     return done
 
 

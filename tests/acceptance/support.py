@@ -66,6 +66,7 @@ class Fte:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FTE_", "OPENAI_"))}
         self.environment = kept | {
             "FTE_DATA_DIR": str(folder),
+            "XDG_STATE_HOME": str(folder / "state"),
             "FTE_PORT": str(self.port),
             "FTE_FORM_RATE_PER_IP": "100000",
             "FTE_FORM_RATE_PER_ADDRESS": "1000",

@@ -5,21 +5,46 @@ What the providers still hold is there again, and what may have been answered si
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
+from fte.bus import record
+from fte.bus.cluster import Cluster
 from fte.demo.providers import SimulatedGmail, SimulatedTwilio
+from fte.domain.events import COLLECTORS, PROCESSORS
 from tests.acceptance.support import Fte, installed
+from tests.bus.support_kafka import own_cluster
 from tests.support import until
 
-pytestmark = [pytest.mark.restore, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.restore, pytest.mark.timeout(600)]
 
 MAILBOX = "support@acme.example"
 PASSWORD, EXPORT = "How do I reset my password?", "How can I export my data?"
 ADA, BEA, CAL, DAN, EVA = (f"{name}@example.net" for name in ("ada", "bea", "cal", "dan", "eva"))
+YAN, ZOE = "yan@example.net", "zoe@example.net"
+"""Erased after the backup; Zoe wrote only after it."""
 UMA, VIC, WIM = "+4915112345671", "+4915112345672", "+4915112345673"
+
+
+PARTITIONS = 2
+PLACES: dict[str, int | None] = {"as they are": None, "rewound": 0, "ahead": 1_000_000}
+"""Where Kafka's groups stand when the restored program starts."""
+
+
+@pytest.fixture(params=["embedded", *PLACES])
+def cluster(request: pytest.FixtureRequest) -> Cluster | None:
+    """The cluster that the program uses before and after; None: the embedded bus."""
+    return None if request.param == "embedded" else own_cluster(request.getfixturevalue("kafka"))
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> int | None:
+    """The offset that every group is put to between the two, if any."""
+    return PLACES.get(request.node.callspec.params["cluster"])
 
 
 @pytest.fixture
@@ -35,6 +60,15 @@ def after(before: Fte) -> Iterator[Fte]:
         fresh.port, fresh.url = before.port, before.url
         fresh.environment |= {"FTE_PORT": str(before.port)}
         yield fresh
+
+
+def over(cluster: Cluster, *installations: Fte) -> None:
+    for fte in installations:
+        fte.environment |= {
+            "FTE_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap,
+            "FTE_KAFKA_PREFIX": cluster.prefix,
+            "FTE_KAFKA_PARTITIONS": str(PARTITIONS),
+        }
 
 
 @pytest.fixture
@@ -61,6 +95,19 @@ async def run(fte: Fte, *words: str) -> str:
     return done.stdout
 
 
+async def erased(fte: Fte, *senders: str) -> Path:
+    """The list of who was erased, once these are."""
+    for sender in senders:
+        (found,) = await rows(
+            fte, f"select customer_id from customer_identifiers where identifier_value = '{sender}'"
+        )
+        customer = str(found["customer_id"])
+        await run(fte, "erase", "customer", sender, "--yes", customer)
+    file = fte.folder / "erased.txt"
+    file.write_text(await run(fte, "erase", "list"))
+    return file
+
+
 async def rows(fte: Fte, query: str) -> list[Any]:
     async with fte.database() as database:
         return list(await database.fetch(query))
@@ -78,17 +125,95 @@ def answered(gmail: SimulatedGmail, twilio: SimulatedTwilio) -> Counter[str]:
     )
 
 
+# ---------------------------------------------------------------- Kafka
+
+
+async def places(cluster: Cluster) -> dict[tuple[str, TopicPartition], int]:
+    """How far each group says it has come."""
+    async with cluster.admin() as admin:
+        return {
+            (group, part): found.offset
+            for group in (PROCESSORS, COLLECTORS)
+            for part, found in (await admin.list_consumer_group_offsets(cluster.named(group))).items()
+        }
+
+
+async def put(cluster: Cluster, place: int) -> None:
+    """Put every group there, once their dead members are forgotten."""
+    known = await places(cluster)
+    assert {group for group, _ in known} == {PROCESSORS, COLLECTORS}
+    for group in (PROCESSORS, COLLECTORS):
+        parts = {part: place for one, part in known if one == group}
+        async with cluster.consumer(group_id=cluster.named(group)) as consumer:
+            consumer.subscribe(list({part.topic for part in parts}))
+            await consumer.start()
+            await until(
+                lambda consumer=consumer, parts=parts: consumer.assignment() >= set(parts), deadline=60
+            )
+            await consumer.commit(parts)
+    assert set((await places(cluster)).values()) == {place}
+
+
+async def ends(cluster: Cluster, parts: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    async with cluster.consumer() as consumer:
+        await consumer.start()
+        found: dict[TopicPartition, int] = await consumer.end_offsets(list(parts))
+        return found
+
+
+async def all_was_read(cluster: Cluster) -> bool:
+    """Whether both groups have come to the end of whatever holds something."""
+    known = await places(cluster)
+    last = await ends(cluster, {part for _, part in known})
+    return all(place == last[part] for (_, part), place in known.items() if last[part])
+
+
+async def in_the_topics(cluster: Cluster) -> set[tuple[str, int]]:
+    """Every event that was carried, by its id, with the transaction it is said to be of."""
+    async with cluster.consumer() as consumer:
+        await consumer.start()
+        topics = [topic for topic in await consumer.topics() if topic.startswith(cluster.prefix)]
+        parts = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+        consumer.assign(parts)
+        await consumer.seek_to_beginning(*parts)
+        last, found = await consumer.end_offsets(parts), set()
+        for part in parts:
+            while await consumer.position(part) < last[part]:
+                for one in (await consumer.getmany(part, timeout_ms=300)).get(part, ()):
+                    appended = record.read(one)
+                    found.add((str(appended.event.id), appended.tx))
+        return found
+
+
+async def was_carried(fte: Fte, cluster: Cluster) -> bool:
+    """Whether the whole log is in the topics, as this database has it."""
+    log = {
+        (str(row["id"]), row["tx"]) for row in await rows(fte, "select id, tx::text::bigint as tx from log")
+    }
+    return log <= await in_the_topics(cluster)
+
+
+# ---------------------------------------------------------------- the tests
+
+
 async def test_after_a_restore_nobody_is_answered_twice_and_nothing_is_lost(
-    before: Fte, after: Fte, gmail: SimulatedGmail, twilio: SimulatedTwilio
+    before: Fte,
+    after: Fte,
+    gmail: SimulatedGmail,
+    twilio: SimulatedTwilio,
+    cluster: Cluster | None,
+    place: int | None,
 ) -> None:
+    if cluster is not None:
+        over(cluster, before, after)
     joined(before, gmail, twilio)
     await before.up()
     await run(before, "kb", "import", str(before.folder / "pages"))
     await until(lambda: gmail.mailbox(MAILBOX).watch is not None, deadline=60)
-    # Ada and Uma are answered before the backup. Bea's and Vic's answers are written, and cannot be sent yet.
-    await writes(gmail, ADA)
+    # Ada, Yan and Uma are answered before the backup. Bea's and Vic's answers are written, and cannot be sent yet.
+    await writes(gmail, ADA, YAN)
     await twilio.customer_writes(UMA, EXPORT)
-    await until(lambda: len(answered(gmail, twilio)) == 2, deadline=60)
+    await until(lambda: len(answered(gmail, twilio)) == 3, deadline=60)
     gmail.faults.next("drafts.create", "too_many", times=1000, retry_after=1)
     twilio.faults.next("messages.create", "too_many", times=1000, retry_after=1)
     await writes(gmail, BEA)
@@ -97,27 +222,37 @@ async def test_after_a_restore_nobody_is_answered_twice_and_nothing_is_lost(
     await until(lambda: _count(before, waiting, 2), deadline=60)
     saved = str(before.folder / "saved")
     await run(before, "backup", "save", saved)
-    # After it these two are sent, and three who write only now are answered.
+    # After it these two are sent, and those who write only now are answered. Yan and Zoe are erased.
     gmail.clear()
     twilio.clear()
-    await writes(gmail, CAL)
+    await writes(gmail, CAL, ZOE)
     await twilio.customer_writes(WIM, EXPORT)
-    await until(lambda: {BEA, CAL, VIC, WIM} <= set(answered(gmail, twilio)), deadline=90)
+    await until(lambda: {BEA, CAL, VIC, WIM, ZOE} <= set(answered(gmail, twilio)), deadline=90)
+    known = await erased(before, YAN, ZOE)
+    if cluster is not None:
+        await until(lambda: was_carried(before, cluster), deadline=60)
     before.kill()
+    if cluster is not None and place is not None:
+        await put(cluster, place)
     # While nothing runs, Dan writes.
     await writes(gmail, DAN)
-    await run(after, "backup", "load", saved)
+    assert "fte erase again" in await run(after, "backup", "load", saved)
+    assert "1 erased again, 1 were not here, 0 are here still" in await run(
+        after, "erase", "again", str(known)
+    )
     joined(after, gmail, twilio)
     await after.up()
     await writes(gmail, EVA)
     await until(lambda: EVA in answered(gmail, twilio), deadline=60)
     inbound = "select distinct sender from messages where direction = 'inbound'"
     everybody = {ADA, BEA, CAL, DAN, EVA, UMA, VIC, WIM}
+    nobody = "select 1 from messages m where to_jsonb(m)::text ~ '(yan|zoe)@'"
     await until(lambda: _senders(after, inbound, everybody), deadline=90)
     settled = "select 1 from replies where state in ('queued', 'sending', 'unknown')"
     await until(lambda: _count(after, settled, 0), deadline=60)
     assert set(answered(gmail, twilio).values()) == {1}, answered(gmail, twilio)
     assert DAN not in answered(gmail, twilio)
+    assert await rows(after, nobody) == [], "what the mailbox still holds of them is not taken in"
     with_people = await rows(
         after,
         "select distinct m.sender from conversations c join messages m on m.conversation_id = c.id"
@@ -131,6 +266,10 @@ async def test_after_a_restore_nobody_is_answered_twice_and_nothing_is_lost(
     )
     assert {ADA, BEA, CAL, EVA, UMA, VIC} <= {row["sender"] for row in said}, "what was sent since is shown"
     assert DAN not in {row["sender"] for row in said}
+    if cluster is not None:
+        await until(lambda: was_carried(after, cluster), deadline=60)
+        await until(lambda: all_was_read(cluster), deadline=60)
+        assert set(answered(gmail, twilio).values()) == {1}, answered(gmail, twilio)
 
 
 async def test_a_restored_database_is_not_run_on_by_mistake(before: Fte, after: Fte) -> None:

@@ -11,22 +11,27 @@ from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from fte.bus.cluster import Cluster
 from fte.demo.providers import SimulatedGmail, SimulatedTwilio
+from fte.domain.events import TOPICS
 from fte.domain.ids import new_id
 from fte.pg.pool import Pool
 from fte.store import operators
 from tests.acceptance.support import Fte, installed, lines
+from tests.bus.support_kafka import own_cluster
 from tests.support import until
 from tests.support_webform import served
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 MAILBOX = "support@acme.example"
+PARTITIONS = 2
 PHONE = "+4915112345678"
 OURS: dict[str, str] = {
     "FTE_SECRET_KEY": "CANARY-secret-key-of-thirty-two-characters",
@@ -97,9 +102,21 @@ class QuotingModel:
         return Starlette(routes=[Route("/{path:path}", self.refuse, methods=["POST"])])
 
 
+@pytest.fixture(params=["embedded", "Kafka"])
+def cluster(request: pytest.FixtureRequest) -> Cluster | None:
+    """What carries the events between processes; None: the log itself."""
+    return own_cluster(request.getfixturevalue("kafka")) if request.param == "Kafka" else None
+
+
 @pytest.fixture
-def fte(database_url: str) -> Iterator[Fte]:
+def fte(database_url: str, cluster: Cluster | None) -> Iterator[Fte]:
     with installed() as fresh:
+        if cluster is not None:
+            fresh.environment |= {
+                "FTE_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap,
+                "FTE_KAFKA_PREFIX": cluster.prefix,
+                "FTE_KAFKA_PARTITIONS": str(PARTITIONS),
+            }
         secret_address = database_url.replace(
             "postgresql://postgres@", f"postgresql://postgres:{DATABASE_PASSWORD}@"
         )
@@ -196,6 +213,24 @@ async def whole(pool: Pool, table: str) -> str:
     return text
 
 
+async def in_the_topics(cluster: Cluster) -> tuple[set[str], str]:
+    """The topics that hold something, and every record as it lies there: key, value and headers."""
+    async with cluster.consumer() as consumer:
+        await consumer.start()
+        topics = [topic for topic in await consumer.topics() if topic.startswith(cluster.prefix)]
+        parts = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+        consumer.assign(parts)
+        await consumer.seek_to_beginning(*parts)
+        last, told, filled = await consumer.end_offsets(parts), [], set()
+        for part in parts:
+            while await consumer.position(part) < last[part]:
+                for one in (await consumer.getmany(part, timeout_ms=300)).get(part, ()):
+                    headers = [text for name, value in one.headers for text in (name.encode(), value)]
+                    told.append(b" ".join([one.key or b"", one.value or b"", *headers]))
+                    filled.add(cluster.ours(part.topic))
+        return filled, b"\n".join(told).decode()
+
+
 def found(needles: Collection[str], haystack: str) -> set[str]:
     """Those that are there, as they are or as an address would write them."""
     small = haystack.lower()
@@ -207,7 +242,7 @@ def found(needles: Collection[str], haystack: str) -> set[str]:
 
 
 async def test_nothing_that_is_secret_or_somebodys_is_told(
-    fte: Fte, gmail: SimulatedGmail, twilio: SimulatedTwilio, pool: Pool
+    fte: Fte, gmail: SimulatedGmail, twilio: SimulatedTwilio, pool: Pool, cluster: Cluster | None
 ) -> None:
     async with served(QuotingModel().served()) as model:
         fte.environment["FTE_MODEL_BASE_URL"] = model
@@ -221,10 +256,10 @@ async def test_nothing_that_is_secret_or_somebodys_is_told(
         conversation = await pool.fetchval(
             "select conversation_id from messages where channel = 'web_form' and direction = 'inbound'"
         )
-        await until(lambda: {line["event"] for line in lines(fte.log)} >= TOLD)
+        await until(lambda: {line["event"] for line in lines(fte.log)} >= TOLD, deadline=90)
         (told_of,) = [line for line in lines(fte.log) if line["event"] == "Exception in ASGI application"]
         assert told_of["request"] == broke
-        await until(lambda: pool.fetchval("select count(*) from dead_letters"))
+        await until(lambda: pool.fetchval("select count(*) from dead_letters"), deadline=60)
         await operator_acts(fte, token, str(conversation))
         async with httpx.AsyncClient(base_url=fte.url) as web:
             metrics = await web.get(
@@ -232,7 +267,7 @@ async def test_nothing_that_is_secret_or_somebodys_is_told(
             )
             health = await web.get("/health")
         await pool.execute(ALL)
-        await until(fte.ended)
+        await until(fte.ended, deadline=60)
     told = {
         "the log": fte.log.read_text(),
         "/metrics": metrics.text,
@@ -240,7 +275,13 @@ async def test_nothing_that_is_secret_or_somebodys_is_told(
         "agent_metrics": await whole(pool, "agent_metrics"),
         "the events": await whole(pool, "log"),
         "dead letters": await whole(pool, "dead_letters"),
+        "the file about the bug": "".join(
+            file.read_text() for file in (fte.folder / "state/fte/bugs").iterdir()
+        ),
     }
+    if cluster is not None:
+        filled, told["the topics"] = await in_the_topics(cluster)
+        assert filled == set(TOPICS)
     assert "program broke" in told["the log"]
     assert all(told.values())
     for where, text in told.items():

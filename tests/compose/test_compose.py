@@ -22,7 +22,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = files.ours(SERVICES)
 RUNNING = {name: service for name, service in OURS.items() if not files.is_once(service)}
 SETTINGS = {field.metadata["env"]: field for field in fields(Settings)}
-OF_THE_CONSOLE = {"FTE_URL", "FTE_TOKEN"}
+OF_A_PERSON = {"FTE_URL", "FTE_TOKEN", "FTE_DEBUG"}
 SECRETS = {"POSTGRES_PASSWORD": "p" * 32, "FTE_SECRET_KEY": "s" * 32}
 
 each_of_ours = pytest.mark.parametrize("name", OURS)
@@ -35,7 +35,7 @@ def environment(name: str, **environ: str) -> dict[str, str]:
 
 @each_of_ours
 def test_every_setting_of_a_daemon_can_be_given_and_no_other(name: str) -> None:
-    assert set(OURS[name]["environment"]) == set(SETTINGS) - OF_THE_CONSOLE
+    assert set(OURS[name]["environment"]) == set(SETTINGS) - OF_A_PERSON
 
 
 @each_of_ours

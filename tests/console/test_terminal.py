@@ -78,6 +78,7 @@ async def terminal(
     *options: str,
     size: tuple[int, int] = (80, 24),
     extra: dict[str, str] | None = None,
+    program: str = RUN,
 ) -> AsyncIterator[Terminal]:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
@@ -93,7 +94,7 @@ async def terminal(
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        RUN,
+        program,
         *options,
         stdin=slave,
         stdout=slave,
@@ -304,3 +305,28 @@ def _held(folder: Path) -> list[Path]:
 def _drain(here: Terminal) -> bytes:
     os.set_blocking(here.master, False)
     return _read(here.master)
+
+
+BREAKS = """
+import sys
+import fte.cli
+import fte.console.app
+def breaks(*_): raise ValueError("Quenlin quenlin@vostra.example")
+fte.console.app.Console.on_mount = breaks
+sys.argv.insert(1, "console")
+fte.cli.main()
+"""
+
+
+@pytest.mark.process
+async def test_a_console_that_breaks_says_so_and_leaves_the_terminal_as_it_was(
+    desk: Desk, tmp_path: Path
+) -> None:
+    async with serving(desk) as url, terminal(url, tmp_path, program=BREAKS) as here:
+        await here.shows("`fte console` broke: this is a bug")
+        assert await here.ended() == 70
+        assert here.restored()
+        (file,) = (tmp_path / "fte" / "bugs").glob("*.txt")
+        for word in ("Quenlin", "vostra", "Traceback"):
+            assert word not in here.output.decode()
+            assert word not in file.read_text()

@@ -86,6 +86,7 @@ async def test_refusals_are_plain(daemon: Backend, tmp_path: Path) -> None:
     assert "may not take over" in await olga.refuses("conversations", "take", "1")
     assert "The AI holds" in await sam.refuses("conversations", "reply", "1", "hello")
     await sam.does("conversations", "take", "1")
+    assert "no text in UTF-8" in await sam.refuses("conversations", "reply", "1", "hello \udcff")
     await receive(daemon.pool, "wait", into_ticket=received.ticket)
     assert "written again" in await sam.refuses("conversations", "reply", "1", "hello", "--seen", "1")
     assert "A tag has" in await sam.refuses("tickets", "set", "1", "--tag", "a/b")

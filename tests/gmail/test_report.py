@@ -63,6 +63,10 @@ async def test_it_is_written_to_a_file(desk: Path, pool: Pool) -> None:
     path = desk / "report.md"
     assert await run("report", "daily", "--day", DAY, "--output", str(path)) == (0, "", "")
     assert path.read_text().startswith("# Support on ")
+    for never in ("2026-99-99", "0001-01-01", "9999-12-31"):
+        code, _, err = await run("report", "daily", "--day", never)
+        assert code == 1
+        assert "no date" in err
     code, _, err = await run("report", "daily", "--output", str(desk / "none" / "report.md"))
     assert (code, "Name a file in a folder you may write to." in err) == (1, True)
 

@@ -34,7 +34,7 @@ from tests.k8s.manifests import (
 )
 
 SETTINGS: Final = {field.metadata["env"]: field for field in fields(Settings)}
-OF_THE_CONSOLE: Final = {"FTE_URL", "FTE_TOKEN"}
+OF_A_PERSON: Final = {"FTE_URL", "FTE_TOKEN", "FTE_DEBUG"}
 NEEDED: Final = {"FTE_DATABASE_URL": "x://db", "FTE_SECRET_KEY": "s" * 32, "FTE_METRICS_TOKEN": "t" * 32}
 ALL_SECRETS: Final = NEEDED | {
     "OPENAI_API_KEY": "sk",
@@ -72,7 +72,7 @@ def _settings(objects: list[Object]) -> Iterator[str]:
         offered |= keys
         if unknown := keys - set(SETTINGS):
             yield f"{name}: there is no setting {', '.join(sorted(unknown))}"
-    if missing := set(SETTINGS) - OF_THE_CONSOLE - offered:
+    if missing := set(SETTINGS) - OF_A_PERSON - offered:
         yield f"fte-config: {', '.join(sorted(missing))} cannot be given"
     for name, holder in maps.items():
         for key in holder["data"]:

@@ -4,6 +4,7 @@ from tests.mutants.catalogue import Mutant
 
 ERASURE = "tests/store/test_erasure.py"
 GONE = "erased is gone"
+LISTED = ("tests/store/test_erasure_list.py",)
 RESTORE = "tests/store/test_restore.py"
 TWICE = "I4 never answered twice"
 PRIVACY = (
@@ -191,5 +192,29 @@ PRIVACY = (
         healthy="     where id = any ($1) and not exists (select from conversations c where c.customer_id = cu.id)\n",
         sick="     where id = any ($1)\n",
         tests=("tests/store/test_retention.py", "-k", "a_customer_stays"),
+    ),
+    Mutant(
+        name="erased-again-but-taken-in-again",
+        invariant=GONE,
+        path="fte/store/erasure_list.py",
+        healthy="        await pool.execute(_sql.keep, some)\n",
+        sick="        pass\n",
+        tests=LISTED,
+    ),
+    Mutant(
+        name="who-was-part-of-them-is-not-listed",
+        invariant=GONE,
+        path="fte/store/erasure.py",
+        healthy="            if part != customer:\n",
+        sick="            if False:\n",
+        tests=LISTED,
+    ),
+    Mutant(
+        name="who-was-only-shown-is-erased",
+        invariant="an erasure is asked for",
+        path="fte/store/erasure_list.py",
+        healthy=" is not known any more",
+        sick="",
+        tests=LISTED,
     ),
 )

@@ -3,6 +3,7 @@
 from tests.mutants.catalogue import Mutant
 
 _LOGS = ("tests/acceptance/test_logs.py", "-k", "kind_and_way")
+_BUGS = ("tests/test_bugs.py",)
 _CANARIES = ("tests/acceptance/test_canaries.py",)
 
 TRAIL = (
@@ -70,7 +71,39 @@ TRAIL = (
         path="fte/cli/_logs.py",
         healthy="    sys.excepthook = _on_break\n",
         sick="",
-        tests=_CANARIES,
+        tests=_LOGS,
+    ),
+    Mutant(
+        name="a-bug-is-a-traceback",
+        invariant="no traceback reaches a user",
+        path="fte/cli/__init__.py",
+        healthy="    except BaseException as error:",
+        sick="    except AssertionError as error:",
+        tests=_BUGS,
+    ),
+    Mutant(
+        name="a-bugs-file-has-the-errors-text",
+        invariant="no secret and nothing of a customer's in a file of ours",
+        path="fte/cli/_bugs.py",
+        healthy="list(way_of(error))",
+        sick="traceback.format_exception(error)",
+        tests=_BUGS,
+    ),
+    Mutant(
+        name="a-bugs-file-has-what-was-typed",
+        invariant="no secret and nothing of a customer's in a file of ours",
+        path="fte/cli/_bugs.py",
+        healthy="        if command is None:\n            break\n",
+        sick="",
+        tests=_BUGS,
+    ),
+    Mutant(
+        name="a-broken-console-shows-what-was-on-it",
+        invariant="no traceback reaches a user",
+        path="fte/console/app.py",
+        healthy="        self._close_messages_no_wait()\n",
+        sick="        self._fatal_error()\n",
+        tests=("tests/console/test_terminal.py", "-k", "breaks"),
     ),
     Mutant(
         name="others-words-are-not-covered",
