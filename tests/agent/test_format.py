@@ -142,6 +142,11 @@ SAMPLES = {
     "zh": "怎么修改密码？",
     "ja": "パスワードを変更するには？",
     "hi": "मैं अपना पासवर्ड कैसे बदलूँ?",
+    "da": "Hvordan ændrer jeg min adgangskode?",
+    "no": "Hvordan endrer jeg passordet mitt?",
+    "cs": "Jak si mohu změnit heslo?",
+    "uk": "Як мені змінити пароль?",
+    "ko": "비밀번호를 어떻게 바꾸나요?",
 }
 
 

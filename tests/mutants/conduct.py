@@ -20,6 +20,14 @@ CONDUCT = (
         tests=("tests/domain/test_languages.py", "-k", "understood"),
     ),
     Mutant(
+        name="all-that-is-cyrillic-is-russian",
+        invariant="a customer is told in their language",
+        path="fte/domain/languages.py",
+        healthy='(("ru", "uk"), re',
+        sick='(("ru",), re',
+        tests=("tests/agent/test_format.py", "-k", "in_their_language"),
+    ),
+    Mutant(
         name="only-what-is-spelled-right-counts",
         invariant="who must speak to a person does, however they spell",
         path="fte/domain/escalation.py",
