@@ -34,7 +34,7 @@ select b.id, b.conversation_id, c.number, b.kind, b.draft, b.answer, b.operator,
   from best b
   join conversations c on c.id = b.conversation_id
   join customers cu on cu.id = c.customer_id
- where ($3::uuid is null or b.id = $3)
+ where ($3::uuid[] is null or b.id = any($3))
    and not exists (select from suggestions s where s.message_id = b.id)
  order by b.created_at desc, b.id
  limit $4

@@ -23,10 +23,16 @@ def key() -> str:
     return str(new_id())
 
 
-async def taught(pool: Pool, said: str = SAID, found: bool = False, resolved: bool = True) -> UUID:
+async def taught(
+    pool: Pool,
+    said: str = SAID,
+    found: bool = False,
+    resolved: bool = True,
+    question: str = "Where can I park?",
+) -> UUID:
     """A person answers where the AI had found nothing (or had `found` something); the answer's id."""
     who = f"{new_id()}@example.com"
-    talk = (await receive(pool, "Where can I park?", identifier=who)).conversation
+    talk = (await receive(pool, question, identifier=who)).conversation
     await pool.execute("update turns set due_at = now() where conversation_id = $1", talk)
     [claim] = [c for c in await turns.claim(pool, new_id(), 10, 60) if c.conversation == talk]
     await turns.finish(pool, claim, ANSWER if found else LOST)
@@ -48,7 +54,7 @@ async def waiting(pool: Pool) -> list[Source]:
 
 async def decide(pool: Pool, found: Source, operator: UUID, document: str | None = None) -> None:
     async with pool.transaction() as connection:
-        await suggestions.decide(connection, found, operator, document)
+        await suggestions.decide(connection, [found], operator, document)
 
 
 async def test_an_answer_of_a_person_that_no_page_had_is_suggested(pool: Pool) -> None:
@@ -100,10 +106,53 @@ async def test_it_is_decided_on_once_whoever_is_first(pool: Pool, document: str 
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 2
     assert await waiting(pool) == []
     with pytest.raises(Conflict, match=r"(Lea|Kim) (approved|rejected) this suggestion already"):
-        await suggestions.one(pool, found.id, datetime.now(UTC))
+        await suggestions.some(pool, [found.id], datetime.now(UTC))
     assert await pool.fetchval("select count(*) from audit where action = 'teach'") == 1
 
 
 async def test_there_is_no_suggestion_that_there_is_not(pool: Pool) -> None:
     with pytest.raises(NotFound):
-        await suggestions.one(pool, new_id(), datetime.now(UTC))
+        await suggestions.some(pool, [new_id()], datetime.now(UTC))
+
+
+async def test_several_are_decided_on_together_or_not_at_all(pool: Pool) -> None:
+    first, second = await taught(pool), await taught(pool)
+    both = await suggestions.some(pool, [second, first], datetime.now(UTC))
+    assert [found.id for found in both] == [second, first]
+    lea = await hire(pool, "Lea", "lead")
+    await decide(pool, both[0], lea.id)
+    with pytest.raises(Conflict, match="Lea rejected this suggestion already"):
+        async with pool.transaction() as connection:
+            await suggestions.decide(connection, both, lea.id, "learned/1-parking.md")
+    assert [found.id for found in await waiting(pool)] == [first]
+    with pytest.raises(Conflict):
+        await suggestions.some(pool, [first, second], datetime.now(UTC))
+    third = await taught(pool)
+    rest = await suggestions.some(pool, [first, third], datetime.now(UTC))
+    async with pool.transaction() as connection:
+        await suggestions.decide(connection, rest, lea.id, "learned/1-parking.md")
+    sources = await pool.fetch("select message_id from suggestions where source = 'learned/1-parking.md'")
+    assert {row["message_id"] for row in sources} == {first, third}
+    assert await pool.fetchval("select count(*) from audit where action = 'teach'") == 3
+
+
+async def test_two_who_decide_on_the_same_in_another_order_do_not_wait_for_each_other_for_ever(
+    pool: Pool,
+) -> None:
+    ids = [await taught(pool) for _ in range(4)]
+    all_ = await suggestions.some(pool, ids, datetime.now(UTC))
+    lea, kim = await hire(pool, "Lea", "lead"), await hire(pool, "Kim", "lead")
+
+    async def together(sources: list[Source], who: UUID) -> None:
+        async with pool.transaction() as connection:
+            await suggestions.decide(connection, sources, who)
+
+    outcomes = await asyncio.gather(
+        *(
+            together(sources, who.id)
+            for who, sources in ((lea, all_), (kim, all_[::-1]), (lea, all_[::-1]), (kim, all_))
+        ),
+        return_exceptions=True,
+    )
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 3
