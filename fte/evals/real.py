@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from fte.agent.secrets import is_card
 from fte.domain.errors import NotFound, Rejected
 from fte.wire import MessageView, TicketView
 
@@ -70,7 +71,7 @@ class Redaction:
     def _put(self, kind: str, match: re.Match[str], make: Callable[[int, str], str]) -> str:
         whole = match[0]
         part = match.groupdict().get("number") or whole
-        if kind == "card" and not _luhn(part):
+        if kind == "card" and not is_card(part):
             return whole
         if kind == "url":
             return _url(whole)
@@ -137,12 +138,6 @@ def _url(url: str) -> str:
     """An address without its path's end and query: they may name somebody or let somebody in."""
     bare = url.partition("?")[0].partition("#")[0]
     return re.sub(_KEY, "token", bare)
-
-
-def _luhn(digits: str) -> bool:
-    values = [int(c) for c in digits if c.isdecimal()]
-    doubled = sum(sum(divmod(2 * d, 10)) for d in values[-2::-2])
-    return (doubled + sum(values[-1::-2])) % 10 == 0
 
 
 def made(ticket: TicketView, upto: int | None = None) -> str:

@@ -207,7 +207,7 @@ CONDUCT = (
         name="the-offline-model-is-always-sure",
         invariant="who has no good passage gets a person",
         path="fte/agent/offline.py",
-        healthy="        if found.score < _SCORE_MIN:",
+        healthy="        if found.score < SURE_FROM:",
         sick="        if found.score < 0.0:",
         tests=("tests/agent/test_offline.py", "-k", "not_sure_of"),
     ),

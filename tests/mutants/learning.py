@@ -36,6 +36,14 @@ LEARNING = (
         tests=("tests/daemon/test_overview.py", "-k", "both_as_its_sources"),
     ),
     Mutant(
+        name="a-page-that-does-not-answer-hides-the-gap",
+        invariant="a question without a good page is collected",
+        path="fte/store/reports.sql",
+        healthy="        or r.trace -> 'verdicts' ? 'escalated: no_answer_found')\n",
+        sick="        )\n",
+        tests=("tests/store/test_reports.py", "-k", "did_not_answer"),
+    ),
+    Mutant(
         name="one-matter-is-two-suggestions",
         invariant="answers about one matter are one page",
         path="fte/domain/subjects.py",

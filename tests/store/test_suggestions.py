@@ -9,11 +9,12 @@ import pytest
 from fte.domain.errors import Conflict, NotFound
 from fte.domain.ids import new_id
 from fte.domain.suggestions import Source
+from fte.domain.turns import Outcome
 from fte.pg.pool import Pool
 from fte.store import control, drafts, suggestions, turns
 from fte.store.drafts import approve
 from tests.store.test_drafts import held, hold_all
-from tests.store.test_reports import ANSWER, LOST
+from tests.store.test_reports import ANSWER, LOST, NEAR
 from tests.support import hire, receive, seeing
 
 SAID = "Hello Ada, visitors park behind the house, in the places that are marked with a V."
@@ -26,16 +27,16 @@ def key() -> str:
 async def taught(
     pool: Pool,
     said: str = SAID,
-    found: bool = False,
+    outcome: Outcome = LOST,
     resolved: bool = True,
     question: str = "Where can I park?",
 ) -> UUID:
-    """A person answers where the AI had found nothing (or had `found` something); the answer's id."""
+    """A person answers where the AI had found nothing (or another `outcome`); the answer's id."""
     who = f"{new_id()}@example.com"
     talk = (await receive(pool, question, identifier=who)).conversation
     await pool.execute("update turns set due_at = now() where conversation_id = $1", talk)
     [claim] = [c for c in await turns.claim(pool, new_id(), 10, 60) if c.conversation == talk]
-    await turns.finish(pool, claim, ANSWER if found else LOST)
+    await turns.finish(pool, claim, outcome)
     sam = await hire(pool, f"Sam {who[28:36]}")
     epoch = await pool.fetchval("select epoch from conversations where id = $1", talk)
     await control.take_over(pool, key(), talk, seeing(sam, 2, epoch))
@@ -70,9 +71,14 @@ async def test_an_answer_of_a_person_that_no_page_had_is_suggested(pool: Pool) -
     assert found.operator.startswith("Sam")
 
 
+async def test_an_answer_where_the_ai_had_found_only_what_did_not_answer_is_suggested(pool: Pool) -> None:
+    message = await taught(pool, outcome=NEAR)
+    assert [found.id for found in await waiting(pool)] == [message]
+
+
 async def test_what_teaches_nothing_is_not(pool: Pool) -> None:
     await taught(pool, "Behind the house.")
-    await taught(pool, found=True)
+    await taught(pool, outcome=ANSWER)
     await taught(pool, resolved=False)
     assert await waiting(pool) == []
 
