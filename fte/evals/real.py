@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fte.agent.secrets import is_card
+from fte.domain.courtesies import CLOSINGS, GREETINGS
 from fte.domain.errors import NotFound, Rejected
 from fte.wire import MessageView, TicketView
 
@@ -36,14 +37,10 @@ _ORDER: Final = (
     r"|#\d{4,}|(?<![\w-])\d{6,}(?![\w-])"
 )
 _CALLED: Final = re.compile(
-    r"(?m)(?:^\s*(?:hi|hello|hey|dear|hallo|liebe[r]?|guten tag|bonjour|cher|chère|hola|estimad[oa]"
-    r"|ciao|gentile|olá|beste)\s+"
-    r"(?:mr\.?|mrs\.?|ms\.?|herr|frau|m\.|mme)?\s*)(?P<a>[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+){0,2})"
-    r"|(?:^\s*(?:kind regards|best regards|regards|best|thanks|many thanks|cheers|yours|viele grüße"
-    r"|mit freundlichen grüßen|gruß"
-    r"|cordialement|saludos|un saludo|cordiali saluti|groeten"
-    r"|mvg)[,!. ]*\n\s*)(?P<b>[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+){0,2})",
-    re.IGNORECASE | re.MULTILINE,
+    rf"(?im)(?:^\s*{GREETINGS}\s+(?:mr\.?|mrs\.?|ms\.?|herr|frau|m\.|mme)?\s*)"
+    r"(?P<a>[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+){0,2})"
+    rf"|(?:^\s*(?:{CLOSINGS}|best|thanks|groeten|mvg)[,!. ]*\n\s*)"
+    r"(?P<b>[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+){0,2})"
 )
 
 

@@ -172,6 +172,10 @@ def test_customers_are_told_in_their_language(channel: str, code: str) -> None:
     [
         "Guten Tag Frau Brandt,\n\n{}\n\nMit freundlichen Grüßen\nIhr Team",
         "Bonjour Lena,\n{}\n\nCordialement,",
+        "Hei Lena,\n\n{}\n\nVennlig hilsen\nTallywren",
+        "Dobrý den,\n\n{}\n\nS pozdravem\nTallywren",
+        "Вітаємо!\n\n{}\n\nЗ повагою,\nTallywren",
+        "안녕하세요.\n\n{}\n\n감사합니다.\nTallywren",
     ],
 )
 def test_a_greeting_in_any_language_is_not_doubled(own: str) -> None:
