@@ -87,7 +87,7 @@ CONDUCT = (
         name="card-numbers-reach-the-model",
         invariant="secrets are masked before model, trace and log",
         path="fte/agent/secrets.py",
-        healthy='"[card number removed]" if _is_card(match[0]) else match[0]',
+        healthy='"[card number removed]" if is_card(match[0]) else match[0]',
         sick="match[0]",
         tests=("tests/agent/test_guard.py", "-k", "masked"),
     ),
