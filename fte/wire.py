@@ -837,8 +837,8 @@ class CannedPage(msgspec.Struct, frozen=True, kw_only=True):
     company: str
 
 
-class SuggestionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A page that an answer of a person could become. `draft` is what the AI had written, of an edited one."""
+class SuggestionSource(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer of a person, and what it answered. `draft` is what the AI had written, of an edited one."""
 
     id: UUID
     conversation_id: UUID
@@ -849,8 +849,14 @@ class SuggestionView(msgspec.Struct, frozen=True, kw_only=True):
     question: str
     draft: str
     answer: str
+
+
+class SuggestionView(SuggestionSource, frozen=True, kw_only=True):
+    """A page that an answer of a person could become; `others` answered the same matter, and are decided on with it."""
+
     title: str
     body: str
+    others: list[SuggestionSource] = []
 
 
 class SuggestionsPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Final
 
 from fte.agent.company import Company
 from fte.domain.channels import STYLES, Channel
+from fte.domain.courtesies import CLOSINGS, GREETINGS
 from fte.domain.deadlines import answer_by_figures, answer_by_words, expectation, is_open
 from fte.domain.escalation import Reason
 from fte.domain.languages import DEFAULT, sentence
@@ -16,19 +17,8 @@ _NAME: Final = re.compile(r"[^\W\d_]+(?:(?:[ '’-]|\. )[^\W\d_]+){0,5}\.?")
 _NAME_MAX: Final = 40
 _PREFERRED: Final = 160
 """Characters a WhatsApp message had better not exceed."""
-_OPENING: Final = re.compile(
-    r"\A\s*(?:dear|hello|hi|hey|good (?:morning|afternoon|evening)|guten (?:tag|morgen|abend)|hallo|sehr geehrte[rs]?"
-    r"|bonjour|hola|estimad[oa]|buenos días|ciao|salve|gentile|buongiorno|olá|prezad[oa]|beste|dzień dobry|hej|merhaba"
-    r"|sayın|здравствуйте|مرحبا|नमस्ते)\b[^\n.!?,]{0,50}(?:[,!.:]+\s*|\n+)",
-    re.I,
-)
-_CLOSING: Final = re.compile(
-    r"\n\s*(?:kind regards|best regards|warm regards|regards|best wishes|best|sincerely|yours sincerely"
-    r"|yours faithfully|many thanks|cheers|mit freundlichen grüßen|viele grüße|cordialement|un cordial saludo|saludos"
-    r"|cordiali saluti|atenciosamente|met vriendelijke groet|z poważaniem|vänliga hälsningar|saygılarımızla|с уважением)"
-    r"\s*[,.]?\s*(?:\n[^\n]{0,80}){0,4}\s*\Z",
-    re.I,
-)
+_OPENING: Final = re.compile(rf"(?i)\A\s*{GREETINGS}\b[^\n.!?,]{{0,50}}(?:[,!.:]+\s*|\n+)")
+_CLOSING: Final = re.compile(rf"(?i)\n\s*(?:{CLOSINGS}|best)\s*[,.]?\s*(?:\n[^\n]{{0,80}}){{0,4}}\s*\Z")
 _SORRY: Final = frozenset({"profanity", "negative_sentiment", "cancellation_threat"})
 _CHAT_HANDOVERS: Final[dict[Reason, str]] = {
     "pricing_inquiry": "chat_prices",

@@ -478,7 +478,7 @@ def _chosen(
     best: tuple[_Found, list[_Piece], list[_Piece]] | None = None
     most = 0.0
     for found, each, room in zip(passages, pieces, rooms, strict=True):
-        if found.score < _SCORE_MIN:
+        if found.score < SURE_FROM:
             continue
         page = max(other.score for other in passages if other.page == found.page)
         for run in _runs(each, together):
@@ -611,7 +611,7 @@ _OTHER_WORD: Final = 0.7
 """What another word for the same is worth."""
 _BY_HEADING: Final = 0.8
 """What a word in the heading above a sentence is worth."""
-_SCORE_MIN: Final = 0.35
+SURE_FROM: Final = 0.35
 """A passage the search is less sure of than this is about something else."""
 _BY_PAGE: Final = 2.0
 _BY_PASSAGE: Final = 1.0

@@ -35,7 +35,7 @@ def masked(text: str) -> str:
     text = _SIGNED_IN.sub("[secret removed]", text)
     text = _NAMED.sub(r"\1[secret removed]", text)
     text = _IBAN.sub(_without_iban, text)
-    return _CARD.sub(lambda match: "[card number removed]" if _is_card(match[0]) else match[0], text)
+    return _CARD.sub(lambda match: "[card number removed]" if is_card(match[0]) else match[0], text)
 
 
 def _without_iban(match: re.Match[str]) -> str:
@@ -48,7 +48,8 @@ def _without_iban(match: re.Match[str]) -> str:
 _IBAN_MIN: Final = 15
 
 
-def _is_card(number: str) -> bool:
+def is_card(number: str) -> bool:
+    """Whether the digits pass the Luhn check."""
     digits = [unicodedata.decimal(c) for c in number if c.isdecimal()]
     doubled = sum(sum(divmod(2 * d, 10)) for d in digits[-2::-2])
     return (doubled + sum(digits[-1::-2])) % 10 == 0

@@ -33,7 +33,8 @@ def list_(
     if not found:
         say("Nothing to learn from at the moment.")
     for one in found:
-        say(f"{one.id} #{one.number} {one.operator} {one.kind}: {one.title}")
+        numbers = ", ".join(f"#{number}" for number in (one.number, *(other.number for other in one.others)))
+        say(f"{one.id} {numbers} {one.operator} {one.kind}: {one.title}")
 
 
 @app.command()
@@ -44,16 +45,16 @@ def show(
     token_file: TokenFile = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show a suggestion: the question, the answer, and the page they could become."""
+    """Show a suggestion: the questions, the answers, and the page they could become."""
     one = ask(lambda client: _one(client, id_), url, token_file, data_dir)
     if as_json:
         say_json(one)
         return
-    say(f"#{one.number}  {one.operator} {one.kind} on {one.at:%Y-%m-%d %H:%M} UTC")
-    for name, text in (("Asked", one.question), ("The AI wrote", one.draft), ("Answered", one.answer)):
-        if text:
-            typer.echo(f"\n{name}:\n{printable(text)}")
-    typer.echo(f"\nThe page:\n# {printable(one.title)}\n\n{printable(one.body)}")
+    for source in (one, *one.others):
+        say(f"#{source.number}  {source.operator} {source.kind} on {source.at:%Y-%m-%d %H:%M} UTC")
+        words = (("Asked", source.question), ("The AI wrote", source.draft), ("Answered", source.answer))
+        typer.echo("".join(f"\n{name}:\n{printable(text)}\n" for name, text in words if text))
+    typer.echo(f"The page:\n# {printable(one.title)}\n\n{printable(one.body)}")
 
 
 @app.command()
@@ -84,7 +85,7 @@ def approve(
 
         one = await _one(client, id_)
         page = TeachRequest(title=title or one.title, body=words or one.body, category=chosen)
-        return await client.approve_suggestion(one.id, page)
+        return await client.approve_suggestion(one, page)
 
     taught = ask(work, url, token_file, data_dir)
     say(f"Learned: {taught.source}. `fte kb delete {taught.source}` forgets it.")
@@ -95,7 +96,7 @@ def reject(id_: Id, url: Url = None, token_file: TokenFile = None, data_dir: Dat
     """Do not suggest it again. For a lead or an admin."""
 
     async def work(client: "Client") -> None:
-        await client.reject_suggestion((await _one(client, id_)).id)
+        await client.reject_suggestion(await _one(client, id_))
 
     ask(work, url, token_file, data_dir)
     say("Rejected.")

@@ -55,6 +55,7 @@ from fte.wire import (
     QueuePage,
     StreamNotice,
     SuggestionsPage,
+    SuggestionView,
     TaughtPage,
     TeachRequest,
     TeamView,
@@ -238,14 +239,13 @@ class Client:
         """Pages that answers of people could become, the newest first."""
         return await self._get("/operator/suggestions", SuggestionsPage)
 
-    async def approve_suggestion(self, suggestion: UUID, page: TeachRequest) -> TaughtPage:
+    async def approve_suggestion(self, one: SuggestionView, page: TeachRequest) -> TaughtPage:
         """It becomes this page of the knowledge base. Raises Conflict when somebody has decided on it."""
-        path = f"/operator/suggestions/{suggestion}"
-        return _answer(await self._send("PUT", path, encode(page)), TaughtPage)
+        return _answer(await self._send("PUT", _suggestion(one), encode(page)), TaughtPage)
 
-    async def reject_suggestion(self, suggestion: UUID) -> None:
+    async def reject_suggestion(self, one: SuggestionView) -> None:
         """It is not suggested again. Raises like `approve_suggestion`."""
-        await self._remove(f"/operator/suggestions/{suggestion}")
+        await self._remove(_suggestion(one))
 
     async def attachment(self, attachment: UUID) -> bytes:
         """What a customer attached. Raises Conflict, with the reason, when it is not there."""
@@ -447,6 +447,11 @@ def _understood(event: ServerSentEvent) -> list[tuple[Link | Heard | Reset, str]
 
 
 # ---------------------------------------------------------------- answers
+
+
+def _suggestion(one: SuggestionView) -> str:
+    also = ",".join(str(other.id) for other in one.others)
+    return f"/operator/suggestions/{one.id}{f'?also={also}' if also else ''}"
 
 
 def _answer(response: httpx.Response, type_: type[T]) -> T:

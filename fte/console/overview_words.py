@@ -236,17 +236,19 @@ def customer(hit: CustomerHit, now: datetime) -> list[Part]:
 
 
 def suggestion(one: SuggestionView, title: str, body: str) -> list[Part]:
-    """A page that an answer could become, with what was asked and answered."""
-    who = line(one.operator or "Somebody", 60)
-    did = "changed what the AI wrote" if one.kind == "edited" else "answered what no page had"
-    parts: list[Part] = [(f"{who} {did}", "bold"), (f"  #{one.number}\n\n", "$text-muted")]
-    for name, text in (
-        ("Asked", one.question),
-        ("The AI had written", one.draft),
-        ("Was answered", one.answer),
-    ):
-        if text.strip():
-            parts += [(f"{name}\n", "$text-muted"), f"{block(text, 4_000).strip()}\n\n"]
+    """A page that answers could become, with what was asked and answered."""
+    parts: list[Part] = []
+    for source in (one, *one.others):
+        who = line(source.operator or "Somebody", 60)
+        did = "changed what the AI wrote" if source.kind == "edited" else "answered what no page had"
+        parts += [(f"{who} {did}", "bold"), (f"  #{source.number}\n\n", "$text-muted")]
+        for name, text in (
+            ("Asked", source.question),
+            ("The AI had written", source.draft),
+            ("Was answered", source.answer),
+        ):
+            if text.strip():
+                parts += [(f"{name}\n", "$text-muted"), f"{block(text, 4_000).strip()}\n\n"]
     parts += [("The page\n", "$text-muted"), (f"{line(title, 200) or '(no title)'}\n\n", "bold")]
     return [*parts, f"{block(body, 20_000).strip()}\n"]
 

@@ -179,6 +179,7 @@ class Daemon:
             lag,
             instruments=self.instruments,
             whole="metrics" in roles,
+            budget=self.settings.budget,
         )
         own = [*health.routes(), *metrics.routes()]
         if "http" not in roles:

@@ -18,6 +18,7 @@ from fte.daemon.instruments import Instruments
 from fte.daemon.openapi import operation
 from fte.daemon.responses import json_response
 from fte.domain import metrics
+from fte.domain.budget import Budget
 from fte.domain.channels import CHANNELS, Channel
 from fte.domain.errors import Unauthorized, Unavailable
 from fte.domain.measurements import BOUNDS
@@ -45,6 +46,7 @@ _COUNTED: Final = (
 """Counters with a label beside the channel, and the measurement that is counted."""
 _TIMED: Final = ((metrics.AGENT_SECONDS, "run_ms", 1000.0), (metrics.ANSWER_SECONDS, "turn_seconds", 1.0))
 """Histograms, the measurement they show, and how many of its units are a second."""
+_UNLIMITED: Final = Budget()
 _TOKENS: Final = {"input": "tokens_input", "output": "tokens_output"}
 
 
@@ -60,7 +62,8 @@ class Metrics:
     """`configured` are the channels with a provider. With a `token` only who knows it may read.
 
     `relay` is the group that carries events to Kafka, None where there is no cluster; `lag` asks the cluster.
-    `instruments` are the process's own; with `whole` it tells the state of the whole system, too.
+    `instruments` are the process's own; with `whole` it tells the state of the whole system, too, and how much of the
+    day's `budget` is used.
     """
 
     pool: Pool
@@ -70,6 +73,7 @@ class Metrics:
     lag: "Callable[[], Awaitable[Mapping[tuple[str, str], int]]] | None" = None
     instruments: Instruments | None = None
     whole: bool = True
+    budget: Budget = _UNLIMITED
     _day: _Day = field(default_factory=_Day)
 
     def routes(self) -> list[Route]:
@@ -143,6 +147,9 @@ class Metrics:
         """Totals live in the database: what is counted does not depend on which process counted it, or died."""
         totals = await agent_metrics.totals(self.pool)
         registry.register(_Totals(totals, await claims.sends_after_takeover(self.pool)))
+        if self.budget.daily:
+            used = self.budget.share(await turns.spent_today(self.pool))
+            _gauge(metrics.BUDGET, registry).set(used)
 
     async def _show_drafts(self, registry: "CollectorRegistry") -> None:
         count, oldest = _gauge(metrics.DRAFTS, registry), _gauge(metrics.DRAFT_AGE, registry)

@@ -80,13 +80,14 @@ NUMBER_MAX: Final = 10**11
 SEQ_MAX: Final = 2**31 - 1
 
 _ID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-Ids = Annotated[
-    str,
-    Meta(
-        description="Conversations' ids, separated by commas.",
-        pattern=f"^({_ID}(,{_ID}){{0,{conversations.IDS_MAX - 1}}})?$",
-    ),
-]
+
+
+def ids_of(what: str, most: int) -> Any:
+    """The type of a parameter that `ids` reads."""
+    pattern = f"^({_ID}(,{_ID}){{0,{most - 1}}})?$"
+    return Annotated[str, Meta(description=f"{what} ids, separated by commas.", pattern=pattern)]
+
+
 HASH_MAX: Final = 64
 """Characters of a SHA-256, in hexadecimal."""
 
@@ -199,7 +200,7 @@ class OperatorApi:
             "view": View,
             "q": str,
             "limit": Annotated[int, Meta(ge=1, le=conversations.QUEUE_MAX)],
-            "ids": Ids,
+            "ids": ids_of("Conversations'", conversations.IDS_MAX),
             "before": Annotated[int, Meta(ge=1, le=NUMBER_MAX)],
         },
         errors=(422,),
@@ -210,12 +211,12 @@ class OperatorApi:
         view = query.get("view", "open")
         if view not in VIEWS:
             raise Rejected(f"There is no view {view!r}.", fields={"view": f"one of {', '.join(VIEWS)}"})
-        ids = _ids(query["ids"]) if "ids" in query else None
+        wanted = ids(query["ids"], "ids", conversations.IDS_MAX) if "ids" in query else None
         limit = whole(query.get("limit", "200"), "limit", conversations.QUEUE_MAX)
         if "before" in query:
             before = whole(query["before"], "before", NUMBER_MAX)
             return json_response(await conversations.walk(self.pool, operator.id, view, before, limit))
-        page = await conversations.queue(self.pool, operator.id, view, query.get("q", ""), limit, ids)
+        page = await conversations.queue(self.pool, operator.id, view, query.get("q", ""), limit, wanted)
         return json_response(page)
 
     @operation(
@@ -668,11 +669,12 @@ def _uuid(text: Any, field: str) -> UUID:
         raise Rejected(fields={field: "not an id"}) from None
 
 
-def _ids(text: str) -> list[UUID]:
-    ids = [id_ for id_ in text.split(",") if id_]
-    if len(ids) > conversations.IDS_MAX:
-        raise Rejected(fields={"ids": f"at most {conversations.IDS_MAX}"})
-    return [_uuid(id_, "ids") for id_ in ids]
+def ids(text: str, field: str, most: int) -> list[UUID]:
+    """The ids in a field, separated by commas. Raises Rejected, naming the field."""
+    found = [id_ for id_ in text.split(",") if id_]
+    if len(found) > most:
+        raise Rejected(fields={field: f"at most {most}"})
+    return [_uuid(id_, field) for id_ in found]
 
 
 def whole(text: str, field: str, most: int) -> int:

@@ -31,6 +31,11 @@ class Budget:
         """What the day has cost."""
         return (spent.day_input * self.prices.input + spent.day_output * self.prices.output) / 1_000_000
 
+    @property
+    def daily(self) -> bool:
+        """Whether a day has a limit."""
+        return bool(self.day or self.day_cost)
+
     def used_up(self, spent: Spent) -> Limit | None:
         """The limit that lets no further run begin; None when one may.
 

@@ -7,12 +7,11 @@ from typing import Final
 from uuid import UUID
 
 from fte.domain.channels import Channel
+from fte.domain.subjects import subjects
 from fte.domain.text import one_line, without_contacts
 
 QUESTIONS_MAX: Final = 500
 """Questions that are gathered at a time, the newest ones."""
-ALIKE: Final = 0.35
-"""Cosine from which on two questions are of one subject; no two of different subjects were as near when it was chosen."""
 EXCERPT: Final = 200
 """Characters of a question that are shown."""
 
@@ -46,37 +45,19 @@ def anonymous(text: str) -> str:
 
 
 def gathered(questions: Sequence[Question], vectors: Sequence[Sequence[float]]) -> list[Gap]:
-    """The subjects asked for, the most frequent first.
+    """The subjects asked for, the most frequent first. `vectors` holds one for each question."""
+    found = [
+        _gap([questions[place] for place in places], _most_like_all([vectors[place] for place in places]))
+        for places in subjects(vectors)
+    ]
+    return sorted(found, key=lambda gap: (-len(gap.conversations), -gap.asked, -gap.last.timestamp()))
 
-    `vectors` holds one for each question. The two subjects whose middles are nearest become one, again and again, as long
-    as they are as near as ALIKE.
-    """
-    if not questions:
-        return []
+
+def _most_like_all(vectors: Sequence[Sequence[float]]) -> int:
     import numpy as np
 
     given = np.asarray(vectors, dtype=np.float64)
-    subjects = [[place] for place in range(len(questions))]
-    totals = given.copy()
-    middles = totals / np.maximum(np.linalg.norm(totals, axis=1, keepdims=True), 1e-9)
-    near = middles @ middles.T
-    np.fill_diagonal(near, -1.0)
-    while near.flat[nearest := int(near.argmax())] >= ALIKE:
-        one, other = divmod(nearest, len(questions))
-        subjects[one] += subjects[other]
-        subjects[other] = []
-        totals[one] += totals[other]
-        middles[one] = totals[one] / max(float(np.linalg.norm(totals[one])), 1e-9)
-        near[one, :] = near[:, one] = middles @ middles[one]
-        gone = [place for place, members in enumerate(subjects) if not members]
-        near[one, [one, *gone]] = near[[one, *gone], one] = -1.0
-        near[other, :] = near[:, other] = -1.0
-    found = [
-        _gap([questions[place] for place in places], int((given[places] @ total).argmax()))
-        for places, total in zip(subjects, totals, strict=True)
-        if places
-    ]
-    return sorted(found, key=lambda gap: (-len(gap.conversations), -gap.asked, -gap.last.timestamp()))
+    return int((given @ given.sum(axis=0)).argmax())
 
 
 def _gap(questions: Sequence[Question], most_like_all: int) -> Gap:

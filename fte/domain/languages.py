@@ -36,7 +36,7 @@ def fold(text: str) -> str:
     """The text for matching: lower case, without accents, each run of blanks one space."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(c for c in decomposed if not unicodedata.combining(c)).translate(_PLAIN)
-    return re.sub(r"[^\S\n]+", " ", bare)
+    return re.sub(r"[^\S\n]+", " ", unicodedata.normalize("NFC", bare))
 
 
 class Phrases:
@@ -217,27 +217,27 @@ def sentence(code: str, key: str, **values: str) -> str:
 
 
 _SCRIPTS: Final = (
-    ("ja", re.compile("[\u3041-\u30ff]")),
-    ("ko", re.compile("[\uac00-\ud7a3]")),
-    ("zh", re.compile("[\u4e00-\u9fff]")),
-    ("ar", re.compile("[\u0621-\u064a]")),
-    ("hi", re.compile("[\u0904-\u0939]")),
-    ("ru", re.compile("[\u0400-\u04ff]")),
+    (("ja",), re.compile("[\u3041-\u30ff]")),
+    (("ko",), re.compile("[\uac00-\ud7a3]")),
+    (("zh",), re.compile("[\u4e00-\u9fff]")),
+    (("ar",), re.compile("[\u0621-\u064a]")),
+    (("hi",), re.compile("[\u0904-\u0939]")),
+    (("ru", "uk"), re.compile("[\u0400-\u04ff]")),
 )
+"""Which languages a script is of; the first when nothing else tells."""
 
 
 @lru_cache(maxsize=256)
 def language_of(text: str) -> str:
     """The code of the language a text is in, by its script and its commonest words; English when in doubt."""
     letters = sum(map(str.isalpha, text[:4_000])) or 1
-    for code, script in _SCRIPTS:
-        if len(script.findall(text[:4_000])) * 4 > letters:
-            return code if any(one.code == code for one in languages()) else DEFAULT
+    written = (codes for codes, script in _SCRIPTS if len(script.findall(text[:4_000])) * 4 > letters)
+    codes = next(written, tuple(_by_code()))
+    if len(codes) == 1:
+        return codes[0]
     words = _WORD.findall(text[:4_000].lower())[:_WORDS_MAX]
     plain = [fold(word) for word in words]
-    scores = {one.code: _likeness(one, words, plain) for one in languages()}
-    best = max(scores, key=lambda code: (scores[code], code == DEFAULT))
-    return best if scores[best] else DEFAULT
+    return max(codes, key=lambda code: _likeness(_by_code()[code], words, plain))
 
 
 def _likeness(language: Language, words: list[str], plain: list[str]) -> int:

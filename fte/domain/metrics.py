@@ -147,6 +147,12 @@ COST: Final = Metric(
     "metrics",
     {"channel": CHANNELS},
 )
+BUDGET: Final = Metric(
+    "fte_model_budget_used_ratio",
+    "gauge",
+    "Share of the day's budget for the model that is used, of tokens or money, whichever is more; from 1 on it is used up.",
+    "metrics",
+)
 CHANNEL_HEALTH: Final = Metric(
     "fte_channel_health",
     "gauge",
@@ -233,6 +239,7 @@ METRICS: Final = (
     ANSWER_SECONDS,
     TOKENS,
     COST,
+    BUDGET,
     CHANNEL_HEALTH,
     TURNS,
     TURN_AGE,

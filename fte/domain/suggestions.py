@@ -1,12 +1,14 @@
 """Pages suggested by what people answered: the words of one customer's answer made fit for everybody's."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
 from fte.domain.errors import Rejected
+from fte.domain.subjects import subjects
 from fte.domain.text import one_line, storable, without_contacts
 
 Kind = Literal["answered", "edited"]
@@ -88,3 +90,19 @@ class Source:
     names: tuple[str, ...]
     operator: str
     at: datetime
+
+
+def gathered(sources: Sequence[Source], vectors: Sequence[Sequence[float]]) -> list[tuple[Source, ...]]:
+    """The sources by subject, one page each: that whose answer explains most comes first, then the newest ones.
+
+    `vectors` holds one for each source's question. The subject somebody answered last comes first.
+    """
+    found = [[sources[place] for place in places] for places in subjects(vectors)]
+    found.sort(key=lambda of_one: max(source.at for source in of_one), reverse=True)
+    return [tuple(_longest_first(of_one)) for of_one in found]
+
+
+def _longest_first(sources: Sequence[Source]) -> list[Source]:
+    newest = sorted(sources, key=lambda source: source.at, reverse=True)
+    first = max(newest, key=lambda source: len(source.answer))
+    return [first, *(source for source in newest if source is not first)]

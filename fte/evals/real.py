@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from fte.agent.secrets import is_card
+from fte.domain.courtesies import CLOSINGS, GREETINGS
 from fte.domain.errors import NotFound, Rejected
 from fte.wire import MessageView, TicketView
 
@@ -35,14 +37,10 @@ _ORDER: Final = (
     r"|#\d{4,}|(?<![\w-])\d{6,}(?![\w-])"
 )
 _CALLED: Final = re.compile(
-    r"(?m)(?:^\s*(?:hi|hello|hey|dear|hallo|liebe[r]?|guten tag|bonjour|cher|chère|hola|estimad[oa]"
-    r"|ciao|gentile|olá|beste)\s+"
-    r"(?:mr\.?|mrs\.?|ms\.?|herr|frau|m\.|mme)?\s*)(?P<a>[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+){0,2})"
-    r"|(?:^\s*(?:kind regards|best regards|regards|best|thanks|many thanks|cheers|yours|viele grüße"
-    r"|mit freundlichen grüßen|gruß"
-    r"|cordialement|saludos|un saludo|cordiali saluti|groeten"
-    r"|mvg)[,!. ]*\n\s*)(?P<b>[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+){0,2})",
-    re.IGNORECASE | re.MULTILINE,
+    rf"(?im)(?:^\s*{GREETINGS}\s+(?:mr\.?|mrs\.?|ms\.?|herr|frau|m\.|mme)?\s*)"
+    r"(?P<a>[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+){0,2})"
+    rf"|(?:^\s*(?:{CLOSINGS}|best|thanks|groeten|mvg)[,!. ]*\n\s*)"
+    r"(?P<b>[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+){0,2})"
 )
 
 
@@ -70,7 +68,7 @@ class Redaction:
     def _put(self, kind: str, match: re.Match[str], make: Callable[[int, str], str]) -> str:
         whole = match[0]
         part = match.groupdict().get("number") or whole
-        if kind == "card" and not _luhn(part):
+        if kind == "card" and not is_card(part):
             return whole
         if kind == "url":
             return _url(whole)
@@ -137,12 +135,6 @@ def _url(url: str) -> str:
     """An address without its path's end and query: they may name somebody or let somebody in."""
     bare = url.partition("?")[0].partition("#")[0]
     return re.sub(_KEY, "token", bare)
-
-
-def _luhn(digits: str) -> bool:
-    values = [int(c) for c in digits if c.isdecimal()]
-    doubled = sum(sum(divmod(2 * d, 10)) for d in values[-2::-2])
-    return (doubled + sum(values[-1::-2])) % 10 == 0
 
 
 def made(ticket: TicketView, upto: int | None = None) -> str:

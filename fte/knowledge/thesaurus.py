@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
+from fte.domain.courtesies import CLOSINGS, GREETINGS
 from fte.knowledge.spelling import LONG, Spelling, distance, is_common
 
 LANGUAGES: Final = ("en", "de", "fr", "es")
@@ -59,18 +60,11 @@ _FUNCTION_WORDS: Final = {
 }
 
 
-_OPENING: Final = re.compile(
-    r"(?i)\W*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|greetings"
-    r"|hallo|guten (?:tag|morgen|abend)|liebe[rs]?|sehr geehrte[rs]?|moin"
-    r"|bonjour|bonsoir|salut|ch[eè]r(?:e|s|es)?|madame|monsieur"
-    r"|hola|buen[oa]s (?:d[ií]as|tardes|noches)|estimad[oa]s?)\b(?:[ ,]+[\w.'-]+){0,3}[ ,.!:]*"
-)
+_OPENING: Final = re.compile(rf"(?i)\W*(?:{GREETINGS}|madame|monsieur)\b(?:[ ,]+[\w.'-]+){{0,3}}[ ,.!:]*")
 """A line that greets, with three words more at most."""
 _CLOSING: Final = re.compile(
-    r"(?i)\W*(?:--|best[\s,.!]*$|(?:thanks|thx|thank you|merci|danke|gracias|regards|cheers|sincerely|yours|greetings|bye"
-    r"|cordialement|bien cordialement|atentamente|(?:un )?(?:cordial )?saludos?"
-    r"|all the best|(?:with )?(?:kind|best|warm|many)(?:est)? (?:regards|wishes|thanks)"
-    r"|(?:mit )?(?:viele|liebe|beste|freundliche)n? gr[u\u00fc](?:\u00df|ss)en?|gru(?:\u00df|ss))\b.{0,50}$)"
+    r"(?i)\W*(?:--|best[\s,.!]*$"
+    rf"|(?:{CLOSINGS}|thanks|thx|thank you|merci|danke|gracias|greetings|bye)\b.{{0,50}}$)"
 )
 """A line that ends what is asked: thanks, regards, or the mark above a signature."""
 

@@ -72,6 +72,6 @@ def _resolutions(rows: list[Any], now: datetime, assumed_after: timedelta) -> It
 
 
 async def unanswered(pool: Pool, since: datetime, until: datetime) -> list[Question]:
-    """What the agent looked for in that time and found nothing about, the newest first, QUESTIONS_MAX at most."""
+    """What the agent looked for in that time and found no answer to, the newest first, QUESTIONS_MAX at most."""
     rows = await pool.fetch(_sql.unanswered, since, until, first_id(since), QUESTIONS_MAX)
     return [Question(**row) for row in rows]

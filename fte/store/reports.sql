@@ -59,7 +59,7 @@ select m.conversation_id, c.initial_channel::text as channel, m.role, m.created_
  order by m.conversation_id, m.seq
 
 -- name: unanswered
--- The agent looked and found nothing, whatever came of it then. Its question is what the customer wrote since the last answer.
+-- The agent looked and found nothing, whatever came of it then, or nothing that answers, and gave it to a person for that. Its question is what the customer wrote since the last answer.
 select r.conversation_id, c.number, t.channel::text as channel, r.created_at as at, asked.text
   from runs r
   join turns t on t.id = r.turn_id
@@ -73,6 +73,7 @@ select r.conversation_id, c.number, t.channel::text as channel, r.created_at as 
                                   and o.created_at < r.created_at and o.run_id is distinct from r.id), 0)) asked
  where r.id >= $3 and r.created_at >= $1 and r.created_at < $2 and r.outcome in ('answered', 'drafted', 'escalated')
    and jsonb_path_exists(r.trace, '$.tools[*] ? (@.name == "search_knowledge_base")')
-   and jsonb_array_length(coalesce(r.trace -> 'passages', '[]')) = 0
+   and (jsonb_array_length(coalesce(r.trace -> 'passages', '[]')) = 0
+        or r.trace -> 'verdicts' ? 'escalated: no_answer_found')
    and asked.text is not null
  order by r.created_at desc, r.id limit $4

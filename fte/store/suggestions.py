@@ -1,5 +1,6 @@
 """Answers of people that no page had: found among the messages, decided on once."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -13,35 +14,44 @@ from fte.pg.pool import Connection, Pool
 
 BACK: Final = timedelta(days=90)
 """Older answers are not suggested."""
-PAGE_MAX: Final = 100
-"""Suggestions of one page, the newest ones."""
+SOURCES_MAX: Final = 100
+"""Answers that are looked at, the newest ones: pages are suggested from these."""
 
 _sql = queries.load(__file__)
 
 
 async def waiting(pool: Pool, now: datetime) -> list[Source]:
     """What nobody has decided on, the newest first."""
-    rows = await pool.fetch(_sql.sources, first_id(now - BACK), ANSWER_MIN, None, PAGE_MAX)
+    rows = await pool.fetch(_sql.sources, first_id(now - BACK), ANSWER_MIN, None, SOURCES_MAX)
     return [_source(row) for row in rows]
 
 
-async def one(pool: Pool, message: UUID, now: datetime) -> Source:
-    """One of them. Raises NotFound, and Conflict when it is decided on."""
-    row = await pool.fetchrow(_sql.sources, first_id(now - BACK), ANSWER_MIN, message, 1)
-    if row is None:
-        await _check_open(pool, message)
-        raise NotFound("There is no such suggestion.")
-    return _source(row)
+async def some(pool: Pool, messages: Sequence[UUID], now: datetime) -> list[Source]:
+    """These, in this order. Raises NotFound, and Conflict when one is decided on."""
+    rows = await pool.fetch(_sql.sources, first_id(now - BACK), ANSWER_MIN, messages, len(messages))
+    found = {row["id"]: _source(row) for row in rows}
+    for message in messages:
+        if message not in found:
+            await _check_open(pool, message)
+            raise NotFound("There is no such suggestion.")
+    return [found[message] for message in messages]
 
 
-async def decide(connection: Connection, found: Source, operator: UUID, document: str | None = None) -> None:
-    """Approve it as `document`, or reject it; in the caller's transaction. Raises Conflict when somebody else has."""
+async def decide(
+    connection: Connection, sources: Sequence[Source], operator: UUID, document: str | None = None
+) -> None:
+    """Approve all of them as `document`, or reject them; in the caller's transaction.
+
+    Raises Conflict when somebody else has decided on one.
+    """
     state = "rejected" if document is None else "approved"
-    if await connection.fetchval(_sql.decide, found.id, state, operator, document) is None:
-        await _check_open(connection, found.id)
-    await connection.execute(
-        _sql.audited, operator, found.conversation_id, {"decision": state, "document": document}
-    )
+    # In one order everywhere, so that two who decide on the same wait for each other in one order.
+    for found in sorted(sources, key=lambda source: source.id):
+        if await connection.fetchval(_sql.decide, found.id, state, operator, document) is None:
+            await _check_open(connection, found.id)
+        await connection.execute(
+            _sql.audited, operator, found.conversation_id, {"decision": state, "document": document}
+        )
 
 
 async def _check_open(connection: Pool | Connection, message: UUID) -> None:

@@ -10,7 +10,8 @@ with taught as (
        and exists (select from runs r
                     where r.conversation_id = m.conversation_id and r.created_at < m.created_at
                       and jsonb_path_exists(r.trace, '$.tools[*] ? (@.name == "search_knowledge_base")')
-                      and jsonb_array_length(coalesce(r.trace -> 'passages', '[]')) = 0)
+                      and (jsonb_array_length(coalesce(r.trace -> 'passages', '[]')) = 0
+                           or r.trace -> 'verdicts' ? 'escalated: no_answer_found'))
     union all
     select m.id, m.conversation_id, 'edited', d.body, m.content, m.seq, m.created_at, coalesce(o.name, '')
       from drafts d
@@ -34,7 +35,7 @@ select b.id, b.conversation_id, c.number, b.kind, b.draft, b.answer, b.operator,
   from best b
   join conversations c on c.id = b.conversation_id
   join customers cu on cu.id = c.customer_id
- where ($3::uuid is null or b.id = $3)
+ where ($3::uuid[] is null or b.id = any($3))
    and not exists (select from suggestions s where s.message_id = b.id)
  order by b.created_at desc, b.id
  limit $4

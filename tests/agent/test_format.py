@@ -142,6 +142,11 @@ SAMPLES = {
     "zh": "怎么修改密码？",
     "ja": "パスワードを変更するには？",
     "hi": "मैं अपना पासवर्ड कैसे बदलूँ?",
+    "da": "Hvordan ændrer jeg min adgangskode?",
+    "no": "Hvordan endrer jeg passordet mitt?",
+    "cs": "Jak si mohu změnit heslo?",
+    "uk": "Як мені змінити пароль?",
+    "ko": "비밀번호를 어떻게 바꾸나요?",
 }
 
 
@@ -167,6 +172,10 @@ def test_customers_are_told_in_their_language(channel: str, code: str) -> None:
     [
         "Guten Tag Frau Brandt,\n\n{}\n\nMit freundlichen Grüßen\nIhr Team",
         "Bonjour Lena,\n{}\n\nCordialement,",
+        "Hei Lena,\n\n{}\n\nVennlig hilsen\nTallywren",
+        "Dobrý den,\n\n{}\n\nS pozdravem\nTallywren",
+        "Вітаємо!\n\n{}\n\nЗ повагою,\nTallywren",
+        "안녕하세요.\n\n{}\n\n감사합니다.\nTallywren",
     ],
 )
 def test_a_greeting_in_any_language_is_not_doubled(own: str) -> None:

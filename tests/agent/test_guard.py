@@ -299,6 +299,16 @@ def test_masking_takes_linear_time(piece: str) -> None:
         "返金いたしました。",
         "担当者からご連絡いたします。",
         "हमने आपका रिफंड कर दिया है।",
+        "Jeg har refunderet beløbet.",
+        "En kollega ringer til dig.",
+        "Vi har refundert beløpet.",
+        "En medarbeider kontakter deg.",
+        "Vrátili jsme vám peníze.",
+        "Zavoláme vám zítra.",
+        "Ми повернули вам гроші.",
+        "Я скасую підписку.",
+        "환불해 드렸습니다.",
+        "담당자가 연락드리겠습니다.",
     ],
 )
 def test_promises_are_found_in_the_customers_languages(reply: str) -> None:
@@ -322,6 +332,11 @@ def test_promises_are_found_in_the_customers_languages(reply: str) -> None:
         "请选择 Forgot password?，然后选择 Send link。",
         "Forgot password? を選び、Send link を選んでください。",
         "Forgot password? चुनें, फिर Send link चुनें।",
+        "Vælg Forgot password? og derefter Send link.",
+        "Velg Forgot password? og deretter Send link.",
+        "Zvolte Forgot password? a potom Send link.",
+        "Виберіть Forgot password?, а потім Send link.",
+        "Forgot password?를 선택한 다음 Send link를 선택하세요.",
         "Sie können die Rechnung selbst stornieren.",
     ],
 )

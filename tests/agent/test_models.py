@@ -1,6 +1,7 @@
 """Which model is built, and whole runs against a local server that speaks OpenAI's two protocols."""
 
 import asyncio
+import contextlib
 import email.utils
 import functools
 import json
@@ -236,6 +237,47 @@ async def test_a_slow_server(fault: Any, way: dict[str, Any]) -> None:
     outcome, server = await run(script(fault), timeout=0.2, retries=0, **way)
     assert handed_over(outcome) and len(server.requests) <= 1 and outcome.retry_after == provider.AWAY
     assert "Timeout" in (outcome.trace.error or "") and time.monotonic() - began < 3
+
+
+@asynccontextmanager
+async def deaf(*, full: bool) -> AsyncIterator[int]:
+    """The port of a server nobody accepts at; with `full`, it drops who knocks, as a firewall does."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port = listener.getsockname()[1]
+        if not full:
+            yield port
+            return
+        for _ in range(256):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0.2)
+            try:
+                waiting.connect(("127.0.0.1", port))
+            except TimeoutError:
+                break
+        else:
+            pytest.fail("256 connections did not fill the queue")
+        yield port
+
+
+@pytest.mark.parametrize(
+    ("full", "scheme"), [(True, "http"), (True, "https"), (False, "https")], ids=["tcp", "tcp-tls", "tls"]
+)
+async def test_a_server_that_cannot_be_connected_to_is_given_less_time_than_an_answer(
+    full: bool, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "CONNECT_TIMEOUT", 0.2)
+    async with deaf(full=full) as port:
+        url = f"{scheme}://127.0.0.1:{port}/v1"
+        model = build_model(model="m", base_url=url, api_key=KEY, timeout=60.0, retries=1)
+        agent = SupportAgent(model, Library(), COMPANY)
+        try:
+            async with asyncio.timeout(20):
+                outcome = await agent.answer(assignment())
+        finally:
+            await agent.close()
+    assert handed_over(outcome) and outcome.retry_after == provider.AWAY
+    assert outcome.trace.error == "APITimeoutError"
 
 
 @every_way

@@ -46,6 +46,7 @@ WRONG = {
     "view": "none",
     "limit": "0",
     "ids": "x",
+    "also": "x",
     "before": "x",
     "after": "x",
     "span": "1y",

@@ -83,6 +83,7 @@ class Desk:
         self.hits = wire.KnowledgeHits(floor=0.26, hits=[])
         self.suggestions: list[wire.SuggestionView] = []
         self.taught: list[wire.TeachRequest | None] = []
+        self.taught_with: list[str] = []
         self.token = TOKEN
         self.lose_answers = 0
         self.answer_with: Response | None = None
@@ -600,6 +601,7 @@ class Desk:
             return problem(422, "The page is not ready.", fields={"body": "still has [name]: say it without"})
         self.suggestions.remove(found[0])
         self.taught.append(page)
+        self.taught_with.append(request.query_params.get("also", ""))
         return (
             Response(status_code=204)
             if page is None

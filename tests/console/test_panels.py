@@ -16,7 +16,7 @@ from fte.console.screens.queue import QueueScreen
 from fte.console.screens.search import CustomersScreen, KnowledgeScreen
 from fte.domain.events import METRICS
 from fte.domain.ids import new_id
-from fte.wire import ConsumerLag, Envelope, TeachRequest
+from fte.wire import ConsumerLag, Envelope, SuggestionSource, TeachRequest
 from tests.console.session import session
 from tests.console.support import (
     START,
@@ -246,6 +246,23 @@ async def test_a_suggestion_is_read_and_approved(learning: Desk, state_dir: Path
         assert [(page.title, page.body) for page in learning.taught if page] == [
             ("Where can I park near your office?", "Visitors park behind the house, in the places marked V.")
         ]
+
+
+async def test_all_that_was_answered_about_one_matter_is_read_and_decided_on_together(
+    learning: Desk, state_dir: Path
+) -> None:
+    other = a_suggestion(8, operator="Kim", question="is there parking?", answer="Yes, behind the house.")
+    facts = {name: getattr(other, name) for name in SuggestionSource.__struct_fields__}
+    learning.suggestions = [a_suggestion(7, others=[SuggestionSource(**facts)])]
+    async with session(learning, state_dir, size=(80, 60)) as here:
+        await here.press("L")
+        await here.shows("1 of 1")
+        await here.shows("Dana answered what no page had  #7")
+        await here.shows("Kim answered what no page had  #8")
+        await here.shows("Yes, behind the house.")
+        await here.press("a")
+        await here.says("Learned:")
+        assert learning.taught_with == [str(other.id)]
 
 
 async def test_a_page_that_is_not_ready_says_why_and_is_mended_in_an_editor(

@@ -154,7 +154,8 @@ async def test_what_the_ai_may_learn(daemon: Backend, tmp_path: Path) -> None:
     lea = await shell(daemon, tmp_path, "Lea", "lead")
     sam = await shell(daemon, tmp_path)
     assert "Nothing to learn" in await sam.does("suggestions", "list")
-    first, second = str(await taught(daemon.pool)), str(await taught(daemon.pool))
+    first = str(await taught(daemon.pool))
+    second = str(await taught(daemon.pool, question="What is your fax number?"))
     assert f"{first} #1 " in await sam.does("suggestions", "list")
     shown = await sam.does("suggestions", "show", first)
     assert "Asked:\nWhere can I park?" in shown
@@ -172,3 +173,12 @@ async def test_what_the_ai_may_learn(daemon: Backend, tmp_path: Path) -> None:
     assert "No suggestion has this id" in await lea.refuses("suggestions", "reject", first)
     assert "Rejected." in await lea.does("suggestions", "reject", second)
     assert "Nothing to learn" in await sam.does("suggestions", "list")
+    third, _ = str(await taught(daemon.pool, question="Do you have a podcast?")), await taught(daemon.pool)
+    again = f"Hello, the podcast {'is out each Monday. ' * 5}"
+    fourth = str(await taught(daemon.pool, again, question="is there a podcast of yours"))
+    assert f"{fourth} #5, #3 Sam" in await sam.does("suggestions", "list")
+    shown = await sam.does("suggestions", "show", fourth)
+    assert shown.index("is there a podcast of yours") < shown.index("Do you have a podcast?")
+    assert "Rejected." in await lea.does("suggestions", "reject", fourth)
+    left = await sam.does("suggestions", "list")
+    assert third not in left and fourth not in left and "#4 Sam" in left

@@ -21,10 +21,11 @@ from fte.daemon.health import Health
 from fte.daemon.http import application
 from fte.daemon.instruments import Instruments
 from fte.daemon.metrics import Metrics
+from fte.domain.budget import Budget
 from fte.domain.errors import Unavailable
 from fte.domain.events import RELAY
 from fte.domain.ids import new_id
-from fte.domain.measurements import Measurement
+from fte.domain.measurements import Measurement, Prices
 from fte.domain.metrics import METRICS
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
@@ -82,6 +83,22 @@ async def test_answers_that_wait_for_approval_are_counted(pool: Pool) -> None:
         found = values((await prometheus.get("/metrics")).text)
     assert found['fte_drafts{channel="web_form"}'] == 1
     assert found['fte_draft_oldest_seconds{channel="web_form"}'] == pytest.approx(60, abs=30)
+
+
+async def test_how_much_of_the_days_budget_is_used_is_told_where_there_is_one(pool: Pool) -> None:
+    async def told(budget: Budget) -> float | None:
+        metrics = Metrics(pool, frozenset(), "", budget=budget)
+        transport = httpx.ASGITransport(application(metrics.routes()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://fte") as prometheus:
+            return values((await prometheus.get("/metrics")).text).get("fte_model_budget_used_ratio")
+
+    prices = Prices(1_000.0, 2_000.0)
+    assert await told(Budget(run=500, conversation=700)) is None
+    assert await told(Budget(day=1_000)) == 0
+    await pool.execute("insert into model_use values ((now() at time zone 'utc')::date, 3, 1, 700, 50)")
+    await pool.execute("insert into model_use values ((now() at time zone 'utc')::date - 1, 3, 1, 700, 50)")
+    assert await told(Budget(day=1_000)) == 0.75
+    assert await told(Budget(day=1_000, day_cost=0.5, prices=prices)) == pytest.approx(1.6)
 
 
 async def test_a_turn_that_waits_shows_how_many_there_are_and_for_how_long(pool: Pool) -> None:
@@ -167,7 +184,7 @@ async def test_every_metric_told_is_a_known_one_with_its_labels(pool: Pool) -> N
     instruments = Instruments()
     instruments.has(["http"])
     instruments.model_called(0.1, True)
-    metrics = Metrics(pool, frozenset({"email"}), "", instruments=instruments)
+    metrics = Metrics(pool, frozenset({"email"}), "", instruments=instruments, budget=Budget(day=1_000))
     app = instruments.watch(application(metrics.routes()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as prometheus:
         await prometheus.get("/metrics")

@@ -323,6 +323,32 @@ async def test_what_a_person_answered_becomes_a_page_the_ai_finds(
     assert (await lead.delete(path)).status_code == 409
 
 
+async def test_two_answers_to_one_matter_become_one_page_with_both_as_its_sources(
+    pool: Pool, sam: httpx.AsyncClient, lead: httpx.AsyncClient
+) -> None:
+    longer = (
+        "Visitors park behind the house, in the places that are marked with a V, until eight in the evening."
+    )
+    first = await taught(pool, question="is there parking at your office")
+    second = await taught(pool, longer, question="Where can I park near your office?")
+    [found] = decode((await sam.get("/operator/suggestions")).content, SuggestionsPage).items
+    assert (found.id, found.title, found.body) == (second, "Where can I park near your office?", longer)
+    assert [(other.id, other.question) for other in found.others] == [
+        (first, "is there parking at your office")
+    ]
+    later = await taught(pool, question="Where may visitors park?")
+    path = f"/operator/suggestions/{second}?also={first}"
+    assert (await lead.put(f"{path}x", json={"title": "Parking", "body": longer})).status_code == 422
+    done = await lead.put(path, json={"title": "Parking", "body": longer})
+    assert done.json() == {"source": f"learned/{found.number}-parking.md"}
+    sources = await pool.fetch("select message_id from suggestions where source = $1", done.json()["source"])
+    assert {row["message_id"] for row in sources} == {first, second}
+    assert await pool.fetchval("select count(*) from documents") == 1
+    # What came after it was seen is not decided on with it.
+    [left] = decode((await sam.get("/operator/suggestions")).content, SuggestionsPage).items
+    assert (left.id, left.others) == (later, [])
+
+
 async def test_what_is_rejected_is_not_suggested_again(pool: Pool, lead: httpx.AsyncClient) -> None:
     message = await taught(pool)
     assert (await lead.delete(f"/operator/suggestions/{message}")).status_code == 204

@@ -196,6 +196,8 @@ def test_the_source_is_the_page_named_or_the_most_alike() -> None:
         ("Passei a sua mensagem para uma pessoa da nossa equipe.", "pt"),
         ("Ik heb uw bericht doorgegeven aan een persoon van ons team.", "nl"),
         ("Jag har gett ditt meddelande till en person i vårt team och den svarar.", "sv"),
+        ("Meldingen er hos teamet vårt, og en person svarer deg. Ikke send passord av noe slag.", "no"),
+        ("Beskeden er hos vores team, og en person svarer dig. Send ikke koder af nogen art til os.", "da"),
         ("Przekazałem wiadomość osobie z naszego zespołu i ona się odezwie.", "pl"),
         ("Я передал ваше сообщение сотруднику.", "ru"),
         ("Я передав ваше повідомлення людині.", "uk"),

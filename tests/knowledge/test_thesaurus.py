@@ -65,6 +65,8 @@ def test_words_for_the_same_stand_beside_each_other() -> None:
 def test_salutation_and_closing_are_not_asked() -> None:
     message = "Dear team,\n\nhow do I pay?\nThanks for a quick answer.\n\nKind regards\nTom\nThe Best Agency"
     assert asked(message) == "how do I pay?"
+    assert asked("Hej support,\nhvordan betaler jeg?\nVenlig hilsen\nTom") == "hvordan betaler jeg?"
+    assert asked("Ciao,\ncome pago?\nCordiali saluti\nTom") == "come pago?"
 
 
 @pytest.mark.parametrize(

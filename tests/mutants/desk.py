@@ -139,28 +139,4 @@ DESK = (
         sick='    if facts.get("holder"):\n',
         tests=("tests/store/test_inspection.py", "-k", "row"),
     ),
-    Mutant(
-        name="what-the-ai-learns-is-decided-twice",
-        invariant="I9 decided once",
-        path="fte/store/suggestions.sql",
-        healthy="on conflict (message_id) do nothing",
-        sick="on conflict (message_id) do update set operator_id = excluded.operator_id",
-        tests=("tests/store/test_suggestions.py", "-k", "decided"),
-    ),
-    Mutant(
-        name="what-the-ai-learns-names-a-customer",
-        invariant="no customer's name in a page",
-        path="fte/domain/suggestions.py",
-        healthy="    for part in sorted(known, key=len, reverse=True):\n",
-        sick="    for part in ():\n",
-        tests=("tests/domain/test_suggestions.py", "-k", "customer"),
-    ),
-    Mutant(
-        name="a-shadow-could-write",
-        invariant="nothing comes of a shadow",
-        path="fte/pg/pool.py",
-        healthy='{"default_transaction_read_only": "on"} if read_only',
-        sick='{"default_transaction_read_only": "off"} if read_only',
-        tests=("tests/store/test_shadow.py", "-k", "could_not_write"),
-    ),
 )

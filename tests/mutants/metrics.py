@@ -12,6 +12,14 @@ METRICS = (
         tests=("tests/daemon/test_metrics_day.py",),
     ),
     Mutant(
+        name="nobody-is-told-that-the-budget-is-used",
+        invariant="a budget that runs out is noticed",
+        path="fte/daemon/metrics.py",
+        healthy="self.budget.share(await turns.spent_today(self.pool))",
+        sick="self.budget.share(turns.Spent())",
+        tests=("tests/daemon/test_metrics.py", "-k", "budget"),
+    ),
+    Mutant(
         name="one-bad-measurement-takes-others-with-it",
         invariant="metrics count each event once",
         path="fte/daemon/collector.py",

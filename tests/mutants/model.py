@@ -30,6 +30,14 @@ MODEL = (
         tests=(_TESTS, "-k", "slow_server"),
     ),
     Mutant(
+        name="who-drops-connections-is-waited-for-as-for-an-answer",
+        invariant="every wait has a deadline",
+        path="fte/agent/provider.py",
+        healthy="connect=min(timeout, CONNECT_TIMEOUT)",
+        sick="connect=timeout",
+        tests=(_TESTS, "-k", "cannot_be_connected"),
+    ),
+    Mutant(
         name="an-answer-without-end-is-read",
         invariant="every answer has a limit",
         path="fte/agent/provider.py",

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import fill
 from fte.domain.ids import new_id
+from fte.domain.suggestions import ANSWER_MIN
 from fte.domain.turns import HISTORY_MAX, Outcome, Trace
 from fte.pg import log
 from fte.pg.pool import Pool
@@ -22,6 +23,7 @@ from fte.store import (
     deadlines,
     inspection,
     operators,
+    suggestions,
     tickets,
     turns,
 )
@@ -214,6 +216,11 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
         "open window": (log._sql.open_window, (topics, seen, 500), {"log_tx"}),
         "read on": (log._sql.read_on, (topics, seen, seen, 0, 500), {"log_tx"}),
         "operator": (operators._sql.by_token, (b"h" * 32,), {"operators_token_hash_key"}),
+        "suggestions": (
+            suggestions._sql.sources,
+            (UUID(int=0), ANSWER_MIN, None, suggestions.SOURCES_MAX),
+            {"messages_of_people", MESSAGE_INDEX},
+        ),
     }
 
 

@@ -1,5 +1,6 @@
 """A day with one conversation of each kind, and what the report says of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,6 +92,22 @@ async def test_only_what_nothing_was_found_for_is_unanswered(day: Pool) -> None:
     assert (question.number, question.channel) == (3, "web_form")
     assert question.text.startswith("Where can I park?")
     assert await reports.unanswered(day, now - timedelta(days=2), now - timedelta(days=1)) == []
+
+
+NEAR = Outcome(
+    "A person will read this.",
+    Trace("test", "1", passages=(EXPORT,), tools=(SEARCHED,), verdicts=("escalated: no_answer_found",)),
+    Escalation("no_answer_found", "normal", "?"),
+)
+"""A page was found, and did not answer."""
+
+
+async def test_what_a_page_was_near_to_and_did_not_answer_is_unanswered(pool: Pool) -> None:
+    await said(pool, "Cy", "What is your fax number?", NEAR)
+    await said(pool, "Di", "I want my money back", replace(NEAR, trace=replace(NEAR.trace, verdicts=())))
+    now = datetime.now(UTC)
+    found = await reports.unanswered(pool, now - timedelta(hours=1), now + timedelta(minutes=5))
+    assert [question.text for question in found] == ["What is your fax number?"]
 
 
 async def test_a_day_without_customers_says_so(pool: Pool) -> None:

@@ -133,10 +133,10 @@ class SuggestionsScreen(PanelScreen):
         try:
             client = await self.console.connected()
             if page is None:
-                await client.reject_suggestion(one.id)
+                await client.reject_suggestion(one)
                 self.console.say("Rejected.")
             else:
-                taught = await client.approve_suggestion(one.id, page)
+                taught = await client.approve_suggestion(one, page)
                 self.console.say(f"Learned: {taught.source}. The AI answers from it from now on.")
         except FteError as error:
             self.console.say(present.sentence(error), "error")
