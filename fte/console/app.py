@@ -283,6 +283,9 @@ class Console(App[str]):
         if was is Phase.RECONNECTING and link.phase is Phase.LIVE:
             self._touch_conversations(None)
             self._touch_drafts()
+            for screen in self.screen_stack:
+                if isinstance(screen, ConsoleScreen):
+                    screen.connected_again()
         self._paint_frames()
 
     def _denied(self, words: str) -> None:

@@ -158,6 +158,16 @@ def trend(messages: Sequence[MessageView]) -> str:
     return "" if abs(change) < TREND_MIN else "↗ better than before" if change > 0 else "↘ worse than before"
 
 
+def asking_again(retry: str, *, by_itself: bool) -> str:
+    """How one comes to know the outcome of an action whose answer was lost."""
+    when = (
+        f"It is asked again once the console is connected, {retry} asks now"
+        if by_itself
+        else f"{retry} asks again"
+    )
+    return f"{when}; it never acts twice."
+
+
 def reason_words(reason: str | None) -> str:
     return (reason or "").replace("_", " ")
 

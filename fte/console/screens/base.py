@@ -1,7 +1,8 @@
 """What all screens share: the status line, the key bar, and one way from a key to an action."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from textual import on
 from textual.binding import BindingType
@@ -18,6 +19,10 @@ from fte.console.widgets.status_bar import StatusBar
 
 if TYPE_CHECKING:
     from fte.console.app import Console
+
+
+ASK_AGAIN_MAX: Final = timedelta(minutes=2)
+"""How long after the key press an action of unknown outcome is asked for again by itself; later the operator decides."""
 
 
 class ConsoleScreen(Screen[None]):
@@ -88,6 +93,13 @@ class ConsoleScreen(Screen[None]):
 
     def heard(self) -> None:
         """Something happened, anywhere."""
+
+    def connected_again(self) -> None:
+        """The daemon is back after a cut."""
+
+    def is_fresh(self, asked: datetime | None) -> bool:
+        """Whether what was asked for then is still to be asked for again by itself."""
+        return asked is not None and self.console.now() - asked <= ASK_AGAIN_MAX
 
     def paint_frame(self) -> None:
         """Bring the status line and the key bar up to date."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import PurePath
 from typing import ClassVar, Final
@@ -45,12 +46,13 @@ _DONE: Final[dict[Decision, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A decision with the key that makes it happen once, however often it is asked for."""
+    """A decision with the key that makes it happen once, however often it is asked for. `asked` is when it was made."""
 
     decision: Decision
     draft: DraftView
     request: DraftDecision
     key: UUID
+    asked: datetime
 
     @property
     def name(self) -> str:
@@ -289,7 +291,7 @@ class DraftsScreen(ConsoleScreen):
         if current is not None and current.id == draft.id and (refusal := self._undecidable()):
             self.console.say(refusal, "warning")
             return
-        self._start(Attempt(decision, draft, request, new_id()))
+        self._start(Attempt(decision, draft, request, new_id(), self.console.now()))
 
     def _start(self, attempt: Attempt) -> None:
         self._unknown.pop(attempt.draft.id, None)
@@ -304,13 +306,11 @@ class DraftsScreen(ConsoleScreen):
         try:
             client = await self.console.connected()
             await client.decide(draft.id, attempt.decision, attempt.request, attempt.key)
-        except OutcomeUnknown as error:
+        except OutcomeUnknown:
             self._unknown[draft.id] = attempt
             self.triage.undecided(draft.id)
-            advice = f"{keys.key_of('retry')} asks again; it never acts twice."
-            self.console.say(
-                f"It is not known whether {attempt.name} was decided: {error.message} {advice}", "error"
-            )
+            advice = present.asking_again(keys.key_of("retry"), by_itself=self.is_fresh(attempt.asked))
+            self.console.say(f"It is not known whether {attempt.name} was decided. {advice}", "error")
         except FteError as error:
             self.triage.undecided(draft.id)
             self.console.say(f"{attempt.name} not decided: {present.sentence(error)}", "warning")
@@ -358,6 +358,11 @@ class DraftsScreen(ConsoleScreen):
         self.console.refresh_queue()
         if self.is_attached:
             self.stale()
+
+    def connected_again(self) -> None:
+        for attempt in list(self._unknown.values()):
+            if self.is_fresh(attempt.asked):
+                self._start(attempt)
 
     def do_retry(self) -> None:
         if not self._unknown:
