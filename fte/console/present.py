@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+from rich.cells import cell_len
+
 from fte.console import model, past
 from fte.console.model import Counts, Filter, Link, Phase, View
 from fte.console.past import Moment
@@ -20,6 +22,7 @@ from fte.domain.deadlines import DueKind, Policy, next_opening
 from fte.domain.drafts import LATE_AFTER, REPLACED
 from fte.domain.errors import FteError, Rejected
 from fte.domain.history import Change
+from fte.domain.mood import mood_trend, mood_word
 from fte.wire import (
     JSON,
     AttachmentView,
@@ -98,9 +101,7 @@ _DELIVERY: Final = {
     "superseded": "✗ superseded, not sent",
     "cancelled": "✗ cancelled, not sent",
 }
-TREND_MIN: Final = 0.15
-"""Of the mood, which goes from 0 to 1: less of a change is none."""
-_MOODS: Final = ((0.3, "angry"), (0.45, "unhappy"), (0.6, "neutral"), (1.1, "pleased"))
+_TRENDS: Final = {"falling": "↘ worse", "rising": "↗ better"}
 
 
 # ---------------------------------------------------------------- words
@@ -143,19 +144,13 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def mood(sentiment: float | None) -> str:
-    if sentiment is None:
-        return ""
-    word = next((word for below, word in _MOODS if sentiment < below), "pleased")
-    return f"{word} {sentiment:.2f}"
+    return "" if sentiment is None else f"{mood_word(sentiment)} {sentiment:.2f}"
 
 
 def trend(messages: Sequence[MessageView]) -> str:
     """Where the customer's mood goes: the newest message against those before it; empty while it stays about the same."""
     moods = [one.sentiment for one in messages if one.direction == "inbound" and one.sentiment is not None]
-    if len(moods) < 2:
-        return ""
-    change = moods[-1] - sum(moods[:-1]) / (len(moods) - 1)
-    return "" if abs(change) < TREND_MIN else "↗ better than before" if change > 0 else "↘ worse than before"
+    return _TRENDS.get(mood_trend(moods), "")
 
 
 def asking_again(retry: str, *, by_itself: bool) -> str:
@@ -329,21 +324,26 @@ def trouble(link: Link, url: str, retry_key: str) -> list[Part]:
 # ---------------------------------------------------------------- a conversation
 
 
-def headline(view: ConversationView) -> list[Part]:
+def headline(view: ConversationView, width: int = 1_000) -> list[Part]:
+    """Who writes, and about what: on a line of its own where both do not fit into `width`."""
     item = view.item
     contact = view.customer_email or view.customer_phone or ""
     identity = "✓ verified" if view.verified else "? not verified"
-    return [
+    who: list[Part] = [
         (f"#{item.number} ", "$foreground 60%"),
         (line(item.customer or "unknown", 60), "bold"),
         f"  {CHANNEL_WORDS.get(item.channel, item.channel)}  ",
         (line(contact, 80), "$foreground 60%"),
-        f"  {identity}  ",
+        f"  {identity}",
+    ]
+    what: list[Part] = [
         *_references(view),
         *_merged(view),
         (tags_words(item.tags), "bold $text-accent"),
         (line(item.subject or "(no subject)", 160), "bold"),
     ]
+    needed = sum(cell_len(part if isinstance(part, str) else part[0]) for part in (*who, *what)) + 2
+    return [*who, "  " if needed <= width else "\n", *what]
 
 
 def _merged(view: ConversationView) -> list[Part]:
@@ -374,10 +374,10 @@ def _references(view: ConversationView) -> list[Part]:
 
 
 def holder(view: ConversationView, me: str | None, take_over: str, release: str) -> list[Part]:
-    """Who speaks for us in this conversation."""
-    item, epoch = view.item, f"  epoch {view.epoch}"
-    facts = f"  {item.priority} {line(item.category.replace('_', ' '))}"
-    facts += f"  {mood(item.sentiment)} {trend(view.messages)}".rstrip() if item.sentiment is not None else ""
+    """Who speaks for us in this conversation; then what matters most, as the end is cut off where there is no room."""
+    item = view.item
+    facts = f"  {mood(item.sentiment)} {trend(view.messages)}".rstrip()
+    facts += f"  {item.priority} {line(item.category.replace('_', ' '))}  epoch {view.epoch}"
     match mark_of(item, me):
         case "done":
             who = ("✓ DONE: resolved", "$text-success")
@@ -394,7 +394,7 @@ def holder(view: ConversationView, me: str | None, take_over: str, release: str)
         case "ai":
             answering = " and is answering now" if item.unanswered else ""
             who = (f"○ The AI answers{answering}; {take_over} takes over", "")
-    return [who, (epoch + facts, "$foreground 60%")]
+    return [who, (facts, "$foreground 60%")]
 
 
 def company(view: ConversationView, me: str | None, now: datetime) -> list[Part]:

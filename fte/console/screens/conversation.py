@@ -213,6 +213,10 @@ class ConversationScreen(ActingScreen):
             self._refresh_files()
             self.paint_frame()
 
+    def on_resize(self) -> None:
+        if self.talk.view is not None and self.is_whole:
+            self._paint_head(self.talk.view)
+
     def _tick(self) -> None:
         """Time passes: the clocks go on."""
         view = self.talk.view
@@ -221,7 +225,8 @@ class ConversationScreen(ActingScreen):
 
     def _paint_head(self, view: ConversationView) -> None:
         me = self.console.queue.me
-        self.query_one("#headline", Plain).show(*present.headline(view))
+        room = self.size.width - 2
+        self.query_one("#headline", Plain).show(*present.headline(view, room))
         if self._unknown is not None:
             words = f"? Not known whether {words_of_action(self._unknown.action)} took effect"
             advice = f"; {keys.key_of('retry')} asks again"
@@ -230,7 +235,7 @@ class ConversationScreen(ActingScreen):
             words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
             others = present.company(view, me, self.console.now())
             self.query_one("#holder", Plain).show(*words_[:1], *others, *words_[1:])
-        due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"), self.size.width - 2)
+        due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"), room)
         clocks = self.query_one("#clocks", Plain)
         clocks.set_class(bool(due), "-there")
         clocks.show(*due)

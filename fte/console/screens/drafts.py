@@ -278,7 +278,7 @@ class DraftsScreen(ConsoleScreen):
         draft = self.triage.current
         if draft is not None:
             question = f"Have the answer to #{draft.number} written anew? Say what to do better."
-            dialog = ReasonScreen(question, "Write anew", required=True)
+            dialog = ReasonScreen(question, "Write anew", required=True, hint="What to do better")
             self.console.push_screen(dialog, partial(self._hinted, draft))
 
     def _hinted(self, draft: DraftView, hint: str | None) -> None:
