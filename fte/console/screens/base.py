@@ -10,7 +10,7 @@ from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.widget import Widget
 
-from fte.console import keys, present
+from fte.console import keys, people_words, present
 from fte.console.keys import Context, Situation
 from fte.console.model import Phase
 from fte.console.widgets.key_bar import KeyBar
@@ -116,7 +116,7 @@ class ConsoleScreen(Screen[None]):
         )
         left += crumbs
         words = present.link_words(link, console.paused, console.held_back)
-        name = present.who_am_i(console.operator, console.read_only)
+        name = people_words.who_am_i(console.operator, console.read_only)
         self.query_one(StatusBar).show(left, [words, (f"  {name}", "$foreground 60%") if name else ""])
         self.set_class(link.phase is Phase.RECONNECTING, "-disconnected")
         self.query_one("#trouble", Plain).show(*present.trouble(link, console.url, keys.key_of("retry")))

@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.events import Click
 
-from fte.console import keys, present
+from fte.console import file_words, keys, people_words, present
 from fte.console.clipboard import Piece, address_of, number_of, words_of
 from fte.console.keys import Context, Situation
 from fte.console.model import holder_of
@@ -251,7 +251,7 @@ class ConversationScreen(ActingScreen):
         run = self.talk.explained(message)
         head = present.message_head(message, view.item, run, self.console.now())
         body = present.message_body(message)
-        shown = content(*head, "\n" if body else "", body, *present.file_lines(message))
+        shown = content(*head, "\n" if body else "", body, *file_words.file_lines(message))
         return Entry(message.seq, present.kind_of(message), shown)
 
     def _paint_edges(self) -> None:
@@ -467,7 +467,7 @@ class ConversationScreen(ActingScreen):
             self.console.say("The customer has no other conversation to merge.")
             return
         rows = [
-            Row(f"={one.conversation_id}", ("  ", *present.earlier_conversation(one, False, now)))
+            Row(f"={one.conversation_id}", ("  ", *people_words.earlier_conversation(one, False, now)))
             for one in others
         ]
         question = f"Which conversation is to go on in #{view.item.number}?"

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import TextArea
 
-from fte.console import keys, present
+from fte.console import draft_words, keys, present
 from fte.console.drafts import Draft as Kept
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Context, Situation
@@ -131,7 +131,7 @@ class DraftsScreen(ConsoleScreen):
         if draft is None:
             return "No draft waits." if self.triage.loaded else "The drafts are still being loaded."
         if draft.state != "pending":
-            return f"{present.fate(draft)} {keys.key_of('next_draft')} goes on."
+            return f"{draft_words.fate(draft)} {keys.key_of('next_draft')} goes on."
         if draft.id in self._unknown:
             retry = keys.key_of("retry")
             return f"It is not known whether your decision took effect; {retry} asks again."
@@ -176,7 +176,7 @@ class DraftsScreen(ConsoleScreen):
 
     def _tell_void(self, draft: DraftView) -> None:
         if self.composer.is_open and self._editing is not None and self._editing.id == draft.id:
-            self.composer.tell(("✗ It cannot be sent any more. ", "bold"), line(present.fate(draft)))
+            self.composer.tell(("✗ It cannot be sent any more. ", "bold"), line(draft_words.fate(draft)))
 
     # -- painting
 
@@ -192,17 +192,17 @@ class DraftsScreen(ConsoleScreen):
             head.show(("✓ No draft waits for approval.", "$text-success"))
             why.show(("New ones appear here by themselves.", "$foreground 60%"))
         else:
-            head.show(*present.draft_head(draft, self.triage.place, self.triage.total, now))
+            head.show(*draft_words.draft_head(draft, self.triage.place, self.triage.total, now))
             if draft.id in self._unknown:
                 retry = keys.key_of("retry")
                 why.show(
                     (f"? Not known whether your decision took effect; {retry} asks again", "$text-warning")
                 )
             else:
-                why.show(*present.draft_why(draft, now))
-            self.query_one("#draft-asked", Plain).show(*present.draft_asked(draft, now))
-            self.query_one("#draft-answer", Plain).show(*present.draft_answer(draft))
-            self.query_one("#draft-sources", Plain).show(*present.draft_sources(draft))
+                why.show(*draft_words.draft_why(draft, now))
+            self.query_one("#draft-asked", Plain).show(*draft_words.draft_asked(draft, now))
+            self.query_one("#draft-answer", Plain).show(*draft_words.draft_answer(draft))
+            self.query_one("#draft-sources", Plain).show(*draft_words.draft_sources(draft))
         self.call_after_refresh(self._paint_more)
         self.paint_frame()
 
