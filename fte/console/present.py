@@ -255,17 +255,22 @@ def above(waiting: int, late: int = 0) -> SafeText:
     return line(f"↑ {', '.join(said)}" if said else "")
 
 
-def counts_line(counts: Counts, view: View, typed: Filter, search: str, marked: int = 0) -> list[Part]:
-    """The left of the status line: what needs a person always comes first."""
+def counts_line(counts: Counts, view: View | None, typed: Filter, search: str, marked: int = 0) -> list[Part]:
+    """The left of the status line: what needs a person always comes first.
+
+    `view` is None where the queue is not on the screen: what it shows would only leave less room for where one is.
+    """
     waiting = counts.needs_person
     first = f"▲ {waiting} need{'s' if waiting == 1 else ''} a person" if waiting else "✓ nobody waits"
     parts: list[Part] = [(first, "bold $text-error" if waiting else "$text-success")]
     if counts.drafts:
         parts.append((f"  ◇ {plural(counts.drafts, 'draft')}", "$text-warning"))
-    more = "+" if counts.more else ""
-    parts.append(f"  {VIEW_WORDS[view]}: {counts.shown:,}{more}")
+    if view is not None:
+        parts.append(f"  {VIEW_WORDS[view]}: {counts.shown:,}{'+' if counts.more else ''}")
     if view != "mine" and counts.mine:
         parts.append(f"  ● {counts.mine} mine")
+    if view is None:
+        return parts
     if search:
         out = "".join(f" !{word}" for word in typed.out)
         parts.append((f"  found: {line(search + out, 30)}", "$text-warning"))

@@ -42,6 +42,17 @@ async def test_a_long_filter_does_not_touch_the_state_of_the_connection(desk: De
         await here.shows("… ● LIVE")
 
 
+async def test_where_one_is_is_read_whatever_the_queue_shows(desk: Desk, state_dir: Path) -> None:
+    mine(desk, 1042)
+    async with session(desk, state_dir, read_only=True) as here:
+        await here.press("slash")
+        await here.write("customer")
+        await here.shows("filter: customer")
+        await here.press("enter", "enter", "enter")
+        await here.until(lambda: isinstance(here.app.screen, ConversationScreen))
+        await here.shows("● 1 mine  › #1042 ")
+
+
 @pytest.mark.parametrize("key", ["o", "x", "e", "N"])
 async def test_who_may_only_read_is_not_told_to_mark_rows(desk: Desk, state_dir: Path, key: str) -> None:
     desk.add(1)
@@ -359,5 +370,5 @@ async def test_marks_are_told_in_the_queue_alone_so_that_the_way_back_fits(
         await here.press("asterisk")
         await here.shows("* 3 marked")
         await here.open(key)
-        await here.shows("open: 3  ● 2 mine  › #3")
+        await here.shows("nobody waits  ● 2 mine  › #3")
         assert "marked" not in here.text()

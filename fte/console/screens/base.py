@@ -108,9 +108,9 @@ class ConsoleScreen(Screen[None]):
         console = self.console
         queue, link = console.queue, console.link
         crumbs = present.crumbs([s.crumb for s in console.screen_stack if isinstance(s, ConsoleScreen)])
-        marked = 0 if crumbs else len(queue.marked)
+        view = None if crumbs else queue.view
         left = (
-            present.counts_line(queue.counts(), queue.view, queue.filter, queue.search, marked)
+            present.counts_line(queue.counts(), view, queue.filter, queue.search, len(queue.marked))
             if queue.loaded
             else ["…"]
         )
