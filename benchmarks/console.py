@@ -1,7 +1,9 @@
 """The console with 10,000 conversations in the queue while events arrive, in a real terminal.
 
 `key to paint` is the processor time of the console's process from a key until its terminal is quiet again, whatever
-else it did meanwhile. `memory` is what the process holds after all events, next to what it held after the first tenth.
+else it did meanwhile. `list repaints` are the paints a second that bring something new into the list, while all events
+change rows on the screen and no key is pressed. `memory` is what the process holds after all events, next to what it
+held after the first tenth.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import cycle
@@ -29,6 +31,12 @@ QUIET: Final = 0.03
 PAINT_MAX: Final = 0.25
 """Seconds a key is given at most."""
 DEADLINE: Final = 120.0
+ESCALATED: Final = 40
+"""Of so many conversations one needs a person."""
+ON_SCREEN: Final = 15
+"""Rows at the list's top that are surely on the screen."""
+AGAIN: Final = "again"
+"""What customers write over and over, with a number."""
 KEYS: Final = ("j", "j", "j", "k", "\x1b[6~", "j", "\x1b[5~", "G", "k", "g")
 """Down, up, a page, the ends."""
 
@@ -40,15 +48,18 @@ class Size:
     presses: int = 200
     events_a_second: int = 50
     events: int = 100_000
+    watched: float = 20.0
+    """Seconds in which the list's repaints are counted."""
 
 
-TINY = Size(rows=600, few=20, presses=4, events=400)
+TINY = Size(rows=600, few=20, presses=4, events=400, watched=2.0)
 
 
 async def measure(size: Size = Size()) -> list[Figure]:
     with folder() as data:
         floor = await _pressed(data, size, size.few, 0)
         ours = await _pressed(data, size, size.rows, size.events_a_second)
+        repaints = await _repainted(data, size)
         begun, ended = await _memory(data, size)
     note = f"{size.rows:,} conversations, {size.events_a_second} events/s, {size.presses} keys at 120×40"
     return [
@@ -70,6 +81,14 @@ async def measure(size: Size = Size()) -> list[Figure]:
             note=f"floor: {size.few} conversations, no events",
         ),
         Figure(
+            name="console, list repaints",
+            ours=repaints,
+            unit="a second",
+            bound="at most",
+            target=4.0,
+            note=f"{size.events_a_second} events/s for {ON_SCREEN} rows on the screen, of {size.rows:,}",
+        ),
+        Figure(
             name="console, memory",
             ours=ended,
             floor=begun,
@@ -85,7 +104,7 @@ def _filled(rows: int) -> Desk:
     desk = Desk()
     for serial in range(1, rows + 1):
         desk.now = START - timedelta(seconds=serial)
-        add = desk.escalated if serial % 40 == 0 else desk.add
+        add = desk.escalated if serial % ESCALATED == 0 else desk.add
         add(serial, f"Customer {serial}", subject=f"Question {serial} about exports")
     desk.now = START
     return desk
@@ -96,18 +115,31 @@ async def _pressed(data: Path, size: Size, rows: int, rate: int) -> float:
     desk = _filled(rows)
     async with serving(desk) as url, _console(data, url) as console:
         await console.shows(f"open: {rows:,}[^+]")
-        writing = asyncio.create_task(_write(desk, rows, rate)) if rate else None
+        writing = asyncio.create_task(_write(desk, range(1, rows + 1, 37), rate)) if rate else None
         spent = [await console.press(key) for key, _ in zip(cycle(KEYS), range(size.presses), strict=False)]
         if writing is not None:
             writing.cancel()
     return quantile(spent, 0.95)
 
 
-async def _write(desk: Desk, rows: int, rate: int) -> None:
-    """Customers write, all over the list, at a steady rate."""
-    for serial in cycle(range(1, rows + 1, 37)):
+async def _repainted(data: Path, size: Size) -> float:
+    """How often a second the list is painted while rows on the screen change."""
+    desk = _filled(size.rows)
+    longest_waiting = range(size.rows, 0, -ESCALATED)[:ON_SCREEN]
+    async with serving(desk) as url, _console(data, url) as console:
+        await console.shows(f"open: {size.rows:,}[^+]")
+        writing = asyncio.create_task(_write(desk, longest_waiting, size.events_a_second))
+        await console.shows(AGAIN)
+        repaints = await console.repaints(AGAIN, size.watched)
+        writing.cancel()
+    return repaints
+
+
+async def _write(desk: Desk, serials: Iterable[int], rate: int) -> None:
+    """The customers with these serials write, one after the other, at a steady rate."""
+    for serial in cycle(serials):
         desk.announce(number(1000 + serial), "message.received")
-        desk.change(number(1000 + serial), preview=f"again {len(desk.log)}")
+        desk.change(number(1000 + serial), preview=f"{AGAIN} {len(desk.log)}")
         await asyncio.sleep(1 / rate)
 
 
@@ -167,6 +199,31 @@ class _Console:
                         await self.heard.wait()
         self.output.clear()
         return (self.processor_time() - before) / 1e6
+
+    async def repaints(self, text: str, seconds: float) -> float:
+        """How often a second something with this text is painted. Raises RuntimeError when that is hardly ever."""
+        clock, begun = asyncio.get_running_loop().time, list[float]()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    self.output.clear()
+                    self.heard.clear()
+                    await self.heard.wait()
+                    at = clock()
+                    await self._quiet()
+                    if text.encode() in self.output:
+                        begun.append(at)
+        if len(begun) < 2:
+            raise RuntimeError(f"hardly ever painted: {text!r}")
+        return (len(begun) - 1) / (begun[-1] - begun[0])
+
+    async def _quiet(self) -> None:
+        """Wait until nothing has come for a while."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self.heard.clear()
+                async with asyncio.timeout(QUIET):
+                    await self.heard.wait()
 
     def processor_time(self) -> int:
         """Nanoseconds all threads of the process have run."""

@@ -34,6 +34,7 @@ from fte.domain import escalation
 from fte.domain.budget import Budget
 from fte.domain.errors import FteError
 from fte.domain.escalation import Reason
+from fte.domain.mood import mood_trend, mood_word
 from fte.domain.presence import OnDuty
 from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line
@@ -402,5 +403,5 @@ def _mood_words(run: _Run) -> str:
     """The mood now, and where it is going over the conversation."""
     wrote = [line for line in run.assignment.lines if line.role == "customer"]
     earlier = [sentiment(line.content) for line in wrote if not line.new]
-    trend = escalation.mood_trend([*earlier, run.mood]) if earlier else ""
-    return f"{escalation.mood_word(run.mood)} ({run.mood:.2f}{f', {trend}' if trend else ''})"
+    trend = mood_trend([*earlier, run.mood]) if earlier else ""
+    return f"{mood_word(run.mood)} ({run.mood:.2f}{f', {trend}' if trend else ''})"

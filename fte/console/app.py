@@ -298,6 +298,9 @@ class Console(App[str]):
         if was is Phase.RECONNECTING and link.phase is Phase.LIVE:
             self._touch_conversations(None)
             self._touch_drafts()
+            for screen in self.screen_stack:
+                if isinstance(screen, ConsoleScreen):
+                    screen.connected_again()
         self._paint_frames()
 
     def _denied(self, words: str) -> None:
@@ -376,16 +379,22 @@ class Console(App[str]):
 
         from fte.console import editor
 
-        words = editor.command()
+        words, failed = editor.command(), None
         try:
             # Nothing may be written to a terminal that the editor has.
             with self.batch_update(), self.suspend():
                 self._away = True
-                return await asyncio.to_thread(editor.edit, text, words)
+                try:
+                    text = await asyncio.to_thread(editor.edit, text, words)
+                except FteError as error:  # out of here it would leave the terminal without the console
+                    failed = error
         except SuspendNotSupported:
             raise Unavailable("An editor cannot be used in this terminal.") from None
         finally:
             self._away = False
+        if failed is not None:
+            raise failed
+        return text
 
     def jump(self, number: int) -> None:
         """Open the conversation of that number."""

@@ -291,11 +291,11 @@ def _row(situation: Situation) -> Refusal:
 
 def _marked(permission: Permission) -> Rule:
     def rule(situation: Situation) -> Refusal:
+        if refusal := _may(permission, situation):
+            return refusal
         if not situation.marked:
             return f"No row is marked; {key_of('mark')} marks one."
-        if situation.busy:
-            return f"Wait: {situation.busy} is under way."
-        return _may(permission, situation)
+        return f"Wait: {situation.busy} is under way." if situation.busy else None
 
     return rule
 

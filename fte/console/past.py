@@ -15,6 +15,7 @@ _WORDS: Final = {
     "turn.started": "the AI began to think",
     "reply.queued": "a reply was written",
     "reply.sent": "a reply was written",
+    "reply.withdrawn": "a reply was taken back",
     "delivery.changed": "a reply went on its way",
     "note.added": "a note was added",
     "operator.mentioned": "colleagues were named",

@@ -13,6 +13,7 @@ from typing import Final, Literal, get_args
 
 from fte.domain.channels import Channel
 from fte.domain.languages import corrected, fold, languages, says, without
+from fte.domain.mood import MOOD_FLOOR
 from fte.domain.turns import Line, Urgency
 
 ReasonToAsk = Literal[
@@ -51,12 +52,8 @@ URGENCIES: Final[dict[Reason, Urgency]] = {
     "budget_exhausted": "normal",
     "agent_failure": "normal",
 }
-MOOD_FLOOR: Final = 0.3
-"""A message whose sentiment is below this goes to a person."""
 SEARCHES_MAX: Final = 2
 """Searches without a hit after which a person is asked."""
-TREND_MIN: Final = 0.1
-"""How far the last mood must be from the mean of those before it to be told of."""
 ASKED_MAX: Final = 3
 """Times the same is asked; the last time a person answers."""
 URGENT_MAX: Final = 3
@@ -159,20 +156,6 @@ def urgency(reason: Reason, wanted: Urgency | None, waiting: int) -> Urgency:
         return "low"
     order: tuple[Urgency, ...] = get_args(Urgency)
     return max(URGENCIES[reason], wanted or "low", key=order.index)
-
-
-def mood_word(mood: float) -> str:
-    """The mood in a word, for a brief."""
-    steps = ((0.15, "furious"), (MOOD_FLOOR, "angry"), (0.45, "unhappy"), (0.6, "neutral"), (0.8, "friendly"))
-    return next((word for limit, word in steps if mood < limit), "delighted")
-
-
-def mood_trend(moods: Sequence[float]) -> str:
-    """Where a conversation's moods, oldest first, are going: `falling`, `rising`, or nothing worth a word."""
-    if len(moods) < 2:
-        return ""
-    change = moods[-1] - sum(moods[:-1]) / len(moods[:-1])
-    return "falling" if change <= -TREND_MIN else "rising" if change >= TREND_MIN else ""
 
 
 def _visible(text: str) -> str:

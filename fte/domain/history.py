@@ -163,10 +163,15 @@ def _delivered(state: State, facts: Facts, was: str | None, messages: Mapping[UU
     message, reached = _id(facts, "message_id"), str(facts.get("state"))
     if facts.get("message_state") is not None:
         state.delivery[message] = str(facts["message_state"])
-    elif reached == "superseded" or (
+    elif reached in ("superseded", "sent") or (
         reached == "sending" and state.delivery.get(message, "queued") in ("queued", "sending")
     ):
         state.delivery[message] = reached
+
+
+def _withdrawn(state: State, facts: Facts, was: str | None, messages: Mapping[UUID, Said]) -> None:
+    state.delivery[_id(facts, "message_id")] = "cancelled"
+    state.ticket_status = "escalated" if state.owner == "human" else "processing"
 
 
 def _with_people(state: State, facts: Facts, was: str | None, messages: Mapping[UUID, Said]) -> None:
@@ -194,6 +199,7 @@ _RULES: Final[dict[str, Rule]] = {
     "turn.started": _started,
     "reply.queued": _queued,
     "reply.sent": _sent,
+    "reply.withdrawn": _withdrawn,
     "delivery.changed": _delivered,
     "conversation.escalated": _with_people,
     "conversation.taken_over": _with_people,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from fte.console import keys
 from fte.console.app import Console
 from fte.console.drafts import Draft, Drafts, Sending
 from fte.console.keys import Situation
-from fte.console.model import NOTICED_AFTER, Phase
+from fte.console.model import NOTICED_AFTER, Link, Phase
+from fte.console.screens.base import ASK_AGAIN_MAX
 from fte.console.screens.dialogs import TraceScreen
 from fte.console.screens.help import HelpScreen
 from fte.console.screens.queue import QueueScreen
@@ -508,6 +510,41 @@ async def test_an_unknown_outcome_is_said_and_asked_for_with_the_same_key(
         await here.says("Reply handed over")
         assert here.performed().count("reply") == 1
         assert not here.talk.composer.is_open
+
+
+async def test_an_unknown_outcome_is_asked_for_by_itself_after_a_cut(desk: Desk, state_dir: Path) -> None:
+    key = desk.escalated(1)
+    async with session(desk, state_dir) as here:
+        await holding(here, key)
+        desk.lose_answers = 1_000
+        await here.press("r")
+        await here.write("once")
+        await here.press("ctrl+j")
+        await here.says(
+            "It is asked again once the console is connected, ctrl+r asks now; it never acts twice."
+        )
+        desk.lose_answers = 0
+        desk.cut()
+        await here.says("Reply handed over")
+        assert here.performed().count("reply") == 1
+        assert not here.talk.composer.is_open
+
+
+async def test_what_was_asked_for_long_ago_waits_for_the_operator(desk: Desk, state_dir: Path) -> None:
+    """A takeover that comes minutes after its key is not what anybody wants."""
+    key = desk.escalated(1)
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        desk.lose_answers = 1_000
+        await here.press("o")
+        await here.says("It is not known whether the takeover took effect")
+        desk.lose_answers = 0
+        desk.now += ASK_AGAIN_MAX + timedelta(seconds=1)
+        here.app._link_changed(Link(Phase.RECONNECTING, 1, "away"))
+        here.app._link_changed(Link(Phase.LIVE))
+        assert here.talk.situation().unknown, "nothing was asked for by itself"
+        await here.press("ctrl+r")
+        await here.says("You hold it now")
 
 
 async def test_a_console_that_died_while_sending_asks_with_the_same_key(desk: Desk, state_dir: Path) -> None:

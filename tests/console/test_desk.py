@@ -380,8 +380,8 @@ async def test_a_missing_beginning_is_said(desk: Desk, state_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("moods", "words"),
     [
-        ([0.7, 0.6, 0.2], "angry 0.20 ↘ worse than before"),
-        ([0.2, 0.3, 0.6], "pleased 0.60 ↗ better than before"),
+        ([0.7, 0.6, 0.2], "angry 0.20 ↘ worse"),
+        ([0.2, 0.3, 0.6], "friendly 0.60 ↗ better"),
     ],
 )
 async def test_where_the_mood_goes_is_said(
@@ -399,6 +399,24 @@ async def test_where_the_mood_goes_is_said(
     async with session(desk, state_dir, size=(120, 40), theme_name=theme) as here:
         await here.open(key)
         await here.shows(words)
+
+
+async def test_80_columns_hold_the_subject_and_the_mood(desk: Desk, state_dir: Path) -> None:
+    key = desk.add(
+        1, customer="Sandra Whitlock", owner="human", operator="Dana", sentiment=0.2, subject="A letter"
+    )
+    desk.say(key, "Well?")
+    talk = desk.talks[key]
+    talk.email = "sandra.whitlock@accounts.example.com"
+    talk.item = msgspec.structs.replace(talk.item, tags=["vip"])
+    moods = iter((0.7, 0.2))
+    talk.messages[:] = [msgspec.structs.replace(one, sentiment=next(moods)) for one in talk.messages]
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.shows("\n #vip A letter")
+        await here.shows("waits for you  angry 0.20 ↘ worse  medium")
+        await here.pilot.resize_terminal(120, 40)
+        await here.shows("✓ verified  #vip A letter")
 
 
 def test_a_mood_that_stays_is_not_called_a_change() -> None:

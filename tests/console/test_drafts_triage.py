@@ -241,6 +241,19 @@ async def test_an_unknown_outcome_is_asked_for_with_the_same_key(desk: Desk, sta
         assert decisions(desk) == [("approve", 1101)]
 
 
+async def test_an_unknown_outcome_is_asked_for_by_itself_after_a_cut(desk: Desk, state_dir: Path) -> None:
+    some_drafts(desk)
+    async with session(desk, state_dir) as here:
+        await triage(here)
+        desk.lose_answers = 1_000
+        await here.press("a")
+        await here.says("It is not known whether #1101 was decided. It is asked again")
+        desk.lose_answers = 0
+        desk.cut()
+        await here.says("#1101 approved")
+        assert decisions(desk) == [("approve", 1101)]
+
+
 @pytest.mark.parametrize("key", ["a", "e", "r", "g", "u"])
 @pytest.mark.parametrize("role", ["observer", "agent"])
 async def test_who_may_only_read_decides_nothing_and_is_told_why(

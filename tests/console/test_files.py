@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import Response
 from textual.widgets import OptionList
 
-from fte.console import keys, present
+from fte.console import file_words, keys, present
 from fte.console.downloads import save
 from fte.console.screens.conversation import ConversationScreen
 from fte.console.screens.files import FilesScreen
@@ -261,7 +261,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pyte
     ],
 )
 def test_sizes(size: int | None, words: str) -> None:
-    assert present.size_words(size) == words
+    assert file_words.size_words(size) == words
 
 
 def test_the_customers_own_lines_are_kept(desk: Desk) -> None:

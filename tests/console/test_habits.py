@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fte import wire
 from fte.console import editor
 from fte.console.app import Console
 from fte.console.clipboard import COPY_MAX, words_of
@@ -31,6 +32,34 @@ async def there(here: Session, rows: int) -> None:
 
 
 # ---------------------------------------------------------------- many at once
+
+
+async def test_a_long_filter_does_not_touch_the_state_of_the_connection(desk: Desk, state_dir: Path) -> None:
+    mine(desk, 1)
+    async with session(desk, state_dir) as here:
+        await here.press("slash")
+        await here.write("words " * 20)
+        await here.shows("… ● LIVE")
+
+
+async def test_where_one_is_is_read_whatever_the_queue_shows(desk: Desk, state_dir: Path) -> None:
+    mine(desk, 1042)
+    async with session(desk, state_dir, read_only=True) as here:
+        await here.press("slash")
+        await here.write("customer")
+        await here.shows("filter: customer")
+        await here.press("enter", "enter", "enter")
+        await here.until(lambda: isinstance(here.app.screen, ConversationScreen))
+        await here.shows("● 1 mine  › #1042 ")
+
+
+@pytest.mark.parametrize("key", ["o", "x", "e", "N"])
+async def test_who_may_only_read_is_not_told_to_mark_rows(desk: Desk, state_dir: Path, key: str) -> None:
+    desk.add(1)
+    desk.operator = wire.OperatorView(id=desk.operator.id, name="Dana", role="observer")
+    async with session(desk, state_dir) as here:
+        await here.press(key)
+        await here.says("may only read")
 
 
 async def test_marked_rows_are_resolved_and_each_ones_outcome_is_told(desk: Desk, state_dir: Path) -> None:
@@ -111,6 +140,7 @@ async def test_an_outcome_that_is_not_known_is_asked_again_with_the_same_key(
         await there(here, 1)
         desk.lose_answers = 3
         await here.press("space", "N")
+        await here.shows("The note, for colleagues only")
         await here.write("called them")
         await here.press("ctrl+j")
         await here.shows("? not known")
@@ -340,5 +370,5 @@ async def test_marks_are_told_in_the_queue_alone_so_that_the_way_back_fits(
         await here.press("asterisk")
         await here.shows("* 3 marked")
         await here.open(key)
-        await here.shows("open: 3  ● 2 mine  › #3")
+        await here.shows("nobody waits  ● 2 mine  › #3")
         assert "marked" not in here.text()

@@ -225,6 +225,25 @@ async def test_the_operators_editor_gets_the_terminal_and_gives_it_back(desk: De
 
 
 @pytest.mark.process
+async def test_an_editor_that_fails_gives_the_terminal_back_too(desk: Desk, tmp_path: Path) -> None:
+    desk.add(1, owner="human", operator="Dana")
+    extra = {"EDITOR": f"{sys.executable} -c 'raise SystemExit(3)'", "VISUAL": ""}
+    async with serving(desk) as url, terminal(url, tmp_path, extra=extra) as here:
+        await here.shows("LIVE")
+        here.press("\r")
+        await here.shows("YOU hold it")
+        here.press("r")
+        await here.shows("of 10,000")
+        here.press("Dear Ada\x1bOS")
+        await here.shows("The editor ended with code 3.")
+        here.press("!")
+        await here.shows("9 of 10,000")
+        here.press("\x11")
+        assert await here.ended() == 0
+        assert here.restored()
+
+
+@pytest.mark.process
 async def test_what_is_copied_reaches_the_terminal_as_osc_52(desk: Desk, tmp_path: Path) -> None:
     desk.add(1042)
     async with serving(desk) as url, terminal(url, tmp_path) as here:

@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 import fte
 from fte.domain.channels import CHANNELS
 from fte.domain.escalation import (
-    MOOD_FLOOR,
     REASONS,
     URGENCIES,
     after,
     before,
-    mood_trend,
-    mood_word,
     reasons,
 )
+from fte.domain.mood import MOOD_FLOOR, mood_trend, mood_word
 from fte.domain.sentiment import sentiment
 
 HAND_OVER = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fte.domain.escalation import MOOD_FLOOR
+from fte.domain.mood import MOOD_FLOOR
 from fte.domain.sentiment import sentiment
 
 ANGRY = """This is terrible

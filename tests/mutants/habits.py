@@ -4,6 +4,22 @@ from tests.mutants.catalogue import Mutant
 
 HABITS = (
     Mutant(
+        name="what-was-asked-for-long-ago-is-done-by-itself",
+        invariant="an operator's late action is the operator's decision",
+        path="fte/console/screens/base.py",
+        healthy="return asked is not None and self.console.now() - asked <= ASK_AGAIN_MAX",
+        sick="return asked is not None",
+        tests=("tests/console/test_console.py", "-k", "long_ago"),
+    ),
+    Mutant(
+        name="a-failing-editor-keeps-the-terminal",
+        invariant="the terminal comes back",
+        path="fte/console/app.py",
+        healthy="                    failed = error\n",
+        sick="                    raise error\n",
+        tests=("tests/console/test_terminal.py", "-k", "editor_that_fails"),
+    ),
+    Mutant(
         name="a-paused-list-moves",
         invariant="a paused view does not move",
         path="fte/console/screens/queue.py",

@@ -167,6 +167,9 @@ class Life:
     async def do_send_again(self, talk: Any, actor: Any) -> None:
         await control.send_again(self.pool, key(), talk.conversation, actor)
 
+    async def do_undo_send(self, talk: Any, actor: Any) -> None:
+        await control.undo_send(self.pool, key(), talk.conversation, actor)
+
     async def do_assign(self, talk: Any, actor: Any) -> None:
         await desk.assign(self.pool, key(), talk.conversation, actor, self.dice.choice(["Sam", "Kim", None]))
 
@@ -281,6 +284,26 @@ async def test_what_is_given_to_nobody_makes_the_row_too(pool: Pool) -> None:
     await desk.assign(pool, key(), first.conversation, seeing(sam, 1, 0), "Sam")
     await desk.assign(pool, key(), first.conversation, seeing(sam, 1, 1), None)
     await assert_the_same(pool, first.conversation)
+
+
+async def test_a_forms_reply_is_there_when_its_time_to_be_taken_back_is_over(pool: Pool) -> None:
+    first, sam = await receive(pool), await hire(pool, "Sam")
+    await control.take_over(pool, key(), first.conversation, sam)
+    await control.reply(pool, key(), first.conversation, seeing(sam, 1, 1), "Mine.", undo=60.0)
+    await assert_the_same(pool, first.conversation)
+    await pool.execute("update replies set due_at = now()")
+    assert await replies.show_due(pool, 10) == 1
+    await assert_the_same(pool, first.conversation)
+
+
+async def test_a_reply_taken_back_leaves_the_customer_waiting(pool: Pool) -> None:
+    first, sam = await receive(pool), await hire(pool, "Sam")
+    await control.take_over(pool, key(), first.conversation, sam)
+    await control.reply(pool, key(), first.conversation, seeing(sam, 1, 1), "Mine.", undo=60.0)
+    await control.undo_send(pool, key(), first.conversation, seeing(sam, 2, 1))
+    await assert_the_same(pool, first.conversation)
+    state = rebuilt(await inspection.one(pool, first.conversation))
+    assert (list(state.delivery.values()), state.ticket_status) == (["cancelled"], "escalated")
 
 
 async def test_without_its_beginning_the_end_is_still_right(pool: Pool) -> None:

@@ -69,11 +69,15 @@ def words_of_action(action: Action) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An action with the key that makes it happen once, however often it is asked for."""
+    """An action with the key that makes it happen once, however often it is asked for.
+
+    `asked` is when its key was pressed; None for one of an earlier console.
+    """
 
     action: Action
     request: ActionRequest
     key: UUID
+    asked: datetime | None = None
 
 
 class ActingScreen(ConsoleScreen):
@@ -129,7 +133,7 @@ class ActingScreen(ConsoleScreen):
             return
         seen = self.talk.seen(self.console.now())
         request = ActionRequest(seen=seen, epoch=self.talk.view.epoch, **asked)
-        self._start(Attempt(action, request, new_id()))
+        self._start(Attempt(action, request, new_id(), self.console.now()))
 
     def _start(self, attempt: Attempt) -> None:
         self._busy, self._unknown = attempt, None
@@ -145,9 +149,9 @@ class ActingScreen(ConsoleScreen):
         try:
             client = await self.console.connected()
             done = await client.act(self.conversation, attempt.action, attempt.request, attempt.key)
-        except OutcomeUnknown as error:
+        except OutcomeUnknown:
             self._busy, self._unknown = None, attempt
-            self._say_unknown(attempt, error)
+            self._say_unknown(attempt)
         except FteError as error:
             self._busy = None
             await self._refused(attempt, error)
@@ -160,10 +164,9 @@ class ActingScreen(ConsoleScreen):
         self.console.queue.touch(self.conversation)
         self.console.refresh_queue()
 
-    def _say_unknown(self, attempt: Attempt, error: FteError) -> None:
-        retry = keys.key_of("retry")
-        words = f"It is not known whether {_WORDS[attempt.action]} took effect: {error.message}"
-        advice = f"{retry} asks again; it never acts twice."
+    def _say_unknown(self, attempt: Attempt) -> None:
+        words = f"It is not known whether {_WORDS[attempt.action]} took effect."
+        advice = present.asking_again(keys.key_of("retry"), by_itself=self.is_fresh(attempt.asked))
         self.console.say(f"{words} {advice}", "error")
         if attempt.action in ("reply", "note") and self._writing(attempt):
             self.composer.tell((f"? {words} ", "bold"), advice)
@@ -235,6 +238,10 @@ class ActingScreen(ConsoleScreen):
         self.composer.tell(
             ("✗ Not sent. ", "bold"), words, *(["\n", *quotes(arrived)] if arrived else []), advice
         )
+
+    def connected_again(self) -> None:
+        if self._unknown is not None and self._busy is None and self.is_fresh(self._unknown.asked):
+            self._start(self._unknown)
 
     def do_retry(self) -> None:
         if self._unknown is not None and self._busy is None:
@@ -337,7 +344,7 @@ class ActingScreen(ConsoleScreen):
                 self._unknown = Attempt(kind, request, sending.key)
                 self._write(kind)
                 self.composer.freeze(True)
-                self._say_unknown(self._unknown, OutcomeUnknown("the console ended while it was being sent."))
+                self._say_unknown(self._unknown)
                 return
 
     def do_send(self) -> None:

@@ -1,7 +1,8 @@
 """What all screens share: the status line, the key bar, and one way from a key to an action."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from textual import on
 from textual.binding import BindingType
@@ -9,7 +10,7 @@ from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.widget import Widget
 
-from fte.console import keys, present
+from fte.console import keys, people_words, present
 from fte.console.keys import Context, Situation
 from fte.console.model import Phase
 from fte.console.widgets.key_bar import KeyBar
@@ -18,6 +19,10 @@ from fte.console.widgets.status_bar import StatusBar
 
 if TYPE_CHECKING:
     from fte.console.app import Console
+
+
+ASK_AGAIN_MAX: Final = timedelta(minutes=2)
+"""How long after the key press an action of unknown outcome is asked for again by itself; later the operator decides."""
 
 
 class ConsoleScreen(Screen[None]):
@@ -89,6 +94,13 @@ class ConsoleScreen(Screen[None]):
     def heard(self) -> None:
         """Something happened, anywhere."""
 
+    def connected_again(self) -> None:
+        """The daemon is back after a cut."""
+
+    def is_fresh(self, asked: datetime | None) -> bool:
+        """Whether what was asked for then is still to be asked for again by itself."""
+        return asked is not None and self.console.now() - asked <= ASK_AGAIN_MAX
+
     def paint_frame(self) -> None:
         """Bring the status line and the key bar up to date."""
         if not self.is_whole:
@@ -96,15 +108,15 @@ class ConsoleScreen(Screen[None]):
         console = self.console
         queue, link = console.queue, console.link
         crumbs = present.crumbs([s.crumb for s in console.screen_stack if isinstance(s, ConsoleScreen)])
-        marked = 0 if crumbs else len(queue.marked)
+        view = None if crumbs else queue.view
         left = (
-            present.counts_line(queue.counts(), queue.view, queue.filter, queue.search, marked)
+            present.counts_line(queue.counts(), view, queue.filter, queue.search, len(queue.marked))
             if queue.loaded
             else ["…"]
         )
         left += crumbs
         words = present.link_words(link, console.paused, console.held_back)
-        name = present.who_am_i(console.operator, console.read_only)
+        name = people_words.who_am_i(console.operator, console.read_only)
         self.query_one(StatusBar).show(left, [words, (f"  {name}", "$foreground 60%") if name else ""])
         self.set_class(link.phase is Phase.RECONNECTING, "-disconnected")
         self.query_one("#trouble", Plain).show(*present.trouble(link, console.url, keys.key_of("retry")))

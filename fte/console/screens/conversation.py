@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.events import Click
 
-from fte.console import keys, present
+from fte.console import file_words, keys, people_words, present
 from fte.console.clipboard import Piece, address_of, number_of, words_of
 from fte.console.keys import Context, Situation
 from fte.console.model import holder_of
@@ -213,6 +213,10 @@ class ConversationScreen(ActingScreen):
             self._refresh_files()
             self.paint_frame()
 
+    def on_resize(self) -> None:
+        if self.talk.view is not None and self.is_whole:
+            self._paint_head(self.talk.view)
+
     def _tick(self) -> None:
         """Time passes: the clocks go on."""
         view = self.talk.view
@@ -221,7 +225,8 @@ class ConversationScreen(ActingScreen):
 
     def _paint_head(self, view: ConversationView) -> None:
         me = self.console.queue.me
-        self.query_one("#headline", Plain).show(*present.headline(view))
+        room = self.size.width - 2
+        self.query_one("#headline", Plain).show(*present.headline(view, room))
         if self._unknown is not None:
             words = f"? Not known whether {words_of_action(self._unknown.action)} took effect"
             advice = f"; {keys.key_of('retry')} asks again"
@@ -230,7 +235,7 @@ class ConversationScreen(ActingScreen):
             words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
             others = present.company(view, me, self.console.now())
             self.query_one("#holder", Plain).show(*words_[:1], *others, *words_[1:])
-        due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"), self.size.width - 2)
+        due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"), room)
         clocks = self.query_one("#clocks", Plain)
         clocks.set_class(bool(due), "-there")
         clocks.show(*due)
@@ -246,7 +251,7 @@ class ConversationScreen(ActingScreen):
         run = self.talk.explained(message)
         head = present.message_head(message, view.item, run, self.console.now())
         body = present.message_body(message)
-        shown = content(*head, "\n" if body else "", body, *present.file_lines(message))
+        shown = content(*head, "\n" if body else "", body, *file_words.file_lines(message))
         return Entry(message.seq, present.kind_of(message), shown)
 
     def _paint_edges(self) -> None:
@@ -462,7 +467,7 @@ class ConversationScreen(ActingScreen):
             self.console.say("The customer has no other conversation to merge.")
             return
         rows = [
-            Row(f"={one.conversation_id}", ("  ", *present.earlier_conversation(one, False, now)))
+            Row(f"={one.conversation_id}", ("  ", *people_words.earlier_conversation(one, False, now)))
             for one in others
         ]
         question = f"Which conversation is to go on in #{view.item.number}?"

@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
-from fte.console import keys, present
+from fte.console import keys, people_words
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Refusal
 from fte.console.safe import Part, line
@@ -91,8 +91,8 @@ class CustomerScreen(ModalScreen[UUID | None]):
             self._show(self._page)
 
     def _show(self, page: CustomerPage) -> None:
-        self.query_one("#customer-title", Plain).show((present.customer_name(page), "bold"))
-        self.query_one("#customer-known", Plain).show(*present.identifier_lines(page.identifiers))
+        self.query_one("#customer-title", Plain).show((people_words.customer_name(page), "bold"))
+        self.query_one("#customer-known", Plain).show(*people_words.identifier_lines(page.identifiers))
         self.query_one(PlainList).show(self._rows(page))
 
     def _rows(self, page: CustomerPage) -> list[Row]:
@@ -100,13 +100,15 @@ class CustomerScreen(ModalScreen[UUID | None]):
         rows = [_heading("Conversations")]
         for talk in page.conversations:
             here = talk.conversation_id == self._conversation
-            rows.append(_row(f"open:{talk.conversation_id}", present.earlier_conversation(talk, here, now)))
+            rows.append(
+                _row(f"open:{talk.conversation_id}", people_words.earlier_conversation(talk, here, now))
+            )
         if page.duplicates:
             rows.append(_heading("Perhaps the same person (hints, no proof): enter merges"))
-            rows += [_row(f"merge:{other.id}", present.duplicate(other)) for other in page.duplicates]
+            rows += [_row(f"merge:{other.id}", people_words.duplicate(other)) for other in page.duplicates]
         if page.merges:
             rows.append(_heading("Merges: enter undoes"))
-            rows += [_row(f"undo:{merge.id}", present.merged(merge, now)) for merge in page.merges]
+            rows += [_row(f"undo:{merge.id}", people_words.merged(merge, now)) for merge in page.merges]
         return rows
 
     def _trouble(self, words: str) -> None:
@@ -141,7 +143,7 @@ class CustomerScreen(ModalScreen[UUID | None]):
         if self._page is None or self._refused(keys.merge_refusal):
             return
         theirs = ", ".join(line(known.identifier_value, 60) for known in other.identifiers)
-        name, kept = line(other.name or "unknown", 60), present.customer_name(self._page)
+        name, kept = line(other.name or "unknown", 60), people_words.customer_name(self._page)
         question = f"Merge {name} ({theirs}) into {kept}?"
         facts = (
             f"The hint is: {other.why}. It proves nothing; a code does. From then on, all conversations, addresses and "

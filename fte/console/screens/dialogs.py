@@ -69,24 +69,26 @@ class Question(ModalScreen[Answer | None]):
 
 
 class ReasonScreen(Question[str]):
-    """Asks for a reason."""
+    """Asks for a reason, or for other words that `hint` names."""
 
-    def __init__(self, question: str, verb: str, *, required: bool, text: str = "") -> None:
+    def __init__(self, question: str, verb: str, *, required: bool, text: str = "", hint: str = "") -> None:
         super().__init__()
         self._question, self._verb, self._required, self._text = question, verb, required, text
+        self._hint = hint
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Plain((self._question, "bold"))
-            hint = "Why? Colleagues read it." if self._required else "Why? (may stay empty)"
-            yield Input(self._text, placeholder=hint, max_length=REASON_MAX)
+            why = "Why? Colleagues read it." if self._required else "Why? (may stay empty)"
+            yield Input(self._text, placeholder=self._hint or why, max_length=REASON_MAX)
             yield Plain(classes="problem")
             yield from buttons(self._verb)
 
     def action_confirm(self) -> None:
         reason = self.query_one(Input).value.strip()
         if self._required and not reason:
-            self.refuse("A word on why, please: colleagues read it later.")
+            why = "A word on why, please: colleagues read it later."
+            self.refuse("Nothing is written yet." if self._hint else why)
             return
         self.dismiss(reason)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import PurePath
 from typing import ClassVar, Final
@@ -13,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import TextArea
 
-from fte.console import keys, present
+from fte.console import draft_words, keys, present
 from fte.console.drafts import Draft as Kept
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Context, Situation
@@ -45,12 +46,13 @@ _DONE: Final[dict[Decision, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A decision with the key that makes it happen once, however often it is asked for."""
+    """A decision with the key that makes it happen once, however often it is asked for. `asked` is when it was made."""
 
     decision: Decision
     draft: DraftView
     request: DraftDecision
     key: UUID
+    asked: datetime
 
     @property
     def name(self) -> str:
@@ -129,7 +131,7 @@ class DraftsScreen(ConsoleScreen):
         if draft is None:
             return "No draft waits." if self.triage.loaded else "The drafts are still being loaded."
         if draft.state != "pending":
-            return f"{present.fate(draft)} {keys.key_of('next_draft')} goes on."
+            return f"{draft_words.fate(draft)} {keys.key_of('next_draft')} goes on."
         if draft.id in self._unknown:
             retry = keys.key_of("retry")
             return f"It is not known whether your decision took effect; {retry} asks again."
@@ -174,7 +176,7 @@ class DraftsScreen(ConsoleScreen):
 
     def _tell_void(self, draft: DraftView) -> None:
         if self.composer.is_open and self._editing is not None and self._editing.id == draft.id:
-            self.composer.tell(("✗ It cannot be sent any more. ", "bold"), line(present.fate(draft)))
+            self.composer.tell(("✗ It cannot be sent any more. ", "bold"), line(draft_words.fate(draft)))
 
     # -- painting
 
@@ -190,17 +192,17 @@ class DraftsScreen(ConsoleScreen):
             head.show(("✓ No draft waits for approval.", "$text-success"))
             why.show(("New ones appear here by themselves.", "$foreground 60%"))
         else:
-            head.show(*present.draft_head(draft, self.triage.place, self.triage.total, now))
+            head.show(*draft_words.draft_head(draft, self.triage.place, self.triage.total, now))
             if draft.id in self._unknown:
                 retry = keys.key_of("retry")
                 why.show(
                     (f"? Not known whether your decision took effect; {retry} asks again", "$text-warning")
                 )
             else:
-                why.show(*present.draft_why(draft, now))
-            self.query_one("#draft-asked", Plain).show(*present.draft_asked(draft, now))
-            self.query_one("#draft-answer", Plain).show(*present.draft_answer(draft))
-            self.query_one("#draft-sources", Plain).show(*present.draft_sources(draft))
+                why.show(*draft_words.draft_why(draft, now))
+            self.query_one("#draft-asked", Plain).show(*draft_words.draft_asked(draft, now))
+            self.query_one("#draft-answer", Plain).show(*draft_words.draft_answer(draft))
+            self.query_one("#draft-sources", Plain).show(*draft_words.draft_sources(draft))
         self.call_after_refresh(self._paint_more)
         self.paint_frame()
 
@@ -276,7 +278,7 @@ class DraftsScreen(ConsoleScreen):
         draft = self.triage.current
         if draft is not None:
             question = f"Have the answer to #{draft.number} written anew? Say what to do better."
-            dialog = ReasonScreen(question, "Write anew", required=True)
+            dialog = ReasonScreen(question, "Write anew", required=True, hint="What to do better")
             self.console.push_screen(dialog, partial(self._hinted, draft))
 
     def _hinted(self, draft: DraftView, hint: str | None) -> None:
@@ -289,7 +291,7 @@ class DraftsScreen(ConsoleScreen):
         if current is not None and current.id == draft.id and (refusal := self._undecidable()):
             self.console.say(refusal, "warning")
             return
-        self._start(Attempt(decision, draft, request, new_id()))
+        self._start(Attempt(decision, draft, request, new_id(), self.console.now()))
 
     def _start(self, attempt: Attempt) -> None:
         self._unknown.pop(attempt.draft.id, None)
@@ -304,13 +306,11 @@ class DraftsScreen(ConsoleScreen):
         try:
             client = await self.console.connected()
             await client.decide(draft.id, attempt.decision, attempt.request, attempt.key)
-        except OutcomeUnknown as error:
+        except OutcomeUnknown:
             self._unknown[draft.id] = attempt
             self.triage.undecided(draft.id)
-            advice = f"{keys.key_of('retry')} asks again; it never acts twice."
-            self.console.say(
-                f"It is not known whether {attempt.name} was decided: {error.message} {advice}", "error"
-            )
+            advice = present.asking_again(keys.key_of("retry"), by_itself=self.is_fresh(attempt.asked))
+            self.console.say(f"It is not known whether {attempt.name} was decided. {advice}", "error")
         except FteError as error:
             self.triage.undecided(draft.id)
             self.console.say(f"{attempt.name} not decided: {present.sentence(error)}", "warning")
@@ -358,6 +358,11 @@ class DraftsScreen(ConsoleScreen):
         self.console.refresh_queue()
         if self.is_attached:
             self.stale()
+
+    def connected_again(self) -> None:
+        for attempt in list(self._unknown.values()):
+            if self.is_fresh(attempt.asked):
+                self._start(attempt)
 
     def do_retry(self) -> None:
         if not self._unknown:

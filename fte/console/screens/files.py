@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
-from fte.console import present
+from fte.console import file_words
 from fte.console.downloads import save
 from fte.console.safe import Part, line
 from fte.console.widgets.plain import Plain, PlainList, Row
@@ -79,7 +79,7 @@ class FilesScreen(ModalScreen[None]):
             return
         if self._busy:
             self._tell("Wait: a file is being saved.", "$text-warning")
-        elif refusal := present.no_file(file):
+        elif refusal := file_words.no_file(file):
             self._tell(refusal, "$text-warning")
         else:
             self._busy = True
@@ -108,5 +108,5 @@ class FilesScreen(ModalScreen[None]):
 
 
 def _row(whence: str, file: AttachmentView) -> Row:
-    parts: list[Part] = ["  ", *present.file_parts(file), (f"  {line(whence, 80)}", "$foreground 60%")]
+    parts: list[Part] = ["  ", *file_words.file_parts(file), (f"  {line(whence, 80)}", "$foreground 60%")]
     return Row(str(file.id), tuple(parts))

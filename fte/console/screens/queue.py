@@ -93,7 +93,7 @@ class QueueScreen(ConsoleScreen):
         names, above = titles(self.size.width), present.above(self.table.waiting_above, self.table.late_above)
         room = max(0, self.size.width - len(above) - 1)
         self.query_one("#titles", Plain).show(
-            *([f"{names[:room]:<{room}}", (above, "$text-error")] if above else [names])
+            *([f"{names[: room - 1]:<{room}}", (above, "$text-error")] if above else [names])
         )
 
     @on(Click, "#titles")
@@ -311,7 +311,8 @@ class QueueScreen(ConsoleScreen):
 
         if self._few_enough():
             question = f"Write one note into {self._numbers(self._marked())}"
-            self.console.push_screen(ReasonScreen(question, "Write", required=True), written)
+            dialog = ReasonScreen(question, "Write", required=True, hint="The note, for colleagues only")
+            self.console.push_screen(dialog, written)
 
     def do_take_back(self) -> None:
         if self.console.sent is not None:

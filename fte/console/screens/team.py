@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 
-from fte.console import present
+from fte.console import people_words
 from fte.console.safe import line
 from fte.console.widgets.plain import Plain
 from fte.domain.errors import FteError
@@ -48,7 +48,7 @@ class TeamScreen(ModalScreen[None]):
             except FteError as error:
                 shown.show((f"Not loaded: {line(error.message, 200)}", "$text-warning"))
             else:
-                shown.show(*present.team_lines(team, console.now()))
+                shown.show(*people_words.team_lines(team, console.now()))
             await asyncio.sleep(REFRESH)
 
     def action_scroll(self, by: int) -> None:

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
-from fte.console import keys, present
+from fte.console import keys, past_words
 from fte.console.keys import Situation
 from fte.console.past import Past
 from fte.console.safe import Part
@@ -117,7 +117,7 @@ class TicketScreen(ConsoleScreen):
         if past is None or not self.is_attached or not self.is_whole:
             return
         now, ticket = self.console.now(), past.ticket
-        self.query_one("#ticket", Plain).show(*present.ticket_head(ticket))
+        self.query_one("#ticket", Plain).show(*past_words.ticket_head(ticket))
         names: list[Part] = [
             (f" {name} ", "bold reverse" if name == self._pane else "$foreground 60%") for name in PANES
         ]
@@ -127,7 +127,7 @@ class TicketScreen(ConsoleScreen):
         if not len(past):
             self.query_one("#moment", Plain).show("The log holds no event of this ticket any more.")
         else:
-            self.query_one("#moment", Plain).show(*present.moment_head(self._index, ticket, now))
+            self.query_one("#moment", Plain).show(*past_words.moment_head(self._index, ticket, now))
         self.query_one("#words", Plain).show(*self._words(past))
         self.paint_frame()
 
@@ -135,17 +135,17 @@ class TicketScreen(ConsoleScreen):
         now, ticket = self.console.now(), past.ticket
         match self._pane:
             case "audit":
-                return present.audit_lines(ticket, now)
+                return past_words.audit_lines(ticket, now)
             case "deliveries":
-                return present.delivery_lines(ticket, now)
+                return past_words.delivery_lines(ticket, now)
             case _ if not len(past):
                 return ["Older events are removed from the log after a while. Audit and deliveries are kept."]
             case "then":
-                return present.then_lines(past.at(self._index), ticket, now)
+                return past_words.then_lines(past.at(self._index), ticket, now)
             case "life":
-                return present.life_lines(ticket, past.life(), self._index)
+                return past_words.life_lines(ticket, past.life(), self._index)
             case "events":
-                return present.event_lines(ticket, self._index)
+                return past_words.event_lines(ticket, self._index)
 
     # -- actions
 
