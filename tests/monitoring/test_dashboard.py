@@ -29,6 +29,11 @@ def test_every_metric_of_ours_is_shown() -> None:
     assert whole - {re.sub(r"_(bucket|sum|count)$", "", name) for name in shown} == set()
 
 
+def test_no_two_panels_have_one_id() -> None:
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+
+
 def test_prometheus_understands_every_query(tmp_path: Any) -> None:
     rules = {
         "groups": [
