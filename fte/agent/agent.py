@@ -384,7 +384,8 @@ def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tupl
         :_ASKED_MAX
     ]
     tried = list(run.assignment.waiting_elsewhere)
-    tried += [f"searched: {query}" for query in context.queries] if context else list(verdicts)
+    told = [verdict.replace("_", " ") for verdict in verdicts]
+    tried += [f"searched: {query}" for query in context.queries] if context else told
     if context and context.reply is not None:
         tried.append(f"answer not sent: {context.reply[:_ASKED_MAX]}")
     return Escalation(

@@ -119,6 +119,8 @@ async def test_rules_decide_without_the_model(text: str, reason: str) -> None:
     assert model.calls == 0
     assert outcome.escalation is not None and outcome.escalation.reason == reason and not outcome.failed
     assert outcome.escalation.asked == text and outcome.trace.model == "rules"
+    assert outcome.escalation.tried == (f"rule: {reason.replace('_', ' ')}",)
+    assert f"rule: {reason}" in outcome.trace.verdicts
 
 
 async def test_an_old_message_does_not_hand_over_again() -> None:
