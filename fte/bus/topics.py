@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import NoError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import (
+    NodeNotReadyError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from fte.bus.cluster import GONE, Cluster, unavailable
 from fte.domain.errors import Refused, Unavailable
@@ -83,7 +89,10 @@ async def _create(admin: AIOKafkaAdminClient, cluster: Cluster, plan: Plan, name
         )
         for name in names
     ]
-    answer: Any = await admin.create_topics(wanted)
+    try:
+        answer: Any = await admin.create_topics(wanted)
+    except AttributeError as error:  # the library's, while no broker leads the cluster
+        raise NodeNotReadyError("No broker leads the cluster yet.") from error
     for name, code, *why in answer.topic_errors:
         kind = for_code(code)
         if kind in (NoError, TopicAlreadyExistsError):  # another process may have been faster

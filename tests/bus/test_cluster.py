@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.cluster import ClusterMetadata
 
 from fte.bus import topics
 from fte.bus.cluster import Cluster
@@ -97,6 +98,15 @@ async def test_more_copies_than_brokers_are_refused_with_a_remedy(kafka: str) ->
     with pytest.raises(Unavailable) as caught:
         await topics.create_missing(own_cluster(kafka), Plan(replication=3))
     assert "FTE_KAFKA_REPLICATION" in str(caught.value.remedy)
+
+
+async def test_a_cluster_that_nobody_leads_is_away(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while its brokers start; the library stumbles over it."""
+    monkeypatch.setattr(
+        ClusterMetadata, "controller", property(lambda _: None, lambda *_: None), raising=False
+    )
+    with pytest.raises(Unavailable, match="No broker leads the cluster yet"):
+        await topics.create_missing(own_cluster(kafka), PLAN)
 
 
 def test_retention_in_words() -> None:

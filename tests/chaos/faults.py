@@ -326,10 +326,19 @@ async def topic_recreated(trouble: Trouble) -> str:
         admin = AIOKafkaAdminClient(bootstrap_servers=trouble.stage.bootstrap)
         await admin.start()
         try:
-            await admin.delete_topics([topic], timeout_ms=10_000)
+            await until(lambda: _deleted(admin, topic), deadline=60)
         finally:
             await admin.close()
     return topic
+
+
+async def _deleted(admin: AIOKafkaAdminClient, topic: str) -> bool:
+    """False while no broker leads the cluster; the library stumbles over that."""
+    try:
+        await admin.delete_topics([topic], timeout_ms=10_000)
+    except (KafkaError, AttributeError):
+        return False
+    return True
 
 
 EVERYWHERE: Final = (

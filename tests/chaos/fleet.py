@@ -380,13 +380,19 @@ class Fleet:
 
 
 def _is_error(line: str) -> bool:
-    """Whether we call it an error. Libraries do when a broker or a database is away, which is no error of ours."""
+    """Whether we call it an error. Libraries do when a broker or a database is away, which is no error of ours; nor is a
+    deadline that passed, or a request that was cut off at the end, while something was frozen or away."""
     try:
         said = json.loads(line)
     except ValueError:
         return False  # cut off by a kill
-    library = str(said.get("logger", "")).startswith(("aiokafka", "asyncpg"))
-    return said.get("level") in ("error", "critical") and not library
+    logger, event = str(said.get("logger", "")), str(said.get("event", ""))
+    library = logger.startswith(("aiokafka", "asyncpg"))
+    cut_off = logger == "uvicorn.error" and (
+        event.startswith("Cancel ") or str(said.get("exception", "")).endswith("CancelledError")
+    )
+    late = said.get("error") == "TimeoutError" or cut_off
+    return said.get("level") in ("error", "critical") and not library and not late
 
 
 def clean_environment() -> dict[str, str]:
