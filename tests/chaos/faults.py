@@ -306,15 +306,15 @@ async def _rewound(trouble: Trouble, where: str) -> str:
 
 
 async def _committed(stage: Stage, group: str, where: str) -> bool:
-    """Set the group's offsets. False while the broker takes its killed members to be alive."""
-    async with stage.reader(group) as reader:
-        parts = await stage.partitions(reader)
-        reader.assign(parts)
-        places = await (reader.beginning_offsets if where == "earliest" else reader.end_offsets)(parts)
-        try:
+    """Set the group's offsets. False while the broker is away, or takes its killed members to be alive."""
+    try:
+        async with stage.reader(group) as reader:
+            parts = await stage.partitions(reader)
+            reader.assign(parts)
+            places = await (reader.beginning_offsets if where == "earliest" else reader.end_offsets)(parts)
             await reader.commit(dict(places))
-        except KafkaError:
-            return False
+    except KafkaError:
+        return False
     return True
 
 
