@@ -8,14 +8,20 @@ DEV_READY := $(VENV)/.ready-dev
 LOCK   := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 ARGS   ?=
 
-.PHONY: demo test check format api-fuzz benchmarks alerts restore chaos races day mutants eval fuzz bench lock clean
+# Hundreds of processes start in a run: what one has compiled, the next need not.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test acceptance check format api-fuzz benchmarks alerts restore chaos races day mutants eval fuzz bench lock clean
 
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
 
-test: $(DEV_READY) ## every check and every test
+test: $(DEV_READY) ## every check, and every test but the long ones below; seven minutes
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+
+acceptance: $(DEV_READY) ## the whole program, started as its users do, by hand, by compose and as pods; some minutes
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m acceptance $(ARGS)
 
 api-fuzz: $(DEV_READY) ## schemathesis on every route, with more requests than in the tests; some minutes
 	FTE_TEST_API_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/api/test_fuzz.py $(ARGS)
@@ -23,7 +29,7 @@ api-fuzz: $(DEV_READY) ## schemathesis on every route, with more requests than i
 benchmarks: $(DEV_READY) ## every benchmark runs once, tiny, without a judgement; two minutes
 	$(BIN)/python -m pytest -m benchmarks $(ARGS)
 
-alerts: $(DEV_READY) ## a real Prometheus reads a running fte, something breaks, and the alert fires; a minute
+alerts: $(DEV_READY) ## a real Prometheus reads a running fte, something breaks, and the alert fires; two minutes
 	$(BIN)/python -m pytest -m alerts $(ARGS)
 
 restore: $(DEV_READY) ## a backup of a running fte is restored after more traffic: nobody is answered twice; over Kafka, too; some minutes

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from fte.pg import schema
 from fte.pg.embedded import EmbeddedServer
@@ -18,6 +19,14 @@ from tests.kafka.fixtures import allow_fetching, kafka, kafka_program, kafka_ser
 os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
 for name in [name for name in os.environ if name.startswith("FTE_") and not name.startswith("FTE_TEST_")]:
     del os.environ[name]
+# The renderer that is there by default draws each exception in colours, for as long as ten seconds.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

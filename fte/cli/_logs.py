@@ -25,6 +25,8 @@ CHAIN_MAX: Final = 8
 """Exceptions told of those that led to one."""
 GROUP_MAX: Final = 5
 """Exceptions told of a group, at each level."""
+FRAMES_MAX: Final = 40
+"""Calls told of an exception's way: those that began it and those it ended in."""
 WORDS_MAX: Final = 500
 """Characters of others' words in a line."""
 
@@ -136,8 +138,13 @@ def way_of(error: BaseException, depth: int = 0) -> Iterator[str]:
     if before is not None and depth < CHAIN_MAX:
         yield from way_of(before, depth + 1)
         yield "then"
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        yield f"  {frame.f_code.co_filename}:{number} {frame.f_code.co_name}"
+    calls = list(traceback.walk_tb(error.__traceback__))
+    left_out = len(calls) - FRAMES_MAX
+    for place, (frame, number) in enumerate(calls):
+        if place < FRAMES_MAX // 2 or place >= FRAMES_MAX // 2 + left_out:
+            yield f"  {frame.f_code.co_filename}:{number} {frame.f_code.co_name}"
+        elif place == FRAMES_MAX // 2:
+            yield f"  … {left_out} more"
     yield _kind(error)
     if isinstance(error, BaseExceptionGroup) and depth < CHAIN_MAX:
         for inner in error.exceptions[:GROUP_MAX]:

@@ -119,9 +119,9 @@ async def open_questions(
 
     What a page answers by now is left out.
     """
-    from fte.agent.offline import SURE_FROM
     from fte.domain.gaps import gathered
     from fte.domain.report import OpenQuestion
+    from fte.knowledge.search import SCORE_FLOOR
     from fte.store import reports
 
     questions = await reports.unanswered(pool, since, until)
@@ -131,7 +131,7 @@ async def open_questions(
     found = []
     for place, gap in enumerate(gaps):
         near = await _nearest(pool, embedder, gap) if place < GAPS_MAX else None
-        if near is None or near.score < SURE_FROM:
+        if near is None or near.score < SCORE_FLOOR:
             found.append(OpenQuestion(gap=gap, nearest=near))
     return found
 

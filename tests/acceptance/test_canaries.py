@@ -28,7 +28,7 @@ from tests.bus.support_kafka import own_cluster
 from tests.support import until
 from tests.support_webform import served
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.process, pytest.mark.timeout(600)]
 
 MAILBOX = "support@acme.example"
 PARTITIONS = 2

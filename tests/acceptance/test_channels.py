@@ -10,7 +10,7 @@ from fte.demo.providers import SimulatedGmail, SimulatedTwilio
 from tests.acceptance.support import Fte, installed, lines
 from tests.support import until
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.process, pytest.mark.timeout(300)]
 
 MAILBOX = "support@acme.example"
 SECRET = "s" * 32

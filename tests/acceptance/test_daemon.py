@@ -17,7 +17,7 @@ from tests.kafka.broker import Broker
 from tests.ports import reserve
 from tests.support import until
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.process, pytest.mark.timeout(180)]
 
 STOP_MAX = 28.0
 """Seconds until a process must be gone after a SIGTERM: its own limit of 25, and a little."""

@@ -12,7 +12,7 @@ import pytest
 from fte.demo.providers import SimulatedGmail, SimulatedTwilio
 from tests.acceptance.support import Fte, installed
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.process, pytest.mark.timeout(300)]
 
 SCRIPT = Path(__file__).parent.parent / "run_load_test.sh"
 MAILBOX = "support@acme.example"

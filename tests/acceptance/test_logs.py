@@ -12,7 +12,7 @@ import pytest
 from aiokafka.helpers import create_ssl_context
 from asyncpg import BitString
 
-from fte.cli._logs import _briefly
+from fte.cli._logs import FRAMES_MAX, _briefly, way_of
 from fte.domain.errors import Rejected
 from fte.pg.log import Cursor
 from fte.settings import Settings
@@ -138,6 +138,25 @@ def test_an_error_is_told_by_its_kind_and_way_and_not_by_its_text() -> None:
     of_the_thread, of_the_program = [line["exception"] for line in told if line["event"] == "program broke"]
     assert of_the_thread.endswith("builtins.ZeroDivisionError")
     assert of_the_program.count("builtins.KeyError") == 1
+
+
+def test_of_a_long_way_the_beginning_and_the_end_are_told() -> None:
+    def deep(calls: int) -> None:
+        if calls == 0:
+            raise ValueError
+        deep(calls - 1)
+
+    def way_of_deep(calls: int) -> list[str]:
+        with pytest.raises(ValueError) as raised:
+            deep(calls)
+        return list(way_of(raised.value))
+
+    assert len(way_of_deep(FRAMES_MAX - 2)) == FRAMES_MAX + 1
+    way = way_of_deep(900)
+    assert len(way) == FRAMES_MAX + 2
+    assert way[FRAMES_MAX // 2] == f"  … {902 - FRAMES_MAX} more"
+    assert way[0].endswith(" way_of_deep")
+    assert way[-1] == "builtins.ValueError"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.acceptance.support import Fte, installed
 from tests.support import until
 from tests.support_model import Answer, Step, error, model_server
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.process, pytest.mark.timeout(240)]
 
 KEY = "sk-canary-of-the-acceptance"
 QUESTION = "How do I reset my password, asks Wilhelmina?"

@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.support import Fte, installed
 from tests.support import until
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.process, pytest.mark.timeout(240)]
 
 QUESTIONS = [
     "How do I reset my password?",

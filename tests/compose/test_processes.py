@@ -24,7 +24,7 @@ from tests.compose.programs import (
 )
 from tests.support import until
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.process, pytest.mark.timeout(120)]
 
 START_MAX = 60.0
 

@@ -22,7 +22,7 @@ from tests.compose.programs import FORM, ONCE_MAX, PARTITIONS, Program, carried
 from tests.k8s.manifests import ROOT, Workload, read, workloads
 from tests.support import until
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.process, pytest.mark.timeout(180)]
 
 NOWHERE = "/proc/nowhere"
 METRICS_TOKEN = secrets.token_hex(16)

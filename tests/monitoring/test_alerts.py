@@ -127,10 +127,12 @@ def noticed(folder: Path, **changes: Any) -> set[str]:
     return set(re.findall(r'ALERTS\{alertname=\\?"(\w+)', tried.stdout + tried.stderr))
 
 
+@pytest.mark.alerts
 @pytest.mark.parametrize("sick", ["vector(1)", "vector(1) > 2"], ids=["always", "never"])
 def test_a_rule_that_always_or_never_fires_is_noticed(tmp_path: Path, sick: str) -> None:
     assert noticed(tmp_path, expr=sick) == set(ALERTS)
 
 
+@pytest.mark.alerts
 def test_a_rule_that_does_not_wait_is_noticed(tmp_path: Path) -> None:
     assert noticed(tmp_path, **{"for": None}) == {name for name, rule in ALERTS.items() if "for" in rule}

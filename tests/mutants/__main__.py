@@ -113,6 +113,8 @@ def _tests(copy: Path, mutant: Mutant) -> tuple[int, str]:
         "-p",
         "no:cacheprovider",
         "--timeout=60",
+        "-m",
+        "",  # those that `make test` leaves out, too
         *mutant.tests,
     ]
     try:

@@ -12,6 +12,7 @@ RACES = int(os.environ.get("FTE_TEST_RACES") or 400)
 SEED = int(os.environ.get("FTE_TEST_RACES_SEED") or 0) or random.randrange(2**31)
 
 
+@pytest.mark.races
 @pytest.mark.timeout(240)
 async def test_people_have_the_last_word_whoever_races(
     pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
