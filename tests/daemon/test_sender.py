@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from fte.domain.ids import new_id
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import KeepDraft
-from fte.store import control
+from fte.store import control, replies
 from tests.support import SECRET, hire, receive, seeing, until
 from tests.support_delivery import Post, answer, answered, refuse, states, take_and_hang, take_slowly
 
@@ -125,6 +126,21 @@ async def test_what_is_sent_and_what_is_asked_about_share_the_places(
         "update replies set state = 'sending', lease_until = now() - interval '1 minute'"
         " where id in (select id from replies order by id limit 3)"
     )
+    met = asyncio.Barrier(2)
+
+    def held(claim: Callable[..., Any]) -> Callable[..., Any]:
+        """The claim, which first waits for the other one, where that is on its way, too."""
+
+        async def met_and_claimed(*arguments: Any) -> Any:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await met.wait()
+            return await claim(*arguments)
+
+        return met_and_claimed
+
+    monkeypatch.setattr(replies, "claim", held(replies.claim))
+    monkeypatch.setattr(replies, "claim_overdue", held(replies.claim_overdue))
     post = SlowPost()
     async with sending(pool, hints, post):
         await until(lambda: pool.fetchval("select count(*) = 6 from replies where state = 'sent'"))

@@ -74,6 +74,14 @@ DELIVERY = (
         tests=("tests/daemon/test_sender.py", "-k", "share_the_places"),
     ),
     Mutant(
+        name="two-claims-count-the-same-places",
+        invariant="every queue has a limit",
+        path="fte/daemon/sender.py",
+        healthy="        async with self._claiming:\n            if free",
+        sick="        async with asyncio.Lock():\n            if free",
+        tests=("tests/daemon/test_sender.py", "-k", "share_the_places"),
+    ),
+    Mutant(
         name="no-fence",
         invariant="I7 the fence",
         path="fte/store/replies.sql",
