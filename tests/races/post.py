@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,6 +22,10 @@ SILENT: Final = 0.05
 """Shares of the hand-overs that are turned away, and that are taken without an answer."""
 SLOWEST: Final = 0.1
 """Seconds a hand-over may take."""
+OVERTAKEN: Final = 0.2
+"""Share of the hand-overs that take until somebody is told to have taken over, however slow the machine is."""
+NOBODY_AFTER: Final = 1.0
+"""Seconds after which nobody will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Post:
     accepted: list[Accept] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
     port: int = 0
+    taken: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+    """Set once somebody was told to have taken that conversation over."""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator["Post"]:
@@ -60,7 +67,12 @@ class Post:
         luck = self.dice.random()
         if luck < REFUSED:
             return "no"
-        await asyncio.sleep(self.dice.random() ** 3 * SLOWEST)
+        if self.dice.random() < OVERTAKEN:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NOBODY_AFTER):
+                    await self.taken[asked["conversation"]].wait()
+        else:
+            await asyncio.sleep(self.dice.random() ** 3 * SLOWEST)
         self.accepted.append(Accept(UUID(asked["reply"]), asked["attempt"], time.monotonic()))
         self.ids[asked["reply"]] = f"p-{new_id()}"
         return None if luck < REFUSED + SILENT else self.ids[asked["reply"]]
@@ -83,7 +95,12 @@ class Line:
         return await self._ask("find", reply) or None
 
     async def _ask(self, do: str, reply: Outgoing) -> str:
-        asked = {"do": do, "reply": str(reply.reply_id), "attempt": reply.attempts}
+        asked = {
+            "do": do,
+            "reply": str(reply.reply_id),
+            "conversation": str(reply.conversation_id),
+            "attempt": reply.attempts,
+        }
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             writer.write(json.dumps(asked).encode() + b"\n")

@@ -28,6 +28,7 @@ async def test_people_have_the_last_word_whoever_races(
     assert verdict.broken == [], f"seed {SEED}"
     happened = (
         "takeovers",
+        "accepted after a takeover",
         "losers told",
         "claims ended",
         "hand-overs accepted",
