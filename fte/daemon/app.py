@@ -244,11 +244,28 @@ class Daemon:
         prices = Prices(self.settings.model_input_price, self.settings.model_output_price)
         await Collector(self.pool, bus, prices).run()
 
+    async def _own_pool(self, role: Role) -> Pool:
+        """Connections of a role's own: however much it does, a customer's message finds one free.
+
+        The database was there when the process started; should it be away by now, it is waited for.
+        """
+        failures = 0
+        while True:
+            try:
+                pool = await Pool.open(self.url, size=self.settings.database_pool)
+            except Unavailable as error:
+                failures += 1
+                self.problems[role] = error.message
+                _log.warning("role put off", role=role, error=error.message)
+                await asyncio.sleep(pause(failures))
+            else:
+                self.problems.pop(role, None)
+                return pool
+
     async def _send(self) -> None:
         from fte.daemon.sender import Sender
 
-        # Connections of its own: see `_work`.
-        pool = await Pool.open(self.url, size=self.settings.database_pool)
+        pool = await self._own_pool("sender")
         async with contextlib.AsyncExitStack() as closing:
             closing.push_async_callback(pool.close)
             await Sender(
@@ -266,8 +283,7 @@ class Daemon:
         from fte.daemon.worker import Worker, spare_the_loaded_code
         from fte.knowledge.embed import WordLlamaEmbedder
 
-        # Connections of its own: however many answers are being finished, a customer's message finds one free.
-        pool = await Pool.open(self.url, size=self.settings.database_pool)
+        pool = await self._own_pool("worker")
         try:
             embedder = WordLlamaEmbedder()
             answerer = await asyncio.to_thread(
