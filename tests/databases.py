@@ -2,12 +2,16 @@
 
 import contextlib
 import itertools
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
 import asyncpg
+
+from fte.pg.pool import Pool
 
 MEMORY: Final = Path("/dev/shm")
 """Linux's folder of files in memory."""
@@ -37,3 +41,18 @@ def in_memory() -> Path | None:
         return MEMORY if shutil.disk_usage(MEMORY).free >= MEMORY_MIN else None
     except OSError:
         return None
+
+
+@contextlib.asynccontextmanager
+async def silent(database_url: str) -> AsyncIterator[Pool]:
+    """A pool of one connection, whose server process is frozen until the block is left: it neither answers nor ends."""
+    pool = await Pool.open(database_url, size=1)
+    try:
+        backend = await pool.fetchval("select pg_backend_pid()")
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            yield pool
+        finally:
+            os.kill(backend, signal.SIGCONT)
+    finally:
+        await pool.close()

@@ -137,8 +137,11 @@ class Cluster:
 
 def unavailable(error: BaseException) -> Unavailable:
     """The cluster's failure, as ours."""
+    said = str(error) or type(error).__name__
+    if isinstance(error, KafkaConnectionError) and "Unable to bootstrap" in said:
+        said = "no broker answers as one does"
     return Unavailable(
-        f"Kafka cannot be reached: {error if str(error) else type(error).__name__}.",
+        f"Kafka cannot be reached: {said}.",
         remedy="Check FTE_KAFKA_BOOTSTRAP_SERVERS, the FTE_KAFKA_ security settings, and that the brokers run.",
     )
 

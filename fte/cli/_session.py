@@ -59,7 +59,10 @@ def _first(group: BaseExceptionGroup[FteError]) -> FteError:
 def run(work: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]], *, fast: bool = False) -> T:
     """Run a coroutine to its end, with plain errors. `fast` is for daemons: uvloop, where the platform has it."""
     import asyncio  # `fte --help` does well without
+    import logging
 
+    # A command speaks for itself; a daemon, whose log holds libraries' lines, too, has a handler.
+    logging.lastResort = logging.NullHandler()
     with plain_errors(), asyncio.Runner(loop_factory=_fast_loop() if fast else None) as runner:
         return runner.run(work() if callable(work) else work)
 

@@ -61,7 +61,10 @@ def erase_again(
     ],
     data_dir: DataDir = None,
 ) -> None:
-    """Erase once more, in a restored database, whom a file names; before any daemon runs on it. May be repeated."""
+    """Erase once more, in a restored database, whom a file names, and what came back of them. May be repeated.
+
+    Best before any daemon runs on it: who wrote anew beside what came back is named, and left to you.
+    """
     with plain_errors():
         erased = _read_list(file)
 
@@ -74,6 +77,8 @@ def erase_again(
     done = run(work)
     for customer in done.gone:
         say(f"Erased again. Customer {customer} is not known any more.")
+    if done.came_back:
+        say(f"Conversations of what had been erased, and erased again: {done.came_back}.")
     for customer, why in done.left.items():
         say(f"Customer {customer} is here still: {why}")
     say(

@@ -35,9 +35,10 @@ from fte.daemon.sweeper import Sweeper
 from fte.daemon.whatsapp import account_of
 from fte.daemon.whatsapp_webhooks import Webhooks
 from fte.domain.deadlines import told
-from fte.domain.errors import FteError, Rejected
+from fte.domain.errors import FteError, Rejected, Unavailable
 from fte.domain.events import RELAY
 from fte.domain.measurements import Prices
+from fte.domain.retry import pause
 from fte.pg import schema
 from fte.pg.embedded import EmbeddedServer
 from fte.pg.hints import Hints
@@ -53,6 +54,9 @@ if TYPE_CHECKING:
     from fte.agent.models import Api, BoundedModel, OnCall
 
 LOCAL_OPERATOR: Final = "local"
+LOOK_EVERY: Final = 2.0
+"""Seconds between two looks at the embedded server."""
+START_PAUSE_MAX: Final = 30.0
 STOP_TIMEOUT: Final = 25.0
 """Seconds a stop may take, whatever hangs; then the process ends all the same."""
 
@@ -70,11 +74,31 @@ async def database(settings: Settings) -> AsyncIterator[str]:
         return
     server = EmbeddedServer(settings.data_dir)
     await asyncio.to_thread(server.__enter__)
+    leaving = asyncio.Event()
+    keeping = asyncio.create_task(_keep_up(server, leaving))
     try:
         await _fill_if_empty(server.url)
         yield server.url
     finally:
+        leaving.set()
+        await asyncio.wait({keeping})  # it must not start what is stopped here
         await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+async def _keep_up(server: EmbeddedServer, leaving: asyncio.Event) -> None:
+    """Start the server again whenever it has ended: nobody else looks after it."""
+    failures = 0
+    while not leaving.is_set():
+        try:
+            if await asyncio.to_thread(server.start_again):
+                _log.warning("database started again")
+            failures = 0
+        except Unavailable as error:
+            failures += 1
+            _log.error("database does not start", error=error.message)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY + pause(failures, longest=START_PAUSE_MAX)):
+                await leaving.wait()
 
 
 async def _fill_if_empty(url: str) -> None:
@@ -220,11 +244,28 @@ class Daemon:
         prices = Prices(self.settings.model_input_price, self.settings.model_output_price)
         await Collector(self.pool, bus, prices).run()
 
+    async def _own_pool(self, role: Role) -> Pool:
+        """Connections of a role's own: however much it does, a customer's message finds one free.
+
+        The database was there when the process started; should it be away by now, it is waited for.
+        """
+        failures = 0
+        while True:
+            try:
+                pool = await Pool.open(self.url, size=self.settings.database_pool)
+            except Unavailable as error:
+                failures += 1
+                self.problems[role] = error.message
+                _log.warning("role put off", role=role, error=error.message)
+                await asyncio.sleep(pause(failures))
+            else:
+                self.problems.pop(role, None)
+                return pool
+
     async def _send(self) -> None:
         from fte.daemon.sender import Sender
 
-        # Connections of its own: see `_work`.
-        pool = await Pool.open(self.url, size=self.settings.database_pool)
+        pool = await self._own_pool("sender")
         async with contextlib.AsyncExitStack() as closing:
             closing.push_async_callback(pool.close)
             await Sender(
@@ -242,8 +283,7 @@ class Daemon:
         from fte.daemon.worker import Worker, spare_the_loaded_code
         from fte.knowledge.embed import WordLlamaEmbedder
 
-        # Connections of its own: however many answers are being finished, a customer's message finds one free.
-        pool = await Pool.open(self.url, size=self.settings.database_pool)
+        pool = await self._own_pool("worker")
         try:
             embedder = WordLlamaEmbedder()
             answerer = await asyncio.to_thread(

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from fte.bus import cursors
 from fte.daemon.openapi import operation
+from fte.daemon.question import Question
 from fte.daemon.responses import json_response
 from fte.domain.channels import CHANNELS, Channel
 from fte.domain.errors import FteError
@@ -21,6 +22,8 @@ from fte.pg.pool import Pool
 from fte.store import channel_health
 from fte.store.channel_health import ChannelHealth
 
+PATIENCE: Final = 3.0
+"""Seconds the database may take before it counts as away; whoever asks us waits for 4 or 5."""
 CARRIED_WITHIN: Final = 5.0
 """Seconds the relay may say nothing; it asks the brokers each second whether they are there."""
 
@@ -28,6 +31,8 @@ CARRIED_WITHIN: Final = 5.0
 Status = Literal["healthy", "degraded", "unhealthy", "stopping"]
 ChannelStatus = Literal["active", "unhealthy", "inactive", "down"]
 Dependencies = dict[str, Literal["up", "down"]]
+_Told = tuple[list[ChannelHealth], float | None]
+"""How the channels are, and for how many seconds the relay has been silent; None: it never said anything."""
 
 
 class HealthView(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +62,7 @@ class Health:
     problems: Mapping[str, str] = field(default_factory=dict)
     relay: str | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _question: Question[_Told] = field(default_factory=lambda: Question(PATIENCE))
 
     def routes(self) -> list[Route]:
         return [
@@ -81,10 +87,7 @@ class Health:
     )
     async def _health(self, _: Request) -> Response:
         try:
-            async with self.pool.connection() as connection:
-                await schema.check(connection)
-            known = await channel_health.current(self.pool)
-            silent = await cursors.silent_for(self.pool, self.relay) if self.relay else 0.0
+            known, silent = await self._question.answer(self._ask)
         except FteError:
             return json_response(self._view("unhealthy", {"database": "down"}, [], {}), code=503)
         problems = dict(self.problems)
@@ -97,6 +100,12 @@ class Health:
         ill = [line for line in known if line.channel in self.configured and not line.healthy]
         status: Status = "degraded" if ill or problems else "healthy"
         return json_response(self._view(status, dependencies, ill, problems))
+
+    async def _ask(self) -> _Told:
+        async with self.pool.connection() as connection:
+            await schema.check(connection)
+        known = await channel_health.current(self.pool)
+        return known, await cursors.silent_for(self.pool, self.relay) if self.relay else 0.0
 
     def _view(
         self,

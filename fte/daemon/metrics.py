@@ -1,6 +1,7 @@
 """What Prometheus reads: what this process counts, and the state of the whole as the database has it at that moment."""
 
 import asyncio
+import contextlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from fte.bus import cursors, dead_letters
 from fte.daemon.instruments import Instruments
 from fte.daemon.openapi import operation
+from fte.daemon.question import Question
 from fte.daemon.responses import json_response
 from fte.domain import metrics
 from fte.domain.budget import Budget
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Gauge
     from prometheus_client.core import Metric as Family
 
+PATIENCE: Final = 7.0
+"""Seconds the database may take before it counts as away: Prometheus waits for 10."""
 REMEMBERED: Final = 5.0
 """Seconds for which the channels' day is told without asking the database again."""
 
@@ -75,6 +79,7 @@ class Metrics:
     whole: bool = True
     budget: Budget = _UNLIMITED
     _day: _Day = field(default_factory=_Day)
+    _question: "Question[CollectorRegistry]" = field(default_factory=lambda: Question(PATIENCE))
 
     def routes(self) -> list[Route]:
         return [Route("/metrics", self._expose), Route("/metrics/channels", self._channels)]
@@ -99,26 +104,38 @@ class Metrics:
     async def _expose(self, request: Request) -> Response:
         """What the process counts is told also when the database is away. Raises Unauthorized without the token."""
         self._let_in(request)
-        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-        registry = CollectorRegistry()
-        up = _gauge(metrics.DB_UP, registry)
-        try:
-            if self.whole:
-                await self._show_channels(registry)
-                await self._show_work(registry)
-                await self._show_drafts(registry)
-                await self._show_totals(registry)
-                await self._show_events(registry)
-            else:
-                await self.pool.fetchval("select 1")
-            up.set(1)
-        except Unavailable:
-            up.set(0)
-        shown = generate_latest(registry)
+        registries = await asyncio.gather(self._database(), self._cluster())
+        shown = b"".join(map(generate_latest, registries))
         if self.instruments is not None:
             shown += generate_latest(self.instruments.registry)
         return Response(shown, media_type=CONTENT_TYPE_LATEST)
+
+    async def _database(self) -> "CollectorRegistry":
+        from prometheus_client import CollectorRegistry
+
+        try:
+            return await self._question.answer(self._state)
+        except Unavailable:
+            registry = CollectorRegistry()
+            _gauge(metrics.DB_UP, registry).set(0)
+            return registry
+
+    async def _state(self) -> "CollectorRegistry":
+        from prometheus_client import CollectorRegistry
+
+        registry = CollectorRegistry()
+        if self.whole:
+            await self._show_channels(registry)
+            await self._show_work(registry)
+            await self._show_drafts(registry)
+            await self._show_totals(registry)
+            await self._show_events(registry)
+        else:
+            await self.pool.fetchval("select 1")
+        _gauge(metrics.DB_UP, registry).set(1)
+        return registry
 
     async def _show_channels(self, registry: "CollectorRegistry") -> None:
         health = _gauge(metrics.CHANNEL_HEALTH, registry)
@@ -163,14 +180,19 @@ class Metrics:
             since = await log.waiting_since(self.pool, await cursors.current(self.pool, self.relay))
             delay = (datetime.now(UTC) - since).total_seconds() if since else 0.0
             _gauge(metrics.RELAY_DELAY, registry).set(delay)
-        if self.lag is not None:
-            try:
-                found = await self.lag()
-            except Unavailable:
-                return  # no lag is known; that the cluster is away, the relay's delay says
-            lag = _gauge(metrics.LAG, registry)
+
+    async def _cluster(self) -> "CollectorRegistry":
+        from prometheus_client import CollectorRegistry
+
+        registry = CollectorRegistry()
+        if not self.whole or self.lag is None:
+            return registry
+        with contextlib.suppress(Unavailable):  # that the cluster is away, the relay's delay says
+            found = await self.lag()
+            behind = _gauge(metrics.LAG, registry)
             for (group, topic), count in found.items():
-                lag.labels(group, topic).set(count)
+                behind.labels(group, topic).set(count)
+        return registry
 
 
 def _gauge(metric: Metric, registry: "CollectorRegistry") -> "Gauge":

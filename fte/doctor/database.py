@@ -59,12 +59,20 @@ async def _why(settings: Settings, error: Unavailable) -> Finding:
             f"PostgreSQL does not let us into {_where(settings.database_url)}: {cause}.",
             "Check the name, the password and the database in FTE_DATABASE_URL.",
         )
-    return await _unreachable(settings.database_url)
+    return await _unreachable(settings.database_url, said_nothing=isinstance(cause, TimeoutError))
 
 
-async def _unreachable(url: str) -> Finding:
+async def _unreachable(url: str, *, said_nothing: bool) -> Finding:
     host, port = _address(url)
-    if host.startswith("/"):
+    local = host.startswith("/")
+    if said_nothing and (local or await listener(host, port) == "somebody"):
+        return failed(
+            "database",
+            f"What listens at {f'the socket in {host}' if local else f'{host}:{port}'} takes us and says nothing.",
+            "If that is PostgreSQL, it hangs: look at its log, and at the machine's disk and memory. "
+            f"`lsof -i :{port}` shows what it is.",
+        )
+    if local:
         return failed(
             "database",
             f"There is no PostgreSQL at the socket in {host}.",

@@ -103,6 +103,7 @@ async def daemon(settings: Settings) -> list[Finding]:
             response = await client.get(f"{settings.local_url}/health")
         body = response.json()
         status, problems = body["status"], body.get("problems", {})
+        down = [part for part, state in body.get("dependencies", {}).items() if state == "down"]
     except httpx.HTTPError:
         return [
             warning(
@@ -121,7 +122,8 @@ async def daemon(settings: Settings) -> list[Finding]:
         ]
     if status == "healthy":
         return [ok("daemon", f"The daemon at {url} is healthy.")]
-    said = "; ".join(f"{part}: {problem}" for part, problem in problems.items()) or status
+    told = dict.fromkeys(down, "down") | problems
+    said = "; ".join(f"{part}: {problem}" for part, problem in told.items()) or "it does not say why"
     return [failed("daemon", f"The daemon at {url} is {status}: {said}", "See what else is told here.")]
 
 

@@ -42,10 +42,7 @@ class EmbeddedServer:
             self._create_database()
         except Exception as error:
             self._leave()
-            raise Unavailable(
-                f"The embedded database in {self._folder} does not start: {error}.",
-                remedy=f"See {self._folder / 'pg' / 'log'}, or set FTE_DATABASE_URL to a PostgreSQL of your own.",
-            ) from error
+            raise self._does_not_start(error) from error
         socket = self._server.get_postmaster_info().socket_dir
         self.url = f"postgresql://postgres@/{DATABASE}?host={quote(str(socket), safe='')}"
         return self
@@ -54,6 +51,22 @@ class EmbeddedServer:
         self, type_: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leave()
+
+    def start_again(self) -> bool:
+        """Start the server if it has ended, as by a kill. Whether it had. Raises Unavailable when it does not come up."""
+        if self._server.get_postmaster_info().is_running():
+            return False
+        try:
+            self._server.start()  # or find it, where another of its users was faster
+        except Exception as error:
+            raise self._does_not_start(error) from error
+        return True
+
+    def _does_not_start(self, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"The embedded database in {self._folder} does not start: {error}.",
+            remedy=f"See {self._folder / 'pg' / 'log'}, or set FTE_DATABASE_URL to a PostgreSQL of your own.",
+        )
 
     def _create_database(self) -> None:
         exists = "select datname from pg_database;"

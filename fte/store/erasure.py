@@ -6,6 +6,7 @@ went out a keyed hash of the provider's id, by which a second delivery is known.
 Locks are taken in intake's order: identifiers, customers, conversations by their ids, turns, replies.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -98,10 +99,7 @@ async def erase(pool: Pool, key: str, customer: UUID, actor: Actor | None) -> Er
             return msgspec.convert(earlier["result"], ErasureDone)
         parts = await _locked(connection, customer)
         talks = [row["id"] for row in await connection.fetch(_sql.conversations, parts)]
-        await connection.fetch(_sql.lock_turns, talks)
-        replies = await connection.fetch(_sql.lock_replies, talks)
-        if in_flight := [row["message_id"] for row in replies if row["in_flight"]]:
-            await connection.execute(_sql.withdraw, talks)
+        if in_flight := await _in_flight(connection, talks):
             return ErasureDone(customer_id=customer, erased=False, in_flight=in_flight, counts={})
         counts = await _erase(connection, parts, talks)
         done = ErasureDone(customer_id=customer, erased=True, in_flight=[], counts=counts)
@@ -111,6 +109,39 @@ async def erase(pool: Pool, key: str, customer: UUID, actor: Actor | None) -> Er
                 await connection.execute(_sql.record, new_id(), part, who, {})
         await connection.execute(_sql.audited, who, key, {"customer_id": customer}, done)
     return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameBack:
+    """What became of what was here again of a customer.
+
+    `went` is how many conversations were erased, `gone` whether the customer was with them. `in_flight` says that a reply
+    is being sent and nothing was erased yet, `mixed` names the conversations that were left.
+    """
+
+    went: int
+    gone: bool
+    in_flight: bool
+    mixed: list[int]
+
+
+async def erase_known(pool: Pool, customer: UUID) -> CameBack:
+    """Erase what is here of a customer and was erased before, in one transaction: it was delivered again, or restored.
+
+    That is whole conversations; one in which the customer has written something else as well is left, with all of it.
+    """
+    async with pool.transaction() as connection:
+        await merges.lock(connection, [customer])
+        known = await connection.fetch(_sql.known, customer)
+        mixed = [row["number"] for row in known if row["anew"]]
+        talks = [row["id"] for row in known if not row["anew"]]
+        if await _in_flight(connection, talks):
+            return CameBack(went=0, gone=False, in_flight=True, mixed=mixed)
+        await remove_conversations(connection, talks)
+        gone = await remove_left_alone(connection, [customer] if talks else [])
+        for one in gone:
+            await connection.execute(_sql.record, new_id(), one, None, {})
+    return CameBack(went=len(talks), gone=bool(gone), in_flight=False, mixed=mixed)
 
 
 async def held(connection: Connection, customer: UUID) -> tuple[list[UUID], list[UUID], list[str]]:
@@ -143,10 +174,20 @@ async def _locked(connection: Connection, customer: UUID) -> list[UUID]:
     raise Conflict("Somebody merges this customer right now.", remedy="Try again.")
 
 
+async def _in_flight(connection: Connection, talks: list[UUID]) -> list[UUID]:
+    """Replies that are being handed to a provider. While there are some, what was not begun is withdrawn for good."""
+    await connection.fetch(_sql.lock_turns, talks)
+    replies = await connection.fetch(_sql.lock_replies, talks)
+    in_flight = [row["message_id"] for row in replies if row["in_flight"]]
+    if in_flight:
+        await connection.execute(_sql.withdraw, talks)
+    return in_flight
+
+
 async def _erase(connection: Connection, customers: list[UUID], talks: list[UUID]) -> dict[str, int]:
     addresses = [row["address"] for row in await connection.fetch(_sql.addresses, customers, talks)]
     await connection.execute(_sql.set_aside, addresses)
-    counts = await remove_conversations(connection, talks) | await remove_customers(connection, customers)
+    counts = await remove_conversations(connection, talks) | await _remove_customers(connection, customers)
     return {name: count for name, count in counts.items() if name in _COUNTED}
 
 
@@ -168,8 +209,17 @@ async def remove_conversations(connection: Connection, talks: list[UUID]) -> dic
     return counts
 
 
-async def remove_customers(connection: Connection, customers: list[UUID]) -> dict[str, int]:
-    """Customers without conversations go, with all they are known by. The caller holds their locks."""
+async def remove_left_alone(connection: Connection, customers: list[UUID]) -> list[UUID]:
+    """Of these customers, those without a conversation go, with all they are known by and all who are one with them.
+
+    The caller holds their locks. Returns who went.
+    """
+    alone = [row["id"] for row in await connection.fetch(_sql.left_alone, customers)]
+    await _remove_customers(connection, alone)
+    return alone
+
+
+async def _remove_customers(connection: Connection, customers: list[UUID]) -> dict[str, int]:
     await connection.execute(_sql.notices, customers)
     return {name: await _delete(connection, name, customers) for name in _OF_CUSTOMERS}
 

@@ -184,6 +184,34 @@ delete from customer_merges where kept = any ($1) or merged = any ($1)
 -- name: customers
 delete from customers where id = any ($1)
 
+-- name: left_alone
+-- Of these customers, who has nothing left and is not part of another; with those who were made one with them.
+with recursive parts (id) as (
+    select id from customers cu
+     where id = any ($1) and not exists (select from conversations c where c.customer_id = cu.id)
+       and not exists (select from customer_merges g where g.undone_at is null and g.merged = cu.id)
+    union
+    select g.merged from parts p join customer_merges g on g.kept = p.id and g.undone_at is null
+)
+select id from parts
+
+-- name: known
+-- A customer's conversations with something from them in it that was erased before, and what was merged with these. `anew`:
+-- with something that was not.
+select id, number, anew
+  from (select id, number, bool_or(known) over whole as known, bool_or(anew) over whole as anew
+          from (select c.id, c.number, standing(c.id) as stands,
+                       exists (select from messages m join inbound i on i.message_id = m.id
+                                where m.conversation_id = c.id
+                                  and was_erased(i.channel, i.account, i.provider_id)) as known,
+                       exists (select from messages m
+                                where m.conversation_id = c.id and m.direction = 'inbound'
+                                  and not exists (select from inbound i where i.message_id = m.id
+                                                     and was_erased(i.channel, i.account, i.provider_id))) as anew
+                  from conversations c where c.customer_id = $1) talks
+        window whole as (partition by stands)) wholes
+ where known order by id
+
 -- name: record
 insert into erasures (id, customer_id, operator_id, counts) values ($1, $2, $3, $4)
 

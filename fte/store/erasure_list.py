@@ -18,6 +18,9 @@ from fte.store import erasure
 
 PAGE: Final = 5_000
 """Hashes read or written at once."""
+TIMEOUT: Final = 3_600.0
+"""Seconds a statement may take that looks at all that ever came in."""
+BUSY: Final = "A reply to them is being sent. Try again in a minute."
 
 _UUID: Final = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _CUSTOMER: Final = re.compile(rf"^erased customer {_UUID}\b|\bCustomer {_UUID} is not known any more")
@@ -35,11 +38,15 @@ class Erased:
 
 @dataclass(slots=True)
 class Repeated:
-    """What came of a list: customers who were here and went, how many were not here, and who is here still, and why."""
+    """What came of a list: customers who were here and went, how many were not here, and who is here still, and why.
+
+    `came_back` is how many conversations went because what was said in them had been erased, whoever's they are.
+    """
 
     gone: list[UUID] = field(default_factory=list)
     absent: int = 0
     left: dict[UUID, str] = field(default_factory=dict)
+    came_back: int = 0
 
 
 async def lines(pool: Pool) -> AsyncIterator[str]:
@@ -66,9 +73,9 @@ def read(text: Iterable[str]) -> Erased:
 
 
 async def again(pool: Pool, erased: Erased) -> Repeated:
-    """Erase them once more, each in a transaction of its own; what is known by a hash is not taken in from now on.
+    """Erase them once more, each in a transaction of its own, and then what is here and known to be erased by its hash.
 
-    May be repeated, and run beside a daemon; what a daemon took in before is not looked for by its hash.
+    That is not taken in from now on. May be repeated, and run beside a daemon.
     """
     for some in _pages(erased.hashes):
         await pool.execute(_sql.keep, some)
@@ -84,8 +91,28 @@ async def again(pool: Pool, erased: Erased) -> Repeated:
             if result.erased:
                 done.gone.append(customer)
             else:
-                done.left[customer] = "A reply to them is being sent. Try again in a minute."
+                done.left[customer] = BUSY
+    await _what_came_back(pool, done)
     return done
+
+
+async def _what_came_back(pool: Pool, done: Repeated) -> None:
+    async with pool.connection() as connection:  # each statement for itself: they may take minutes
+        await connection.execute(_sql.set_aside, timeout=TIMEOUT)
+        customers = [row["id"] for row in await connection.fetch(_sql.came_back, timeout=TIMEOUT)]
+    for customer in customers:
+        found = await erasure.erase_known(pool, customer)
+        done.came_back += found.went
+        if found.gone:
+            done.gone.append(customer)
+        elif found.in_flight:
+            done.left[customer] = BUSY
+        elif found.mixed:
+            numbers = ", ".join(f"#{number}" for number in found.mixed)
+            done.left[customer] = (
+                f"What was erased came back and stands beside what they wrote anew, in {numbers}. "
+                "`fte erase customer` erases both."
+            )
 
 
 def _pages(hashes: list[bytes]) -> Iterator[list[bytes]]:

@@ -73,8 +73,7 @@ async def _conversations(pool: Pool, before: datetime) -> int:
         talks = _ids(await connection.fetch(_sql.settled, before, CONVERSATIONS_MAX, customers))
         if talks:
             await erasure.remove_conversations(connection, talks)
-        alone = _ids(await connection.fetch(_sql.left_alone, customers))
-        await erasure.remove_customers(connection, alone)
+        await erasure.remove_left_alone(connection, customers)
     return len(talks)
 
 

@@ -20,17 +20,6 @@ with recursive old as (
 )
 select id from whole
 
--- name: left_alone
--- Of these customers, who has nothing left and is not part of another; with those who were made one with them.
-with recursive parts (id) as (
-    select id from customers cu
-     where id = any ($1) and not exists (select from conversations c where c.customer_id = cu.id)
-       and not exists (select from customer_merges g where g.undone_at is null and g.merged = cu.id)
-    union
-    select g.merged from parts p join customer_merges g on g.kept = p.id and g.undone_at is null
-)
-select id from parts
-
 -- name: originals
 with old as (
     select channel, account, provider_id from inbound

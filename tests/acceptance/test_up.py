@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -157,6 +158,27 @@ async def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(fte: Fte) 
         )
         sent = await database.fetchval("select count(*) from log where type = 'reply.sent'")
         assert sent == 50
+
+
+async def test_an_embedded_database_that_was_killed_comes_back_by_itself(fte: Fte) -> None:
+    await fte.up()
+    form = {"name": "Ada", "email": "ada@example.com", "subject": "Passwords", "category": "general"}
+    async with httpx.AsyncClient(base_url=fte.url, timeout=20) as web:
+        sent = await web.post("/support/submit", json=form | {"message": "I want to speak to a person."})
+        id_ = sent.json()["ticket_id"]
+        os.kill(int((fte.folder / "pg" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+        async def back() -> bool:
+            told = "database started again" in fte.log.read_text()
+            return told and (await web.get("/health")).status_code == 200
+
+        await until(back, deadline=60)
+        assert (await ticket(web, id_))["messages"][0]["content"] == "I want to speak to a person."
+        assert (
+            await web.post("/support/submit", json=form | {"message": "And once more."})
+        ).status_code == 200
+    assert fte.stop() == 0
+    assert not (fte.folder / "pg" / "postmaster.pid").exists()
 
 
 async def test_secrets_are_the_owners_alone(fte: Fte) -> None:

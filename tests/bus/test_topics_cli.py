@@ -1,6 +1,9 @@
 """`fte topics` and the options of `fte daemon`: what they do, and how they say what is wrong."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -60,6 +63,22 @@ def test_without_a_cluster_there_are_no_topics(monkeypatch: pytest.MonkeyPatch) 
     assert code == 1
     assert "Kafka cannot be reached" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.process
+def test_of_a_cluster_that_is_away_only_our_sentence_is_said() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fte", "topics", "list"],
+        env=os.environ | {"FTE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "Error: Kafka cannot be reached: no broker answers as one does.",
+        "Check FTE_KAFKA_BOOTSTRAP_SERVERS, the FTE_KAFKA_ security settings, and that the brokers run.",
+    ]
 
 
 @pytest.mark.parametrize("roles", ["", " , ", "worker,cook"])

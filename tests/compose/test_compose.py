@@ -1,7 +1,10 @@
 """docker-compose.yml, by reading it: what it sets exists, what it waits for is there, and nothing is given away."""
 
 import re
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from itertools import takewhile
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,8 +17,10 @@ from fte.cli import app as commands
 from fte.daemon.app import STOP_TIMEOUT
 from fte.daemon.health import Health
 from fte.daemon.roles import ROLES
+from fte.pg.embedded import program
 from fte.settings import Settings
 from tests.compose import files
+from tests.test_docs import DOCUMENTS, code
 
 COMPOSE = files.raw()
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -24,6 +29,18 @@ RUNNING = {name: service for name, service in OURS.items() if not files.is_once(
 SETTINGS = {field.metadata["env"]: field for field in fields(Settings)}
 OF_A_PERSON = {"FTE_URL", "FTE_TOKEN", "FTE_DEBUG"}
 SECRETS = {"POSTGRES_PASSWORD": "p" * 32, "FTE_SECRET_KEY": "s" * 32}
+
+TAKEN: dict[str, dict[str, bool]] = {
+    "build": {},
+    "up": {"--build": False, "--detach": False, "--wait": False, "--scale": True},
+    "exec": {"-T": False, "-e": True},
+    "run": {"--rm": False},
+    "logs": {"--since": True, "--tail": True},
+    "ps": {},
+    "stop": {},
+    "down": {"--volumes": False},
+}
+"""Docker Compose's commands, their options, and whether these want a value."""
 
 each_of_ours = pytest.mark.parametrize("name", OURS)
 each_running = pytest.mark.parametrize("name", RUNNING)
@@ -54,12 +71,55 @@ def test_what_is_given_arrives() -> None:
     assert (settings.company, settings.kafka_partitions) == ("Larkfield Bicycles", 3)
 
 
-@each_of_ours
-def test_every_command_is_one_with_options_it_has(name: str) -> None:
-    command, arguments = typer.main.get_command(commands), list(OURS[name]["command"])
+def taken(words: Sequence[str]) -> None:
+    """Raises what fte would end with, were it called with these words."""
+    command, arguments = typer.main.get_command(commands), list(words)
     while below := getattr(command, "commands", None):
         command = below[arguments.pop(0)]
-    command.make_context(name, arguments)
+    command.make_context(words[0], arguments)
+
+
+@each_of_ours
+def test_every_command_is_one_with_options_it_has(name: str) -> None:
+    taken(OURS[name]["command"])
+
+
+def typed() -> Iterator[tuple[str, list[str]]]:
+    """What the documents have people type after `docker compose`, as words, with what becomes of it left out."""
+    for document in DOCUMENTS:
+        for line in code(document.read_text(encoding="utf-8")):
+            for command in re.findall(r"docker compose (\w[^…]*)$", line):
+                words = shlex.shlex(command, posix=True, punctuation_chars="|<>&;")
+                words.whitespace_split = True
+                yield document.name, list(takewhile(lambda word: not set(word) <= set("|<>&;"), words))
+
+
+def test_what_documents_have_people_type_names_services_and_commands_there_are() -> None:
+    said = list(typed())
+    assert len(said) > 40
+    for where, (action, *words) in said:
+        taking = TAKEN[action]
+        rest = iter(words)
+        named = []
+        for word in rest:
+            if not word.startswith("-"):
+                named.append(word)
+                if action in ("exec", "run"):
+                    break
+            elif taking[word]:
+                scaled, _, number = next(rest).partition("=")
+                if word == "--scale":
+                    assert number.isdigit() and "ports" not in RUNNING[scaled], (where, words)
+        assert set(named) <= set(SERVICES), (where, words)
+        inside = list(rest)
+        if action == "exec" and named[0] in OURS:
+            assert named[0] in RUNNING and inside.pop(0) == "fte", (where, words)
+            taken(inside)
+        elif action == "run" and inside:
+            assert named[0] in OURS, (where, words)
+            taken(inside)
+        elif action == "exec":
+            assert program(inside[0]).is_file(), (where, words)
 
 
 def test_every_role_runs_in_exactly_one_service() -> None:

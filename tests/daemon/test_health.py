@@ -1,6 +1,8 @@
 """GET /health: honest about the database, about Kafka and about this process's own parts."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import httpx
 from starlette.requests import Request
@@ -8,17 +10,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fte.bus import cursors
+from fte.daemon import health, metrics
 from fte.daemon.app import Daemon
 from fte.daemon.bodies import read_body
 from fte.daemon.health import Health
 from fte.daemon.http import application
+from fte.daemon.question import Question
 from fte.domain.events import RELAY
 from fte.pg.hints import Hints
-from fte.pg.pool import Pool
+from fte.pg.pool import COMMAND_TIMEOUT, Pool
 from fte.settings import Settings
 from tests.bus.support_kafka import carried, own_cluster
+from tests.databases import silent
 from tests.kafka.broker import Broker
 from tests.support import SECRET, until
+
+ROOT = Path(__file__).parents[2]
+K8S = list((ROOT / "k8s").glob("deployment-*.yaml"))
 
 
 async def told(health: Health, path: str = "/health") -> tuple[int, dict]:
@@ -44,6 +52,24 @@ async def test_no_database_means_that_nothing_can_be_taken_in(pool: Pool) -> Non
     code, body = await told(Health(pool, relay=RELAY))
     assert (code, body["status"], body["dependencies"]) == (503, "unhealthy", {"database": "down"})
     assert body["channels"]["web_form"] == "down"
+
+
+async def test_a_database_that_says_nothing_counts_as_away_in_time(database_url: str) -> None:
+    async with silent(database_url) as pool:
+        ours = Health(pool, _question=Question(0.2))
+        async with asyncio.timeout(COMMAND_TIMEOUT - 1):
+            answers = await asyncio.gather(*(told(ours, "/health/ready") for _ in range(20)))
+    assert {(code, body["dependencies"]["database"]) for code, body in answers} == {(503, "down")}
+
+
+def test_we_answer_before_whoever_asks_gives_up() -> None:
+    compose = re.search(r"HTTPConnection\(.*timeout=(\d+)\)", (ROOT / "docker-compose.yml").read_text())
+    image = re.search(r"HTTPConnection\(.*timeout=(\d+)\)", (ROOT / "Dockerfile").read_text())
+    probes = re.findall(r"timeoutSeconds: (\d+)", "".join(file.read_text() for file in K8S))
+    scrape = re.search(r"scrape_timeout: (\d+)s", (ROOT / "monitoring/prometheus.yml").read_text())
+    assert compose and image and probes and scrape
+    assert min(map(int, (compose[1], image[1], *probes))) >= health.PATIENCE + 1
+    assert int(scrape[1]) >= metrics.PATIENCE + 1
 
 
 async def test_a_process_that_ends_turns_away_and_lives(pool: Pool) -> None:

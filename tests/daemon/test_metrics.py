@@ -21,6 +21,7 @@ from fte.daemon.health import Health
 from fte.daemon.http import application
 from fte.daemon.instruments import Instruments
 from fte.daemon.metrics import Metrics
+from fte.daemon.question import Question
 from fte.domain.budget import Budget
 from fte.domain.errors import Unavailable
 from fte.domain.events import RELAY
@@ -28,12 +29,13 @@ from fte.domain.ids import new_id
 from fte.domain.measurements import Measurement, Prices
 from fte.domain.metrics import METRICS
 from fte.pg.hints import Hints
-from fte.pg.pool import Pool
+from fte.pg.pool import COMMAND_TIMEOUT, Pool
 from fte.store import agent_metrics, channel_health
 from fte.store.agent_metrics import Reading
 from fte.wire import Envelope
 from tests.bus.contract import TOPIC, announce, consuming
 from tests.bus.support_kafka import carried, own_cluster
+from tests.databases import silent
 from tests.store.test_drafts import held, hold_all
 from tests.support import receive, until
 from tests.support_delivery import answered
@@ -149,6 +151,24 @@ async def test_what_a_process_counts_is_told_while_the_database_is_away(database
         'http_requests_total{method="other",route="/health/live",status="405"}': 1,
     }
     assert after['http_request_duration_seconds_count{method="GET",route="/health"}'] == 2
+
+
+async def test_a_database_that_says_nothing_counts_as_away_in_time(database_url: str) -> None:
+    async def behind() -> dict[tuple[str, str], int]:
+        return {("fte-sender", "fte.dlq"): 3}
+
+    async with silent(database_url) as pool:
+        metrics = Metrics(pool, frozenset(), "", lag=behind, _question=Question(0.2))
+        app = application(metrics.routes())
+        async with (
+            asyncio.timeout(COMMAND_TIMEOUT - 1),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as prometheus,
+        ):
+            shown = await asyncio.gather(*(prometheus.get("/metrics") for _ in range(5)))
+    for response in shown:
+        found = values(response.text)
+        assert found["fte_database_up"] == 0
+        assert found['fte_kafka_consumer_lag{group="fte-sender",topic="fte.dlq"}'] == 3
 
 
 async def test_a_process_without_the_role_tells_of_itself_only(pool: Pool) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -62,6 +63,15 @@ async def listening(answer: bytes) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
+@contextlib.asynccontextmanager
+async def says_nothing(folder: Path | None) -> AsyncIterator[int]:
+    """A server that takes connections, at PostgreSQL's socket in a folder or at a port, and is silent."""
+    with socket.socket(socket.AF_UNIX if folder else socket.AF_INET) as server:
+        server.bind(str(folder / ".s.PGSQL.5432") if folder else ("127.0.0.1", 0))
+        server.listen()
+        yield 0 if folder else server.getsockname()[1]
+
+
 def http(status: int, body: dict[str, Any]) -> bytes:
     content = json.dumps(body).encode()
     head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
@@ -104,6 +114,15 @@ async def test_another_program_on_the_databases_port() -> None:
     async with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         finding = await seen(Settings(database_url=f"postgresql://fte@127.0.0.1:{port}/fte"))
     ill(finding, "does not answer like PostgreSQL", f"lsof -i :{port}")
+
+
+@pytest.mark.parametrize("local", [True, False])
+async def test_a_database_that_hangs(tmp_path: Path, local: bool) -> None:
+    """The kernel goes on taking connections for a server that was stopped or hangs."""
+    async with says_nothing(tmp_path if local else None) as port:
+        host = f"/fte?host={tmp_path}" if local else f"127.0.0.1:{port}/fte"
+        finding = await seen(Settings(database_url=f"postgresql://fte@{host}"))
+    ill(finding, "takes us and says nothing", "it hangs")
 
 
 async def test_a_host_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +235,12 @@ async def test_dead_letters(pool: Pool) -> None:
     [
         (http(200, {"status": "healthy"}), "ok", "healthy"),
         (http(200, {"status": "degraded", "problems": {"kafka": "away"}}), "failed", "kafka: away"),
-        (http(503, {"status": "unhealthy"}), "failed", "unhealthy"),
+        (
+            http(503, {"status": "unhealthy", "dependencies": {"database": "down"}}),
+            "failed",
+            "database: down",
+        ),
+        (http(503, {"status": "unhealthy"}), "failed", "does not say why"),
         (http(200, {"hello": "world"}), "failed", "not our daemon"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", "failed", "not our daemon"),
     ],

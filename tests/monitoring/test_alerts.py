@@ -12,6 +12,8 @@ import yaml
 from fte.domain.metrics import METRICS
 from tests.monitoring.tools import CASES, FOLDER, ROOT, RULES, alerts, loaded, metric_names, promtool
 
+pytestmark = pytest.mark.timeout(600)
+
 ALERTS = alerts()
 RUNBOOKS = ROOT / "docs" / "runbooks"
 AGREED = {

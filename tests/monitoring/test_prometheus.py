@@ -171,6 +171,7 @@ async def test_what_breaks_is_seen_to_fire_and_what_is_mended_to_end(
 
 
 def stop_database(fte: Fte) -> None:
-    """As when its machine dies: no connection is let finish."""
+    """As when its machine and its disk die: no connection is let finish, and it does not come back."""
+    (fte.folder / "pg" / "postgresql.conf").unlink()
     with (fte.folder / "pg" / "postmaster.pid").open() as pid:
         os.kill(int(pid.readline()), signal.SIGQUIT)

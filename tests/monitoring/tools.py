@@ -26,9 +26,17 @@ def program(name: str) -> str:
     pytest.skip(f"{missing}: the alerts were not tried")
 
 
+PATIENCE: Final = 500
+"""Seconds a program may take: the cases of the alerts are ten seconds of work, and a busy machine gives few of a minute."""
+
+
 def promtool(*arguments: str | Path, folder: Path = FOLDER) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [program("promtool"), *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=60
+        [program("promtool"), *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
 
 

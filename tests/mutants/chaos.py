@@ -7,6 +7,22 @@ _CONTROL = "tests/store/test_control.py"
 
 CHAOS = (
     Mutant(
+        name="a-database-that-goes-away-at-the-start-ends-it",
+        invariant="L2 recovery with no human",
+        path="fte/daemon/app.py",
+        healthy="                failures += 1\n                self.problems[role] = error.message\n",
+        sick="                raise\n",
+        tests=("tests/daemon/test_start.py",),
+    ),
+    Mutant(
+        name="nobody-looks-after-the-embedded-database",
+        invariant="L2 recovery with no human",
+        path="fte/daemon/app.py",
+        healthy="            if await asyncio.to_thread(server.start_again):\n",
+        sick="            if False:\n",
+        tests=("tests/acceptance/test_up.py", "-k", "killed_comes_back"),
+    ),
+    Mutant(
         name="a-dead-workers-turn-stays-its-own",
         invariant="I3 one outcome",
         path="fte/store/turns.sql",

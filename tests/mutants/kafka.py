@@ -3,6 +3,9 @@
 from tests.mutants.catalogue import Mutant
 
 _BUS = "tests/bus/test_kafka_bus.py"
+_CANARIES = ("tests/acceptance/test_canaries.py", "-k", "Kafka")
+_RECORDS = "        records = [(self._cluster.named(one.event.topic), Record.of(one)) for one in events]\n"
+_NOBODYS = "nothing of anybody's is told"
 
 KAFKA = (
     Mutant(
@@ -119,5 +122,35 @@ KAFKA = (
         healthy="    if fetcher is not None:\n        await _stopped(fetcher.close())\n",
         sick="",
         tests=("tests/bus/test_kafka_bus.py", "-k", "frozen_broker_is_told"),
+    ),
+    Mutant(
+        name="records-say-who-may-write-them",
+        invariant=_NOBODYS,
+        path="fte/bus/relay.py",
+        healthy=_RECORDS,
+        sick=_RECORDS + "        for _, record in records:\n"
+        '            record.headers.append(("fte-signed", self._cluster.password.encode()))\n',
+        tests=_CANARIES,
+    ),
+    Mutant(
+        name="records-quote-the-customer",
+        invariant=_NOBODYS,
+        path="fte/bus/relay.py",
+        healthy=_RECORDS,
+        sick="        said = await self._pool.fetchval(\"select max(content) from messages where role = 'customer'\")\n"
+        "        for one in events:\n"
+        '            one.event.payload["text"] = said\n' + _RECORDS,
+        tests=_CANARIES,
+    ),
+    Mutant(
+        name="records-are-keyed-by-the-customers-address",
+        invariant=_NOBODYS,
+        path="fte/bus/relay.py",
+        healthy=_RECORDS,
+        sick='        who = (await self._pool.fetchval("select max(email) from customers") or "").encode()\n'
+        + _RECORDS.replace(
+            "Record.of(one))", "Record((r := Record.of(one)).value, who or r.key, r.timestamp, r.headers))"
+        ),
+        tests=_CANARIES,
     ),
 )

@@ -95,6 +95,21 @@ async def test_a_killed_server_is_started_again_with_its_data(folder: Path) -> N
         await connection.close()
 
 
+async def test_a_server_that_was_killed_under_its_users_is_started_again_once(folder: Path) -> None:
+    with EmbeddedServer(folder) as server, EmbeddedServer(folder) as other:
+        assert not server.start_again()
+        pid = postmaster(folder)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: postmaster(folder) is None)
+        assert server.start_again()
+        second = postmaster(folder)
+        other.start_again()
+        assert second is not None
+        assert postmaster(folder) == second != pid
+    assert postmaster(folder) is None, "whoever leaves last stops it all the same"
+
+
 def test_two_may_start_it_at_once(folder: Path) -> None:
     processes = [
         subprocess.Popen(

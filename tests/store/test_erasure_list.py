@@ -13,12 +13,15 @@ from fte.cli import app
 from fte.domain.errors import NotFound
 from fte.domain.ids import new_id
 from fte.pg.pool import Pool
-from fte.store import erasure, erasure_list, merges
+from fte.store import conversation_merges, erasure, erasure_list, merges, replies
+from fte.store.intake import set_aside
 from tests.databases import created_database
-from tests.identity.support import chat, mail, owner
-from tests.support import SECRET, hire
+from tests.identity.support import chat, later, mail, owner
+from tests.support import SECRET, hire, seeing
+from tests.support_delivery import answer
 
 ADDRESS, NUMBER, OTHER = "vera@gmail.com", "+4915112345678", "bob@gmail.com"
+DESK = "desk@example.org"
 
 
 def key() -> str:
@@ -86,6 +89,98 @@ async def test_in_a_restored_database_they_are_erased_again_and_what_came_since_
         assert not (await mail(restored, ADDRESS, provider_id="mail-4")).gone, (
             "who writes anew is a new customer"
         )
+
+
+@contextlib.asynccontextmanager
+async def read_again(database_url: str, backup: str) -> AsyncIterator[tuple[Pool, erasure_list.Erased]]:
+    """A restored database whose daemon has read again what came of two customers, who wrote and were erased since."""
+    await back_up(database_url, backup)
+    async with opened(database_url) as present:
+        admin = await hire(present, "Ann", "admin")
+        await set_aside(present, "email", DESK, "odd-1", "unreadable", f"from {ADDRESS}")
+        for received in (
+            await mail(present, ADDRESS, provider_id="mail-1"),
+            await chat(present, NUMBER, provider_id="SM1"),
+        ):
+            assert (await erasure.erase(present, key(), await owner(present, received), admin)).erased
+        lines = await listed(present)
+    async with opened(backup) as restored:
+        await set_aside(restored, "email", DESK, "odd-1", "unreadable", f"from {ADDRESS}")
+        assert not (await mail(restored, ADDRESS, provider_id="mail-1")).gone
+        assert not (await chat(restored, NUMBER, provider_id="SM1")).gone
+        await mail(restored, OTHER, provider_id="mail-2")
+        yield restored, erasure_list.read(lines)
+
+
+async def test_what_a_daemon_read_again_before_is_erased_too(database_url: str, backup: str) -> None:
+    async with read_again(database_url, backup) as (restored, erased):
+        await answer(restored, "An answer that waits.")
+        done = await erasure_list.again(restored, erased)
+        assert (len(done.gone), done.absent, done.left, done.came_back) == (2, 2, {}, 2)
+        known = await restored.fetch("select identifier_value as one from customer_identifiers")
+        assert [row["one"] for row in known] == [OTHER]
+        assert await restored.fetchval("select array_agg(content) from messages where role = 'customer'") == [
+            "By mail."
+        ]
+        assert await restored.fetchval("select array_agg(provider_id) from inbound") == ["mail-2"]
+        assert {line.split()[2] for line in await listed(restored)} >= {
+            str(customer) for customer in done.gone
+        }
+        again = await erasure_list.again(restored, erased)
+        assert (again.gone, again.absent, again.came_back) == ([], 2, 0)
+
+
+async def test_what_they_wrote_anew_is_not_erased_but_named(database_url: str, backup: str) -> None:
+    async with read_again(database_url, backup) as (restored, erased):
+        beside = await mail(restored, ADDRESS, "Anew.", provider_id="mail-3")
+        vera = await owner(restored, beside)
+        number = await restored.fetchval(
+            "select number from conversations where id = $1", beside.conversation
+        )
+        await later(restored, "2 days")
+        apart = await chat(restored, NUMBER, "Anew.", provider_id="SM2")
+        chatting = await owner(restored, apart)
+        done = await erasure_list.again(restored, erased)
+        assert (done.gone, done.came_back) == ([], 1)
+        assert list(done.left) == [vera]
+        assert f"anew, in #{number}." in done.left[vera]
+        kept = await restored.fetch(
+            "select c.id, c.customer_id from conversations c join messages m on m.conversation_id = c.id"
+            " where m.content = 'Anew.'"
+        )
+        assert {(row["id"], row["customer_id"]) for row in kept} == {
+            (beside.conversation, vera),
+            (apart.conversation, chatting),
+        }
+        assert await restored.fetchval("select count(*) from inbound where provider_id = 'SM1'") == 0
+
+
+async def test_a_conversation_goes_with_what_it_was_merged_with_or_not_at_all(
+    database_url: str, backup: str
+) -> None:
+    async with read_again(database_url, backup) as (restored, erased):
+        came_back = await restored.fetchval("select conversation_id from messages where channel = 'whatsapp'")
+        await answer(restored, "An answer.")
+        await later(restored, "2 days")
+        anew = await chat(restored, NUMBER, "Anew.", provider_id="SM2")
+        lead = seeing(await hire(restored, "Lee", "lead"), 99)
+        await conversation_merges.merge_in(restored, key(), anew.conversation, lead, came_back)
+        done = await erasure_list.again(restored, erased)
+        assert list(done.left) == [await owner(restored, anew)]
+        assert await restored.fetchval("select count(*) from conversations where id = $1", came_back) == 1
+
+
+async def test_while_a_reply_to_who_came_back_is_sent_they_are_named(database_url: str, backup: str) -> None:
+    async with read_again(database_url, backup) as (restored, erased):
+        await restored.execute("update turns set due_at = now() + interval '1 hour' where channel <> 'email'")
+        await answer(restored, "On its way.")
+        assert await replies.claim(restored, SECRET, new_id(), ["email"], 1, 60)
+        done = await erasure_list.again(restored, erased)
+        assert [why for why in done.left.values() if "being sent" in why]
+        await restored.execute(
+            "update replies set lease_until = now() - interval '1 second' where state = 'sending'"
+        )
+        assert (await erasure_list.again(restored, erased)).left == {}
 
 
 async def test_whoever_was_made_one_with_them_later_is_erased_too(database_url: str, backup: str) -> None:
