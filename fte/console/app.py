@@ -22,7 +22,7 @@ from fte.console import keys, present, theme
 from fte.console.clipboard import Piece
 from fte.console.drafts import Drafts
 from fte.console.keys import Keymap, Situation
-from fte.console.model import ATTENTION, Link, Phase, Queue
+from fte.console.model import ATTENTION, DISCONNECTED, Link, Phase, Queue
 from fte.console.safe import line
 from fte.console.saved import SavedViews
 from fte.console.screens.base import ConsoleScreen
@@ -295,7 +295,7 @@ class Console(App[str]):
 
     def _link_changed(self, link: Link) -> None:
         was, self.link = self.link.phase, link
-        if was is Phase.RECONNECTING and link.phase is Phase.LIVE:
+        if was in DISCONNECTED and link.phase is Phase.LIVE:
             self._touch_conversations(None)
             self._touch_drafts()
             for screen in self.screen_stack:
@@ -307,7 +307,9 @@ class Console(App[str]):
         if self.operator is None:
             self.exit(words, return_code=1)
             return
-        self._link_changed(Link(Phase.RECONNECTING, self.link.attempt + 1, words))
+        if self.link.phase is Phase.REFUSED:
+            self.say("The token is still not accepted.", "warning")
+        self._link_changed(Link(Phase.REFUSED, why=words))
 
     async def set_duty(self) -> None:
         """Off duty, or back on it."""

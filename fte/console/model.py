@@ -49,6 +49,12 @@ class Phase(Enum):
     CONNECTING = "CONNECTING"
     LIVE = "LIVE"
     RECONNECTING = "RECONNECTING"
+    REFUSED = "REFUSED"
+    """The token is not accepted; nothing is tried again by itself."""
+
+
+DISCONNECTED: Final = (Phase.RECONNECTING, Phase.REFUSED)
+"""While the link is so, what is on the screen may be out of date."""
 
 
 @dataclass(frozen=True, slots=True)

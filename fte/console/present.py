@@ -295,6 +295,8 @@ def link_words(link: Link, paused: bool, waiting: int) -> tuple[str, str]:
     """The state of the connection and its style."""
     if link.phase is Phase.RECONNECTING:
         return f"✗ RECONNECTING, try {link.attempt}", "bold $text-error"
+    if link.phase is Phase.REFUSED:
+        return "✗ SIGNED OUT", "bold $text-error"
     if link.phase is Phase.CONNECTING:
         return "◌ CONNECTING", "$text-warning"
     if paused:
@@ -303,7 +305,13 @@ def link_words(link: Link, paused: bool, waiting: int) -> tuple[str, str]:
 
 
 def trouble(link: Link, url: str, retry_key: str) -> list[Part]:
-    """The sentence under the status line while the daemon is away."""
+    """The sentence under the status line while the daemon is away, or lets us in no more."""
+    if link.phase is Phase.REFUSED:
+        return [
+            (f"You are signed out. {line(link.why, 200)} ", "bold"),
+            "What you see is not kept up to date; your drafts are kept. Start the console again with a new "
+            f"token; {retry_key} tries this one again.",
+        ]
     return [
         (f"Not connected to {line(url, 80)}: {line(link.why, 200)} ", "bold"),
         f"What you see may be out of date. Trying again by itself; {retry_key} tries now.",

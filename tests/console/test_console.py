@@ -698,7 +698,12 @@ async def test_a_token_revoked_later_is_said_and_can_be_tried_again(desk: Desk, 
     async with session(desk, state_dir) as here:
         good, desk.token = desk.token, "another"
         desk.cut()
-        await here.shows("This token is not known")
+        await here.shows("✗ SIGNED OUT")
+        await here.shows("You are signed out. This token is not known")
+        await here.shows("your drafts are kept")
+        await here.hides("by itself")
+        await here.press("ctrl+r")
+        await here.says("The token is still not accepted.")
         desk.token = good
         await here.press("ctrl+r")
         await here.shows("● LIVE")
