@@ -582,7 +582,7 @@ def canned_parts(reply: CannedReply) -> list[Part]:
     """A canned reply on one line."""
     language = f" ({line(reply.language, 10)})" if reply.language else ""
     return [
-        (f"  ;{line(reply.key, 30)}", "bold $text-primary"),
+        (f";{line(reply.key, 30)}", "bold $text-primary"),
         f"  {line(reply.title, 60)}{language}  ",
         (line(reply.body, 120), "$foreground 60%"),
     ]

@@ -62,6 +62,17 @@ async def test_priority_category_and_tags(desk: Desk, state_dir: Path) -> None:
     ]
 
 
+async def test_the_chosen_row_of_a_list_is_pointed_at_without_colours(desk: Desk, state_dir: Path) -> None:
+    key = desk.add(1, category="billing")
+    async with session(desk, state_dir, theme_name="plain") as here:
+        await here.open(key)
+        await here.press("C")
+        await here.shows("▶ billing")
+        await here.press("down")
+        await here.shows("▶ feedback")
+        assert here.text().count("▶") == 1
+
+
 async def test_assigning_to_a_colleague_and_to_nobody(desk: Desk, state_dir: Path) -> None:
     key = desk.add(1)
     async with session(desk, state_dir) as here:

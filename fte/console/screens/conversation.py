@@ -401,7 +401,7 @@ class ConversationScreen(ActingScreen):
     def _choose(
         self, question: str, names: Sequence[str], now: str, chosen: Callable[[str | None], None]
     ) -> None:
-        rows = [Row(name, ("  ", present.reason_words(name))) for name in names]
+        rows = [Row(name, (present.reason_words(name),)) for name in names]
         self.console.push_screen(ChoiceScreen(question, rows, chosen=names.index(now)), chosen)
 
     def do_tag(self) -> None:
@@ -425,10 +425,9 @@ class ConversationScreen(ActingScreen):
             self.console.say(f"Colleagues could not be loaded: {error.message}", "warning")
             return
         rows = [
-            Row(f"={one.name}", (f"  {line(one.name, 60)}", (f"  {one.role}", "$foreground 60%")))
-            for one in people
+            Row(f"={one.name}", (line(one.name, 60), (f"  {one.role}", "$foreground 60%"))) for one in people
         ]
-        rows.append(Row("nobody", ("  nobody: it needs a person",)))
+        rows.append(Row("nobody", ("nobody: it needs a person",)))
         self.console.push_screen(ChoiceScreen("Who is to have it?", rows, filtered=True), self._assign)
 
     def _assign(self, chosen: str | None) -> None:
@@ -467,7 +466,7 @@ class ConversationScreen(ActingScreen):
             self.console.say("The customer has no other conversation to merge.")
             return
         rows = [
-            Row(f"={one.conversation_id}", ("  ", *people_words.earlier_conversation(one, False, now)))
+            Row(f"={one.conversation_id}", tuple(people_words.earlier_conversation(one, False, now)))
             for one in others
         ]
         question = f"Which conversation is to go on in #{view.item.number}?"
