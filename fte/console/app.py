@@ -45,6 +45,8 @@ _ON_DUTY: Final = "You are on duty: customers may count on you."
 _OFF_DUTY: Final = (
     "You are off duty. What you hold stays yours; handed-over customers are told when nobody is here."
 )
+ASK_AGAIN_PAUSE: Final = 5.0
+"""Seconds between two looks for actions of unknown outcome, which are asked for again by themselves."""
 ALARM_PAUSE: Final = 1.0
 """Seconds in which escalations ring the bell once, together."""
 
@@ -165,6 +167,7 @@ class Console(App[str]):
 
     def on_mount(self) -> None:
         self.set_keymap(self._user_keys)
+        self.set_interval(ASK_AGAIN_PAUSE, self._ask_again)
 
     def on_ready(self) -> None:
         """The first paint is done: now the parts that take time."""
@@ -298,10 +301,14 @@ class Console(App[str]):
         if was in DISCONNECTED and link.phase is Phase.LIVE:
             self._touch_conversations(None)
             self._touch_drafts()
-            for screen in self.screen_stack:
-                if isinstance(screen, ConsoleScreen):
-                    screen.connected_again()
+            self._ask_again()
         self._paint_frames()
+
+    def _ask_again(self) -> None:
+        """What was done with an outcome nobody knows is asked for once more, while the daemon answers."""
+        for screen in self.screen_stack if self.link.phase is Phase.LIVE else ():
+            if isinstance(screen, ConsoleScreen):
+                screen.ask_again()
 
     def _denied(self, words: str) -> None:
         if self.operator is None:

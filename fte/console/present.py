@@ -133,9 +133,7 @@ def trend(messages: Sequence[MessageView]) -> str:
 
 def asking_again(retry: str, *, by_itself: bool) -> str:
     """How one comes to know the outcome of an action whose answer was lost."""
-    when = (
-        f"After a cut it is asked again by itself, {retry} asks now" if by_itself else f"{retry} asks again"
-    )
+    when = f"It is asked again by itself, {retry} asks now" if by_itself else f"{retry} asks again"
     return f"{when}; it never acts twice."
 
 

@@ -12,7 +12,7 @@ import pytest
 from textual import events
 
 from fte import wire
-from fte.console import keys
+from fte.console import app, keys
 from fte.console.app import Console
 from fte.console.drafts import Draft, Drafts, Sending
 from fte.console.keys import Situation
@@ -520,9 +520,27 @@ async def test_an_unknown_outcome_is_asked_for_by_itself_after_a_cut(desk: Desk,
         await here.press("r")
         await here.write("once")
         await here.press("ctrl+j")
-        await here.says("After a cut it is asked again by itself, ctrl+r asks now; it never acts twice.")
+        await here.says("It is asked again by itself, ctrl+r asks now; it never acts twice.")
         desk.lose_answers = 0
         desk.cut()
+        await here.says("Reply handed over")
+        assert here.performed().count("reply") == 1
+        assert not here.talk.composer.is_open
+
+
+async def test_an_unknown_outcome_is_asked_for_by_itself_while_the_console_is_live(
+    desk: Desk, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "ASK_AGAIN_PAUSE", 0.05)
+    key = desk.escalated(1)
+    async with session(desk, state_dir) as here:
+        await holding(here, key)
+        desk.lose_answers = 1_000
+        await here.press("r")
+        await here.write("once")
+        await here.press("ctrl+j")
+        await here.says("It is not known whether your reply took effect")
+        desk.lose_answers = 0
         await here.says("Reply handed over")
         assert here.performed().count("reply") == 1
         assert not here.talk.composer.is_open
@@ -538,6 +556,7 @@ async def test_what_was_asked_for_long_ago_waits_for_the_operator(desk: Desk, st
         await here.says("It is not known whether the takeover took effect")
         desk.lose_answers = 0
         desk.now += ASK_AGAIN_MAX + timedelta(seconds=1)
+        here.app._ask_again()
         here.app._link_changed(Link(Phase.RECONNECTING, 1, "away"))
         here.app._link_changed(Link(Phase.LIVE))
         assert here.talk.situation().unknown, "nothing was asked for by itself"

@@ -247,7 +247,7 @@ async def test_an_unknown_outcome_is_asked_for_by_itself_after_a_cut(desk: Desk,
         await triage(here)
         desk.lose_answers = 1_000
         await here.press("a")
-        await here.says("It is not known whether #1101 was decided. After a cut it is asked again")
+        await here.says("It is not known whether #1101 was decided. It is asked again by itself")
         desk.lose_answers = 0
         desk.cut()
         await here.says("#1101 approved")

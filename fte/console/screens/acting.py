@@ -239,7 +239,7 @@ class ActingScreen(ConsoleScreen):
             ("✗ Not sent. ", "bold"), words, *(["\n", *quotes(arrived)] if arrived else []), advice
         )
 
-    def connected_again(self) -> None:
+    def ask_again(self) -> None:
         if self._unknown is not None and self._busy is None and self.is_fresh(self._unknown.asked):
             self._start(self._unknown)
 

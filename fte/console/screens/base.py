@@ -94,8 +94,8 @@ class ConsoleScreen(Screen[None]):
     def heard(self) -> None:
         """Something happened, anywhere."""
 
-    def connected_again(self) -> None:
-        """The daemon is back after a cut."""
+    def ask_again(self) -> None:
+        """Ask once more for what was done a short while ago and nobody knows the outcome of, with the same key."""
 
     def is_fresh(self, asked: datetime | None) -> bool:
         """Whether what was asked for then is still to be asked for again by itself."""

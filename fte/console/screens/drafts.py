@@ -359,7 +359,7 @@ class DraftsScreen(ConsoleScreen):
         if self.is_attached:
             self.stale()
 
-    def connected_again(self) -> None:
+    def ask_again(self) -> None:
         for attempt in list(self._unknown.values()):
             if self.is_fresh(attempt.asked):
                 self._start(attempt)
