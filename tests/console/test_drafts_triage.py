@@ -144,9 +144,9 @@ async def test_a_draft_that_became_void_is_shown_as_such_and_cannot_be_approved(
     async with session(desk, state_dir) as here:
         await triage(here)
         desk.retire(first)
-        await here.shows("✗ Void: a newer message came")
+        await here.shows("✗ It is void: a newer message came")
         await here.press("a")
-        await here.says("Void: a newer message came")
+        await here.says("It is void: a newer message came")
         assert desk.decided == []
         await here.press("n")
         await here.shows("Draft 1 of 2")
@@ -310,7 +310,7 @@ async def test_hostile_text_changes_nothing(desk: Desk, state_dir: Path) -> None
         draft = screen.triage.current
         assert draft is not None
         desk.retire(draft.id, HOSTILE, "rejected", HOSTILE)
-        await here.shows("has rejected it")
+        await here.shows("has rejected this draft")
         assert not set(here.text()) & set("\x1b\x07\u202e\x00\x9b\r")
 
 
