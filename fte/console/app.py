@@ -22,7 +22,7 @@ from fte.console import keys, present, theme
 from fte.console.clipboard import Piece
 from fte.console.drafts import Drafts
 from fte.console.keys import Keymap, Situation
-from fte.console.model import ATTENTION, DISCONNECTED, Link, Phase, Queue
+from fte.console.model import ATTENTION, DISCONNECTED, Link, Phase, Queue, held_by, needs_person
 from fte.console.safe import line
 from fte.console.saved import SavedViews
 from fte.console.screens.base import ConsoleScreen
@@ -51,6 +51,8 @@ ALARM_PAUSE: Final = 1.0
 """Seconds in which escalations ring the bell once, together."""
 
 
+_WOKEN: Final = {"time": "its time has come", "customer": "the customer has written"}
+"""Why what was put aside comes back, where nothing else rings for it."""
 _FOR_SOMEBODY: Final = ("operator.mentioned", "conversation.assigned")
 """Events that are meant for one of us."""
 
@@ -277,6 +279,23 @@ class Console(App[str]):
         ):
             self._sound()
             self.say(f"● {facts.get('operator')} has given you {which}.", "warning")
+        elif event.type == "conversation.woken" and facts.get("reason") in _WOKEN:
+            waking = self._tell_woken(UUID(event.key), _WOKEN[facts["reason"]])
+            self.run_worker(waking, group="woken", exit_on_error=False)
+
+    async def _tell_woken(self, conversation: UUID, why: str) -> None:
+        """Ring when what was put aside is back, for whoever holds it, and for all where nobody does.
+
+        Its row is asked for: the view on the screen may not have it.
+        """
+        try:
+            page = await (await self.connected()).queue("all", ids=(conversation,))
+        except FteError:
+            return  # it stands in the queue all the same
+        for item in page.items:
+            if held_by(item, self.queue.me) or needs_person(item):
+                self._sound()
+                self.say(f"◷ #{item.number} is back: {why}.", "warning")
 
     def _touch_conversations(self, conversation: UUID | None) -> None:
         from fte.console.screens.conversation import ConversationScreen

@@ -146,6 +146,11 @@ def holder_of(item: QueueItem | None) -> str | None:
     return item.operator if item is not None and item.owner == "human" else None
 
 
+def is_owed(item: QueueItem) -> bool:
+    """Whether the customer waits for an answer: being told that a person will give one is none."""
+    return item.unanswered or item.due_kind not in (None, "resolution")
+
+
 def belongs(item: QueueItem, view: View, me: str | None) -> bool:
     """Whether the row is part of the view. What is put aside is only in its own, and among all."""
     here = item.status != "resolved" and item.snoozed_until is None

@@ -47,7 +47,7 @@ _STATES: Final[dict[Mark, str]] = {
 LEGEND: Final = (
     ("▲ URGENT", "needs a person, urgent"),
     ("△ PERSON", "needs a person"),
-    ("● MY TURN", "yours, and the customer wrote last"),
+    ("● MY TURN", "yours, and the customer waits for an answer"),
     ("● MINE", "yours, waiting for the customer"),
     ("◆ name", "a colleague's"),
     ("◇ DRAFT", "an answer of the AI waits for approval"),
@@ -178,7 +178,7 @@ def mark_of(item: QueueItem, me: str | None) -> Mark:
     if item.owner == "ai":
         return "draft" if item.draft_since is not None else "ai"
     if model.held_by(item, me):
-        return "turn" if item.unanswered else "mine"
+        return "turn" if model.is_owed(item) else "mine"
     return "held"
 
 
