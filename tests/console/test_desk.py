@@ -265,6 +265,20 @@ async def test_a_canned_reply_is_typed_by_its_key_or_picked(desk: Desk, state_di
         await here.until(lambda: here.talk.composer.text.endswith("Yours,\nDana, Acme"))
 
 
+async def test_a_canned_reply_that_was_added_meanwhile_is_found(desk: Desk, state_dir: Path) -> None:
+    key = desk.add(1, owner="human", operator="Dana")
+    desk.canned = [a_canned("chat", "Only there", channel="whatsapp")]
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await writing(here)
+        await here.press("f3")
+        await here.says("There is none for this channel yet.")
+        desk.canned = [*desk.canned, a_canned("hi", "Hello {first_name}")]
+        await here.press("f3")
+        await chosen(here, ChoiceScreen, "enter")
+        await here.until(lambda: here.talk.composer.text == "Hello Ada")
+
+
 async def test_what_nobody_knows_is_told_before_it_is_sent(desk: Desk, state_dir: Path) -> None:
     key = desk.add(1, "ada@example.org", owner="human", operator="Dana")
     desk.canned = [a_canned("hi", "Hello {first_name}")]
