@@ -107,6 +107,26 @@ async def test_merging_is_asked_for_and_undone(desk: Desk, state_dir: Path) -> N
     assert asked(desk) == [("merge_in", {"other": other}), ("part", {})]
 
 
+async def test_what_is_with_people_is_merged_into_what_one_holds_and_said_so_before_the_question(
+    desk: Desk, state_dir: Path
+) -> None:
+    key, other = desk.escalated(1), desk.escalated(2)
+    known(desk, key, other)
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("M")
+        await chosen(here, ChoiceScreen, "enter")
+        await here.says("#2 is with people: o takes #1 over first, then merge.")
+        assert not isinstance(here.app.screen, ConfirmScreen)
+        await here.press("o")
+        await here.shows("● YOU hold it")
+        await here.press("M")
+        await chosen(here, ChoiceScreen, "enter")
+        await chosen(here, ConfirmScreen, "ctrl+j")
+        await here.shows("with #2")
+    assert asked(desk)[1:] == [("merge_in", {"other": other})]
+
+
 async def test_merging_what_nothing_proves_says_who_reads_the_answers(desk: Desk, state_dir: Path) -> None:
     key, other = desk.add(1, owner="human", operator="Dana"), desk.add(2)
     known(desk, key, other)

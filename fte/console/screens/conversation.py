@@ -17,7 +17,7 @@ from textual.events import Click
 from fte.console import file_words, keys, people_words, present
 from fte.console.clipboard import Piece, address_of, number_of, words_of
 from fte.console.keys import Context, Situation
-from fte.console.model import holder_of
+from fte.console.model import held_by, holder_of
 from fte.console.safe import content, line
 from fte.console.screens.acting import ActingScreen, quotes, words_of_action
 from fte.console.screens.choices import CopyScreen
@@ -476,6 +476,11 @@ class ConversationScreen(ActingScreen):
         if chosen is None:
             return
         other = next(one for one in others if str(one.conversation_id) == chosen.removeprefix("="))
+        mine = held_by(self._item, self.console.queue.me)
+        if other.owner == "human" and other.status != "resolved" and not mine:
+            take = f"{keys.key_of('take_over')} takes #{self._item.number} over first"
+            self.console.say(f"#{other.number} is with people: {take}, then merge.", "warning")
+            return
         facts = (
             f"#{other.number} ({line(other.subject, 80)}) is closed as a duplicate: the AI is silent there, and what the "
             f"customer writes to it comes to #{self._item.number}. Its messages stay in it. It can be undone."
