@@ -476,6 +476,16 @@ async def test_somebody_else_was_faster(desk: Desk, state_dir: Path) -> None:
         await here.shows("◆ Sam holds it")
 
 
+async def sent_into_silence(here: Session, key: UUID) -> None:
+    """A reply was sent that the daemon carries out, and all its answers are lost until `lose_answers` is 0."""
+    await holding(here, key)
+    here.desk.lose_answers = 1_000
+    await here.press("r")
+    await here.write("once")
+    await here.press("ctrl+j")
+    await here.says("It is not known whether your reply took effect")
+
+
 async def test_a_lost_answer_is_asked_for_again_and_the_reply_goes_out_once(
     desk: Desk, state_dir: Path
 ) -> None:
@@ -495,12 +505,7 @@ async def test_an_unknown_outcome_is_said_and_asked_for_with_the_same_key(
 ) -> None:
     key = desk.escalated(1)
     async with session(desk, state_dir) as here:
-        await holding(here, key)
-        desk.lose_answers = 1_000
-        await here.press("r")
-        await here.write("once")
-        await here.press("ctrl+j")
-        await here.says("It is not known whether your reply took effect")
+        await sent_into_silence(here, key)
         await here.shows("? Not known whether your reply took effect")
         assert here.talk.composer.text == "once"
         await here.press("x")
@@ -515,11 +520,7 @@ async def test_an_unknown_outcome_is_said_and_asked_for_with_the_same_key(
 async def test_an_unknown_outcome_is_asked_for_by_itself_after_a_cut(desk: Desk, state_dir: Path) -> None:
     key = desk.escalated(1)
     async with session(desk, state_dir) as here:
-        await holding(here, key)
-        desk.lose_answers = 1_000
-        await here.press("r")
-        await here.write("once")
-        await here.press("ctrl+j")
+        await sent_into_silence(here, key)
         await here.says("It is asked again by itself, ctrl+r asks now; it never acts twice.")
         desk.lose_answers = 0
         desk.cut()
@@ -534,12 +535,7 @@ async def test_an_unknown_outcome_is_asked_for_by_itself_while_the_console_is_li
     monkeypatch.setattr(app, "ASK_AGAIN_PAUSE", 0.05)
     key = desk.escalated(1)
     async with session(desk, state_dir) as here:
-        await holding(here, key)
-        desk.lose_answers = 1_000
-        await here.press("r")
-        await here.write("once")
-        await here.press("ctrl+j")
-        await here.says("It is not known whether your reply took effect")
+        await sent_into_silence(here, key)
         desk.lose_answers = 0
         await here.says("Reply handed over")
         assert here.performed().count("reply") == 1
