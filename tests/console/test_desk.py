@@ -464,6 +464,22 @@ async def test_80_columns_hold_the_subject_and_the_mood(desk: Desk, state_dir: P
         await here.shows("✓ verified  #vip A letter")
 
 
+async def test_a_notice_hides_neither_whom_one_talks_with_nor_what_is_due(
+    desk: Desk, state_dir: Path
+) -> None:
+    key = desk.escalated(1042, subject="A subject that needs a line of its own on eighty columns")
+    desk.clock(key, "first_response", 30)
+    async with session(desk, state_dir, notifications=True) as here:
+        await here.open(key)
+        await here.shows("◷ First response")
+        here.app.say("You hold it now.")
+        await here.shows("You hold it now.")
+        lines = here.text().splitlines()
+        [said] = [place for place, line in enumerate(lines) if "You hold it now." in line]
+        [due] = [place for place, line in enumerate(lines) if "◷ First response" in line]
+        assert said > due
+
+
 def test_a_mood_that_stays_is_not_called_a_change() -> None:
     desk = Desk()
     key = desk.add(1)
