@@ -241,7 +241,7 @@ def _duty(situation: Situation) -> Refusal:
 
 
 def _team(situation: Situation) -> Refusal:
-    return None if situation.live else "The console is not connected; it tries again by itself."
+    return None if situation.live else f"The console is not connected; {key_of('retry')} tries now."
 
 
 def _assign(situation: Situation) -> Refusal:

@@ -717,6 +717,8 @@ async def test_a_token_revoked_later_is_said_and_can_be_tried_again(desk: Desk, 
         await here.shows("You are signed out. This token is not known")
         await here.shows("your drafts are kept")
         await here.hides("by itself")
+        await here.press("T")
+        await here.says("The console is not connected; ctrl+r tries now.")
         await here.press("ctrl+r")
         await here.says("The token is still not accepted.")
         desk.token = good
