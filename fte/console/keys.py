@@ -423,7 +423,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         defaults=("space",),
         context="queue",
         label="mark",
-        help="Mark the row, or take the mark off",
+        help="Mark the row, or take the mark off, and go to the next one",
         why_not=_row,
     ),
     Action(
