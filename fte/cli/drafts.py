@@ -238,11 +238,11 @@ def _why(draft: "DraftView") -> str:
 
 
 def _print(draft: "DraftView") -> None:
-    from fte.domain.drafts import Draft, became
+    from fte.domain.drafts import became
 
-    state = Draft(draft.state, draft.epoch, draft.answers_seq, draft.body, draft.operator, draft.reason)
+    state = became(draft.state, draft.operator, draft.reason)
     typer.echo(f"#{draft.number}  {_clean(draft.customer)}  {draft.channel}  {_clean(draft.subject)}")
-    typer.echo(f"{_clean(became(state))}  Held: {_why(draft)}, confidence {draft.confidence:.2f}")
+    typer.echo(f"{_clean(state)}  Held: {_why(draft)}, confidence {draft.confidence:.2f}")
     for message in draft.messages:
         typer.echo(f"\n{_clean(message.author)}, {message.created_at.astimezone():%Y-%m-%d %H:%M}:")
         typer.echo(_clean(message.content))

@@ -22,7 +22,7 @@ from fte.console import keys, present, theme
 from fte.console.clipboard import Piece
 from fte.console.drafts import Drafts
 from fte.console.keys import Keymap, Situation
-from fte.console.model import ATTENTION, Link, Phase, Queue
+from fte.console.model import ATTENTION, DISCONNECTED, Link, Phase, Queue, held_by, needs_person
 from fte.console.safe import line
 from fte.console.saved import SavedViews
 from fte.console.screens.base import ConsoleScreen
@@ -45,10 +45,14 @@ _ON_DUTY: Final = "You are on duty: customers may count on you."
 _OFF_DUTY: Final = (
     "You are off duty. What you hold stays yours; handed-over customers are told when nobody is here."
 )
+ASK_AGAIN_PAUSE: Final = 5.0
+"""Seconds between two looks for actions of unknown outcome, which are asked for again by themselves."""
 ALARM_PAUSE: Final = 1.0
 """Seconds in which escalations ring the bell once, together."""
 
 
+_WOKEN: Final = {"time": "its time has come", "customer": "the customer has written"}
+"""Why what was put aside comes back, where nothing else rings for it."""
 _FOR_SOMEBODY: Final = ("operator.mentioned", "conversation.assigned")
 """Events that are meant for one of us."""
 
@@ -165,6 +169,7 @@ class Console(App[str]):
 
     def on_mount(self) -> None:
         self.set_keymap(self._user_keys)
+        self.set_interval(ASK_AGAIN_PAUSE, self._ask_again)
 
     def on_ready(self) -> None:
         """The first paint is done: now the parts that take time."""
@@ -274,6 +279,23 @@ class Console(App[str]):
         ):
             self._sound()
             self.say(f"● {facts.get('operator')} has given you {which}.", "warning")
+        elif event.type == "conversation.woken" and facts.get("reason") in _WOKEN:
+            waking = self._tell_woken(UUID(event.key), _WOKEN[facts["reason"]])
+            self.run_worker(waking, group="woken", exit_on_error=False)
+
+    async def _tell_woken(self, conversation: UUID, why: str) -> None:
+        """Ring when what was put aside is back, for whoever holds it, and for all where nobody does.
+
+        Its row is asked for: the view on the screen may not have it.
+        """
+        try:
+            page = await (await self.connected()).queue("all", ids=(conversation,))
+        except FteError:
+            return  # it stands in the queue all the same
+        for item in page.items:
+            if held_by(item, self.queue.me) or needs_person(item):
+                self._sound()
+                self.say(f"◷ #{item.number} is back: {why}.", "warning")
 
     def _touch_conversations(self, conversation: UUID | None) -> None:
         from fte.console.screens.conversation import ConversationScreen
@@ -295,19 +317,25 @@ class Console(App[str]):
 
     def _link_changed(self, link: Link) -> None:
         was, self.link = self.link.phase, link
-        if was is Phase.RECONNECTING and link.phase is Phase.LIVE:
+        if was in DISCONNECTED and link.phase is Phase.LIVE:
             self._touch_conversations(None)
             self._touch_drafts()
-            for screen in self.screen_stack:
-                if isinstance(screen, ConsoleScreen):
-                    screen.connected_again()
+            self._ask_again()
         self._paint_frames()
+
+    def _ask_again(self) -> None:
+        """What was done with an outcome nobody knows is asked for once more, while the daemon answers."""
+        for screen in self.screen_stack if self.link.phase is Phase.LIVE else ():
+            if isinstance(screen, ConsoleScreen):
+                screen.ask_again()
 
     def _denied(self, words: str) -> None:
         if self.operator is None:
             self.exit(words, return_code=1)
             return
-        self._link_changed(Link(Phase.RECONNECTING, self.link.attempt + 1, words))
+        if self.link.phase is Phase.REFUSED:
+            self.say("The token is still not accepted.", "warning")
+        self._link_changed(Link(Phase.REFUSED, why=words))
 
     async def set_duty(self) -> None:
         """Off duty, or back on it."""

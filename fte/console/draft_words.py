@@ -4,28 +4,18 @@ from datetime import datetime
 from typing import Final
 
 from fte.console.present import clock_time, message_body, span
-from fte.console.safe import Part, block, line
+from fte.console.safe import Part, SafeText, block, line
 from fte.domain.channels import CHANNEL_WORDS
-from fte.domain.drafts import LATE_AFTER, REPLACED
+from fte.domain.drafts import LATE_AFTER, became
 from fte.wire import DraftView
 
 _EARLIER: Final = 2
 """Messages before those a draft answers that are shown with it."""
 
 
-def fate(draft: DraftView) -> str:
-    """What became of a draft, as a sentence; empty while it waits."""
-    who = line(draft.operator or "", 60)
-    match draft.state:
-        case "pending":
-            return ""
-        case "approved":
-            return f"{who or 'Somebody'} has approved it."
-        case "rejected":
-            return f"{who or 'Somebody'} has rejected it: {line(draft.reason or 'no reason given', 160)}."
-        case "retired":
-            why = REPLACED.get(draft.reason or "", "the conversation has gone on")
-            return f"Void: {why}{f' ({who})' if who else ''}."
+def fate(draft: DraftView) -> SafeText:
+    """What became of a draft, as a sentence."""
+    return line(became(draft.state, draft.operator, draft.reason), 240)
 
 
 def draft_head(draft: DraftView, place: int | None, total: int, now: datetime) -> list[Part]:

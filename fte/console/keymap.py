@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -13,7 +14,7 @@ FILE_MAX: Final = 65_536
 """Bytes of the file."""
 KEYS_MAX: Final = 6
 """Keys of one action."""
-_REMEDY: Final = "docs/console.md says how the file is written; `?` in the console lists the actions."
+_REMEDY: Final = "docs/console.md lists the actions and says how the file is written."
 _MODIFIED: Final = re.compile(r"(?:(?:ctrl|alt|shift)\+)*(?P<base>.+)")
 _NAMES: Final = {"esc": "escape", "del": "delete", "ins": "insert", "pgup": "pageup", "pgdn": "pagedown"}
 
@@ -61,7 +62,9 @@ def _action(where: str, name: str) -> keys.Action:
     try:
         action = keys.action(name)
     except KeyError:
-        raise Rejected(f"{where}: there is no action {name!r}.", remedy=_REMEDY) from None
+        near = get_close_matches(name, [one.id for one in keys.ACTIONS], 3)
+        remedy = f"Is it {' or '.join(near)}? {_REMEDY}" if near else _REMEDY
+        raise Rejected(f"{where}: there is no action {name!r}.", remedy=remedy) from None
     if action.numbered:
         raise Rejected(f"{where}: {name} has the keys 1 to 9 and no others.", remedy="Remove the line.")
     return action

@@ -155,6 +155,16 @@ def _holding(permission: Permission, situation: Situation) -> Refusal:
     return _colleague_holds(situation) or free
 
 
+def _now(permission: Permission) -> Rule:
+    """Act in the conversation, whoever holds it."""
+    return lambda situation: _may_now(permission, situation)
+
+
+def _holds(permission: Permission) -> Rule:
+    """Act in the conversation, for whoever holds it."""
+    return lambda situation: _holding(permission, situation)
+
+
 def _colleague_holds(situation: Situation) -> Refusal:
     """Who holds it instead of us, and the way to it; None when nobody else does."""
     holder = holder_of(situation.item)
@@ -165,18 +175,10 @@ def _colleague_holds(situation: Situation) -> Refusal:
     return f"{line(holder, 60)} holds it; ask them, or a lead or an admin releases it."
 
 
-def _reply(situation: Situation) -> Refusal:
-    return _holding("reply", situation)
-
-
 def _release(situation: Situation) -> Refusal:
     if holder_of(situation.item) is not None and situation.role in RELEASES_FOR_OTHERS:
         return _may_now("release", situation)
     return _holding("release", situation)
-
-
-def _note(situation: Situation) -> Refusal:
-    return _may_now("note", situation)
 
 
 def _resolve(situation: Situation) -> Refusal:
@@ -205,30 +207,15 @@ def _send_again(situation: Situation) -> Refusal:
     return _holding("send_again", situation)
 
 
-def _undo_send(situation: Situation) -> Refusal:
-    return _may_now("undo_send", situation)
-
-
 def _take_back(situation: Situation) -> Refusal:
     if refusal := _may("undo_send", situation):
         return refusal
     return None if situation.sent else "You have sent nothing here that could be taken back."
 
 
-def _decide(permission: Permission, situation: Situation) -> Refusal:
-    return _may(permission, situation) or situation.draft_refusal or None
-
-
-def _approve(situation: Situation) -> Refusal:
-    return _decide("approve", situation)
-
-
-def _reject(situation: Situation) -> Refusal:
-    return _decide("reject", situation)
-
-
-def _regenerate(situation: Situation) -> Refusal:
-    return _decide("regenerate", situation)
+def _decides(permission: Permission) -> Rule:
+    """Decide on the draft that is on the screen."""
+    return lambda situation: _may(permission, situation) or situation.draft_refusal or None
 
 
 def _undo(situation: Situation) -> Refusal:
@@ -254,11 +241,7 @@ def _duty(situation: Situation) -> Refusal:
 
 
 def _team(situation: Situation) -> Refusal:
-    return None if situation.live else "The console is not connected; it tries again by itself."
-
-
-def _sort(permission: Permission) -> Rule:
-    return lambda situation: _may_now(permission, situation)
+    return None if situation.live else f"The console is not connected; {key_of('retry')} tries now."
 
 
 def _assign(situation: Situation) -> Refusal:
@@ -440,7 +423,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         defaults=("space",),
         context="queue",
         label="mark",
-        help="Mark the row, or take the mark off",
+        help="Mark the row, or take the mark off, and go to the next one",
         why_not=_row,
     ),
     Action(
@@ -573,7 +556,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="reply",
         help="Write a reply to the customer",
         bar=True,
-        why_not=_reply,
+        why_not=_holds("reply"),
     ),
     Action(
         id="note",
@@ -582,7 +565,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="note",
         help="Write a note for colleagues; the customer never sees it",
         bar=True,
-        why_not=_note,
+        why_not=_now("note"),
     ),
     Action(
         id="release",
@@ -632,7 +615,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         context="conversation",
         label="undo",
         help="Take back what you have just sent, while it still waits; its text comes back to you",
-        why_not=_undo_send,
+        why_not=_now("undo_send"),
     ),
     Action(
         id="trace",
@@ -673,7 +656,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         context="conversation",
         label="priority",
         help="Set the priority; the AI no longer changes it",
-        why_not=_sort("set_priority"),
+        why_not=_now("set_priority"),
     ),
     Action(
         id="set_category",
@@ -681,7 +664,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         context="conversation",
         label="category",
         help="Set the category; the AI no longer changes it",
-        why_not=_sort("set_category"),
+        why_not=_now("set_category"),
     ),
     Action(
         id="tag",
@@ -689,7 +672,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         context="conversation",
         label="tags",
         help="Change the tags",
-        why_not=_sort("tag"),
+        why_not=_now("tag"),
     ),
     Action(
         id="assign",
@@ -753,7 +736,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="approve",
         help="Send the answer exactly as it is shown, and go to the next one",
         bar=True,
-        why_not=_approve,
+        why_not=_decides("approve"),
     ),
     Action(
         id="edit",
@@ -762,7 +745,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="edit",
         help="Change the answer, then send it",
         bar=True,
-        why_not=_approve,
+        why_not=_decides("approve"),
     ),
     Action(
         id="reject",
@@ -771,7 +754,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="reject",
         help="Do not send it, and say why: a person has to answer",
         bar=True,
-        why_not=_reject,
+        why_not=_decides("reject"),
     ),
     Action(
         id="regenerate",
@@ -780,7 +763,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         label="anew",
         help="Have the AI write another one, with a hint",
         bar=True,
-        why_not=_regenerate,
+        why_not=_decides("regenerate"),
     ),
     Action(
         id="next_draft",

@@ -49,6 +49,12 @@ class Phase(Enum):
     CONNECTING = "CONNECTING"
     LIVE = "LIVE"
     RECONNECTING = "RECONNECTING"
+    REFUSED = "REFUSED"
+    """The token is not accepted; nothing is tried again by itself."""
+
+
+DISCONNECTED: Final = (Phase.RECONNECTING, Phase.REFUSED)
+"""While the link is so, what is on the screen may be out of date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,11 @@ def held_by(item: QueueItem, me: str | None) -> bool:
 def holder_of(item: QueueItem | None) -> str | None:
     """The person who holds the conversation; None when nobody does."""
     return item.operator if item is not None and item.owner == "human" else None
+
+
+def is_owed(item: QueueItem) -> bool:
+    """Whether the customer waits for an answer: being told that a person will give one is none."""
+    return item.unanswered or item.due_kind not in (None, "resolution")
 
 
 def belongs(item: QueueItem, view: View, me: str | None) -> bool:

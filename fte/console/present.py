@@ -47,7 +47,7 @@ _STATES: Final[dict[Mark, str]] = {
 LEGEND: Final = (
     ("▲ URGENT", "needs a person, urgent"),
     ("△ PERSON", "needs a person"),
-    ("● MY TURN", "yours, and the customer wrote last"),
+    ("● MY TURN", "yours, and the customer waits for an answer"),
     ("● MINE", "yours, waiting for the customer"),
     ("◆ name", "a colleague's"),
     ("◇ DRAFT", "an answer of the AI waits for approval"),
@@ -133,9 +133,7 @@ def trend(messages: Sequence[MessageView]) -> str:
 
 def asking_again(retry: str, *, by_itself: bool) -> str:
     """How one comes to know the outcome of an action whose answer was lost."""
-    when = (
-        f"After a cut it is asked again by itself, {retry} asks now" if by_itself else f"{retry} asks again"
-    )
+    when = f"It is asked again by itself, {retry} asks now" if by_itself else f"{retry} asks again"
     return f"{when}; it never acts twice."
 
 
@@ -180,7 +178,7 @@ def mark_of(item: QueueItem, me: str | None) -> Mark:
     if item.owner == "ai":
         return "draft" if item.draft_since is not None else "ai"
     if model.held_by(item, me):
-        return "turn" if item.unanswered else "mine"
+        return "turn" if model.is_owed(item) else "mine"
     return "held"
 
 
@@ -295,6 +293,8 @@ def link_words(link: Link, paused: bool, waiting: int) -> tuple[str, str]:
     """The state of the connection and its style."""
     if link.phase is Phase.RECONNECTING:
         return f"✗ RECONNECTING, try {link.attempt}", "bold $text-error"
+    if link.phase is Phase.REFUSED:
+        return "✗ SIGNED OUT", "bold $text-error"
     if link.phase is Phase.CONNECTING:
         return "◌ CONNECTING", "$text-warning"
     if paused:
@@ -303,7 +303,13 @@ def link_words(link: Link, paused: bool, waiting: int) -> tuple[str, str]:
 
 
 def trouble(link: Link, url: str, retry_key: str) -> list[Part]:
-    """The sentence under the status line while the daemon is away."""
+    """The sentence under the status line while the daemon is away, or lets us in no more."""
+    if link.phase is Phase.REFUSED:
+        return [
+            (f"You are signed out. {line(link.why, 200)} ", "bold"),
+            "What you see is not kept up to date; your drafts are kept. Start the console again with a new "
+            f"token; {retry_key} tries this one again.",
+        ]
     return [
         (f"Not connected to {line(url, 80)}: {line(link.why, 200)} ", "bold"),
         f"What you see may be out of date. Trying again by itself; {retry_key} tries now.",
@@ -574,7 +580,7 @@ def canned_parts(reply: CannedReply) -> list[Part]:
     """A canned reply on one line."""
     language = f" ({line(reply.language, 10)})" if reply.language else ""
     return [
-        (f"  ;{line(reply.key, 30)}", "bold $text-primary"),
+        (f";{line(reply.key, 30)}", "bold $text-primary"),
         f"  {line(reply.title, 60)}{language}  ",
         (line(reply.body, 120), "$foreground 60%"),
     ]

@@ -65,7 +65,7 @@ def check_pending(draft: Draft, control: Control) -> None:
     Raises Conflict, saying what became of it and who did that, otherwise.
     """
     if draft.state != "pending":
-        raise Conflict(became(draft), remedy=_AGAIN)
+        raise Conflict(became(draft.state, draft.operator, draft.reason), remedy=_AGAIN)
     if not is_current(draft, control):
         raise Conflict("The draft is out of date: the conversation has gone on.", remedy=_AGAIN)
 
@@ -86,17 +86,17 @@ def check_seen(draft: Draft, seen: str) -> None:
         raise Conflict("This is not the text you saw.", remedy="Load the draft again, read it, then decide.")
 
 
-def became(draft: Draft) -> str:
-    """What became of a decided draft, for somebody who came too late."""
-    who = draft.operator or "Somebody"
-    match draft.state:
+def became(state: DraftState, operator: str | None, reason: str | None) -> str:
+    """What became of a draft, for somebody who comes to decide on it."""
+    who = operator or "Somebody"
+    match state:
         case "approved":
             return f"{who} has approved this draft; the answer is on its way."
         case "rejected":
-            return f"{who} has rejected this draft: {draft.reason or 'no reason given'}."
+            return f"{who} has rejected this draft: {reason or 'no reason given'}."
         case "retired":
-            why = REPLACED.get(draft.reason or "", "the conversation has gone on")
-            return f"This draft is void: {why}{f' ({draft.operator})' if draft.operator else ''}."
+            why = REPLACED.get(reason or "", "the conversation has gone on")
+            return f"It is void: {why}{f' ({operator})' if operator else ''}."
         case _:
             return "This draft waits for a decision."
 

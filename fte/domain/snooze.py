@@ -8,7 +8,6 @@ from fte.domain.errors import Rejected
 
 MORNING: Final = time(9)
 """The time of a day that is named without one."""
-SOONEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=180)
 EXAMPLES: Final = "30m, 2h, 3d, 17:30, tomorrow, tomorrow 9:00, mon, fri 14:00, 2027-01-04 10:00"
 
@@ -39,7 +38,7 @@ def parse(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
 
 def check(until: datetime, now: datetime) -> None:
     """Raises Rejected unless the moment is ahead, and not too far."""
-    if until < now + SOONEST:
+    if until <= now:
         raise Rejected(fields={"until": "name a time that is still to come"})
     if until > now + LONGEST:
         raise Rejected(fields={"until": f"name a time at most {LONGEST.days} days ahead"})

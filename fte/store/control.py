@@ -298,7 +298,7 @@ async def act(
         done = await apply(case)
         if done.result.epoch != case.control.epoch:
             await connection.execute(_sql.whose_doing, conversation, done.result.epoch, action, actor.id)
-        await deadlines.recompute(connection, conversation)
+        await deadlines.recompute(connection, *wanted)
         await connection.execute(
             _sql.record, actor.id, action, conversation, key, fingerprint, _audited(details), done.result
         )

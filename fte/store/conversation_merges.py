@@ -58,10 +58,24 @@ async def _merge_in(case: Case, merged: UUID) -> Done:
     await case.connection.execute(_sql.lock_turn, merged)
     before = {
         name: there[name]
-        for name in ("owner", "operator_id", "status", "answered_seq", "ended_at", "resolution_type")
+        for name in (
+            "owner",
+            "operator_id",
+            "status",
+            "answered_seq",
+            "ended_at",
+            "resolution_type",
+            "waiting_since",
+        )
     } | {name: there[name] for name in ("ticket_status", "resolved_at", "resolution", "resolution_notes")}
     await case.connection.execute(
-        _sql.merge_in, merged, case.conversation, epoch, ticket, f"Goes on in #{kept['number']}."
+        _sql.merge_in,
+        merged,
+        case.conversation,
+        epoch,
+        ticket,
+        f"Goes on in #{kept['number']}.",
+        there["waiting_since"],
     )
     await case.connection.execute(
         _sql.record,

@@ -3,7 +3,7 @@ select id, kept, before from conversation_merges where merged = $1 and undone_at
 
 -- name: side
 select c.number, c.customer_id, c.verified, c.owner, c.epoch, c.status, c.operator_id, o.name as operator_name,
-       c.last_seq, c.last_inbound_seq, c.answered_seq, c.ended_at, c.resolution_type,
+       c.last_seq, c.last_inbound_seq, c.answered_seq, c.ended_at, c.resolution_type, c.waiting_since,
        (select i.number from conversations i where i.id = c.merged_into) as merged_into,
        (select case when bool_and(m.channel = 'web_form') then min(m.sender) end
           from messages m where m.conversation_id = c.id and m.direction = 'inbound') as claimed,
@@ -18,7 +18,8 @@ select c.number, c.customer_id, c.verified, c.owner, c.epoch, c.status, c.operat
 select id from turns where conversation_id = $1 and state in ('due', 'running') for update
 
 -- name: merge_in
--- The customer's next message goes to the conversation that was active last: that is the kept one from now on.
+-- The customer's next message goes to the conversation that was active last: that is the kept one from now on. Whom
+-- they waited for in the merged one, they wait for in the kept one.
 with talk as (
     update conversations
        set merged_into = $2, owner = 'ai', operator_id = null, epoch = $3, status = 'resolved', ended_at = now(),
@@ -27,7 +28,8 @@ with talk as (
     returning last_message_at
 ), kept as (
     update conversations k
-       set last_message_at = greatest(k.last_message_at, talk.last_message_at) + interval '1 microsecond'
+       set last_message_at = greatest(k.last_message_at, talk.last_message_at) + interval '1 microsecond',
+           waiting_since = least(k.waiting_since, $6)
       from talk where k.id = $2
 ), owed as (
     update turns set state = 'cancelled', finished_at = now(), lease_holder = null, lease_until = null
@@ -64,7 +66,7 @@ with talk as (
     update conversations
        set merged_into = null, owner = $3, operator_id = $4, epoch = $5, status = $6,
            ended_at = ($7::jsonb ->> 'ended_at')::timestamptz, resolution_type = $7::jsonb ->> 'resolution_type',
-           answered_seq = ($7::jsonb ->> 'answered_seq')::int
+           answered_seq = ($7::jsonb ->> 'answered_seq')::int, waiting_since = ($7::jsonb ->> 'waiting_since')::timestamptz
      where id = $1
 ), undone as (
     update conversation_merges set undone_at = clock_timestamp(), undone_by = $10 where id = $9
@@ -75,7 +77,13 @@ update tickets
  where id = $2
 
 -- name: recount
+-- The kept one as far as its own messages go: whoever waited in the other one waits there again.
 update conversations c
    set last_message_at = coalesce((select max(m.created_at) from messages m
-                                    where m.conversation_id = c.id and m.direction <> 'note'), c.last_message_at)
+                                    where m.conversation_id = c.id and m.direction <> 'note'), c.last_message_at),
+       waiting_since = case when c.waiting_since is not null then
+           (select min(m.created_at) from messages m
+             where m.conversation_id = c.id and m.direction = 'inbound' and m.outcome is distinct from 'suppressed'
+               and m.seq > coalesce((select max(case a.role when 'operator' then a.seq else least(a.seq, c.answered_seq) end)
+                                       from messages a where a.conversation_id = c.id and answers(a)), 0)) end
  where c.id = $1

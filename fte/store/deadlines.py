@@ -34,12 +34,12 @@ FORGOTTEN_AFTER: Final = 2.0
 _sql = queries.load(__file__)
 
 
-async def recompute(connection: Connection, conversation: UUID) -> None:
-    """Count the conversation's clocks anew where something has changed that they depend on.
+async def recompute(connection: Connection, *conversations: UUID) -> None:
+    """Count these conversations' clocks anew where something has changed that they depend on.
 
-    To be called last in a transaction that may have changed something; the caller holds the conversation's lock.
+    To be called last in a transaction that may have changed something; the caller holds their locks.
     """
-    for row in await connection.fetch(_sql.counted, [conversation], False):
+    for row in await connection.fetch(_sql.counted, conversations, False):
         await connection.execute(_sql.set_clocks, *_counted(row, ring=False)[0])
 
 

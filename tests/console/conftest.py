@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fte.console import client, feed
+from fte.console import app, client, feed
 from fte.console.screens import conversation
 from tests.console.support import Desk
 
@@ -29,6 +29,7 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(client, "PAUSE_MAX", 0.05)
     for module in (feed, conversation):
         monkeypatch.setattr(module, "REFRESH_PAUSE", 0.02)
+    monkeypatch.setattr(app, "ASK_AGAIN_PAUSE", 3600.0)
     for name in ("NO_COLOR", "COLORTERM", "TEXTUAL_THEME", "FTE_TOKEN", "FTE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")

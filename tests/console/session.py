@@ -94,12 +94,17 @@ def make(desk: Desk, url: str, state_dir: Path, **options: Any) -> Console:
 
 @contextlib.asynccontextmanager
 async def session(
-    desk: Desk, state_dir: Path, *, size: tuple[int, int] = (80, 24), **options: Any
+    desk: Desk,
+    state_dir: Path,
+    *,
+    size: tuple[int, int] = (80, 24),
+    notifications: bool = False,
+    **options: Any,
 ) -> AsyncIterator[Session]:
-    """A live console in front of the desk."""
+    """A live console in front of the desk; with `notifications` notices are on its screen, too."""
     async with serving(desk) as url:
         app = make(desk, url, state_dir, **options)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=notifications) as pilot:
             here = Session(app, pilot, desk)
             await here.live()
             yield here

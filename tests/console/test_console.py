@@ -12,7 +12,7 @@ import pytest
 from textual import events
 
 from fte import wire
-from fte.console import keys
+from fte.console import app, keys
 from fte.console.app import Console
 from fte.console.drafts import Draft, Drafts, Sending
 from fte.console.keys import Situation
@@ -476,6 +476,16 @@ async def test_somebody_else_was_faster(desk: Desk, state_dir: Path) -> None:
         await here.shows("◆ Sam holds it")
 
 
+async def sent_into_silence(here: Session, key: UUID) -> None:
+    """A reply was sent that the daemon carries out, and all its answers are lost until `lose_answers` is 0."""
+    await holding(here, key)
+    here.desk.lose_answers = 1_000
+    await here.press("r")
+    await here.write("once")
+    await here.press("ctrl+j")
+    await here.says("It is not known whether your reply took effect")
+
+
 async def test_a_lost_answer_is_asked_for_again_and_the_reply_goes_out_once(
     desk: Desk, state_dir: Path
 ) -> None:
@@ -495,12 +505,7 @@ async def test_an_unknown_outcome_is_said_and_asked_for_with_the_same_key(
 ) -> None:
     key = desk.escalated(1)
     async with session(desk, state_dir) as here:
-        await holding(here, key)
-        desk.lose_answers = 1_000
-        await here.press("r")
-        await here.write("once")
-        await here.press("ctrl+j")
-        await here.says("It is not known whether your reply took effect")
+        await sent_into_silence(here, key)
         await here.shows("? Not known whether your reply took effect")
         assert here.talk.composer.text == "once"
         await here.press("x")
@@ -515,14 +520,23 @@ async def test_an_unknown_outcome_is_said_and_asked_for_with_the_same_key(
 async def test_an_unknown_outcome_is_asked_for_by_itself_after_a_cut(desk: Desk, state_dir: Path) -> None:
     key = desk.escalated(1)
     async with session(desk, state_dir) as here:
-        await holding(here, key)
-        desk.lose_answers = 1_000
-        await here.press("r")
-        await here.write("once")
-        await here.press("ctrl+j")
-        await here.says("After a cut it is asked again by itself, ctrl+r asks now; it never acts twice.")
+        await sent_into_silence(here, key)
+        await here.says("It is asked again by itself, ctrl+r asks now; it never acts twice.")
         desk.lose_answers = 0
         desk.cut()
+        await here.says("Reply handed over")
+        assert here.performed().count("reply") == 1
+        assert not here.talk.composer.is_open
+
+
+async def test_an_unknown_outcome_is_asked_for_by_itself_while_the_console_is_live(
+    desk: Desk, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "ASK_AGAIN_PAUSE", 0.05)
+    key = desk.escalated(1)
+    async with session(desk, state_dir) as here:
+        await sent_into_silence(here, key)
+        desk.lose_answers = 0
         await here.says("Reply handed over")
         assert here.performed().count("reply") == 1
         assert not here.talk.composer.is_open
@@ -538,6 +552,7 @@ async def test_what_was_asked_for_long_ago_waits_for_the_operator(desk: Desk, st
         await here.says("It is not known whether the takeover took effect")
         desk.lose_answers = 0
         desk.now += ASK_AGAIN_MAX + timedelta(seconds=1)
+        here.app._ask_again()
         here.app._link_changed(Link(Phase.RECONNECTING, 1, "away"))
         here.app._link_changed(Link(Phase.LIVE))
         assert here.talk.situation().unknown, "nothing was asked for by itself"
@@ -698,7 +713,14 @@ async def test_a_token_revoked_later_is_said_and_can_be_tried_again(desk: Desk, 
     async with session(desk, state_dir) as here:
         good, desk.token = desk.token, "another"
         desk.cut()
-        await here.shows("This token is not known")
+        await here.shows("✗ SIGNED OUT")
+        await here.shows("You are signed out. This token is not known")
+        await here.shows("your drafts are kept")
+        await here.hides("by itself")
+        await here.press("T")
+        await here.says("The console is not connected; ctrl+r tries now.")
+        await here.press("ctrl+r")
+        await here.says("The token is still not accepted.")
         desk.token = good
         await here.press("ctrl+r")
         await here.shows("● LIVE")

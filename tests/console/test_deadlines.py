@@ -8,6 +8,7 @@ import pytest
 
 from fte import wire
 from fte.console import present
+from fte.console.app import Console
 from fte.console.screens.dialogs import SnoozeScreen
 from fte.domain.events import ESCALATIONS
 from tests.console.session import Session, session
@@ -83,6 +84,26 @@ async def test_the_clock_goes_on_by_itself(desk: Desk, state_dir: Path) -> None:
         await here.shows("▲ First response LATE by 1m")
 
 
+@pytest.mark.parametrize(
+    ("unanswered", "due", "mark"),
+    [
+        (True, None, "turn"),
+        (False, "first_response", "turn"),
+        (False, "next_response", "turn"),
+        (False, "window", "turn"),
+        (False, "resolution", "mine"),
+        (False, None, "mine"),
+    ],
+)
+def test_whoever_holds_what_the_customer_is_owed_an_answer_in_has_the_turn(
+    desk: Desk, unanswered: bool, due: Any, mark: str
+) -> None:
+    """After the AI's word that a person will answer nothing is unanswered, and the customer waits all the same."""
+    key = desk.add(1, owner="human", operator="Dana", due_kind=due)
+    desk.change(key, unanswered=unanswered)
+    assert present.mark_of(desk.talks[key].item, "Dana") == mark
+
+
 async def test_a_missed_deadline_rings_once(desk: Desk, state_dir: Path) -> None:
     key = desk.escalated(1042)
     async with session(desk, state_dir) as here:
@@ -145,6 +166,40 @@ async def test_what_is_no_time_is_explained_and_nothing_is_done(desk: Desk, stat
         await here.shows("When is that? Please write for example 30m, 2h")
         await here.press("escape")
         assert desk.performed == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason", "words"),
+    [
+        ({"operator": "Dana"}, "time", "◷ #1042 is back: its time has come."),
+        ({"operator": "Dana"}, "customer", "◷ #1042 is back: the customer has written."),
+        ({}, "time", "◷ #1042 is back: its time has come."),
+        ({"operator": "Sam"}, "time", ""),
+        ({"operator": "Dana"}, "operator", ""),
+    ],
+)
+async def test_whoever_waits_for_it_is_told_that_it_is_back_whatever_the_queue_shows(
+    desk: Desk,
+    state_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    facts: dict[str, Any],
+    reason: str,
+    words: str,
+) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr(Console, "bell", lambda self: rung.append(1))
+    key, other = desk.escalated(1042, snoozed_until=soon(hours=2), **facts), desk.escalated(7)
+    async with session(desk, state_dir) as here:
+        await here.press("slash")
+        await here.write("#7")
+        desk.change(key, snoozed_until=None)
+        desk.announce(key, "conversation.woken", reason=reason)
+        desk.announce(other, "deadline.breached", ESCALATIONS, due_kind="first_response")
+        await here.says(words or "first response is late")
+        waking = [worker for worker in here.app.workers if worker.group == "woken"]
+        await here.until(lambda: all(worker.is_finished for worker in waking))
+        assert [said for said in here.notices() if "is back" in said] == ([words] if words else [])
+        assert len(rung) == (2 if words else 1)
 
 
 async def test_a_row_comes_back_when_the_customer_writes(desk: Desk, state_dir: Path) -> None:

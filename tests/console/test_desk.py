@@ -62,6 +62,17 @@ async def test_priority_category_and_tags(desk: Desk, state_dir: Path) -> None:
     ]
 
 
+async def test_the_chosen_row_of_a_list_is_pointed_at_without_colours(desk: Desk, state_dir: Path) -> None:
+    key = desk.add(1, category="billing")
+    async with session(desk, state_dir, theme_name="plain") as here:
+        await here.open(key)
+        await here.press("C")
+        await here.shows("▶ billing")
+        await here.press("down")
+        await here.shows("▶ feedback")
+        assert here.text().count("▶") == 1
+
+
 async def test_assigning_to_a_colleague_and_to_nobody(desk: Desk, state_dir: Path) -> None:
     key = desk.add(1)
     async with session(desk, state_dir) as here:
@@ -94,6 +105,26 @@ async def test_merging_is_asked_for_and_undone(desk: Desk, state_dir: Path) -> N
         await chosen(here, ConfirmScreen, "ctrl+j")
         await here.hides("part of #1")
     assert asked(desk) == [("merge_in", {"other": other}), ("part", {})]
+
+
+async def test_what_is_with_people_is_merged_into_what_one_holds_and_said_so_before_the_question(
+    desk: Desk, state_dir: Path
+) -> None:
+    key, other = desk.escalated(1), desk.escalated(2)
+    known(desk, key, other)
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("M")
+        await chosen(here, ChoiceScreen, "enter")
+        await here.says("#2 is with people: o takes #1 over first, then merge.")
+        assert not isinstance(here.app.screen, ConfirmScreen)
+        await here.press("o")
+        await here.shows("● YOU hold it")
+        await here.press("M")
+        await chosen(here, ChoiceScreen, "enter")
+        await chosen(here, ConfirmScreen, "ctrl+j")
+        await here.shows("with #2")
+    assert asked(desk)[1:] == [("merge_in", {"other": other})]
 
 
 async def test_merging_what_nothing_proves_says_who_reads_the_answers(desk: Desk, state_dir: Path) -> None:
@@ -252,6 +283,20 @@ async def test_a_canned_reply_is_typed_by_its_key_or_picked(desk: Desk, state_di
         await here.write("yours")
         await here.press("enter")
         await here.until(lambda: here.talk.composer.text.endswith("Yours,\nDana, Acme"))
+
+
+async def test_a_canned_reply_that_was_added_meanwhile_is_found(desk: Desk, state_dir: Path) -> None:
+    key = desk.add(1, owner="human", operator="Dana")
+    desk.canned = [a_canned("chat", "Only there", channel="whatsapp")]
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await writing(here)
+        await here.press("f3")
+        await here.says("There is none for this channel yet.")
+        desk.canned = [*desk.canned, a_canned("hi", "Hello {first_name}")]
+        await here.press("f3")
+        await chosen(here, ChoiceScreen, "enter")
+        await here.until(lambda: here.talk.composer.text == "Hello Ada")
 
 
 async def test_what_nobody_knows_is_told_before_it_is_sent(desk: Desk, state_dir: Path) -> None:
@@ -417,6 +462,22 @@ async def test_80_columns_hold_the_subject_and_the_mood(desk: Desk, state_dir: P
         await here.shows("waits for you  angry 0.20 ↘ worse  medium")
         await here.pilot.resize_terminal(120, 40)
         await here.shows("✓ verified  #vip A letter")
+
+
+async def test_a_notice_hides_neither_whom_one_talks_with_nor_what_is_due(
+    desk: Desk, state_dir: Path
+) -> None:
+    key = desk.escalated(1042, subject="A subject that needs a line of its own on eighty columns")
+    desk.clock(key, "first_response", 30)
+    async with session(desk, state_dir, notifications=True) as here:
+        await here.open(key)
+        await here.shows("◷ First response")
+        here.app.say("You hold it now.")
+        await here.shows("You hold it now.")
+        lines = here.text().splitlines()
+        [said] = [place for place, line in enumerate(lines) if "You hold it now." in line]
+        [due] = [place for place, line in enumerate(lines) if "◷ First response" in line]
+        assert said > due
 
 
 def test_a_mood_that_stays_is_not_called_a_change() -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from fte import wire
+from fte.console import app
 from fte.console.drafts import Draft, Drafts
 from fte.console.screens.conversation import ConversationScreen
 from fte.console.screens.drafts import DraftsScreen
@@ -144,9 +145,9 @@ async def test_a_draft_that_became_void_is_shown_as_such_and_cannot_be_approved(
     async with session(desk, state_dir) as here:
         await triage(here)
         desk.retire(first)
-        await here.shows("✗ Void: a newer message came")
+        await here.shows("✗ It is void: a newer message came")
         await here.press("a")
-        await here.says("Void: a newer message came")
+        await here.says("It is void: a newer message came")
         assert desk.decided == []
         await here.press("n")
         await here.shows("Draft 1 of 2")
@@ -228,28 +229,23 @@ async def test_two_consoles_of_one_person_keep_their_edits_apart(desk: Desk, sta
         assert other.load(first, "edit") == Draft("edit", "Theirs.")
 
 
-async def test_an_unknown_outcome_is_asked_for_with_the_same_key(desk: Desk, state_dir: Path) -> None:
+@pytest.mark.parametrize("asked", ["with ctrl+r", "by itself after a cut", "by itself while live"])
+async def test_an_unknown_outcome_is_asked_for_with_the_same_key(
+    desk: Desk, state_dir: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    if asked == "by itself while live":
+        monkeypatch.setattr(app, "ASK_AGAIN_PAUSE", 0.05)
     some_drafts(desk)
     async with session(desk, state_dir) as here:
         await triage(here)
         desk.lose_answers = 1_000
         await here.press("a")
-        await here.says("It is not known whether #1101 was decided")
+        await here.says("It is not known whether #1101 was decided. It is asked again by itself")
         desk.lose_answers = 0
-        await here.press("ctrl+r")
-        await here.says("#1101 approved")
-        assert decisions(desk) == [("approve", 1101)]
-
-
-async def test_an_unknown_outcome_is_asked_for_by_itself_after_a_cut(desk: Desk, state_dir: Path) -> None:
-    some_drafts(desk)
-    async with session(desk, state_dir) as here:
-        await triage(here)
-        desk.lose_answers = 1_000
-        await here.press("a")
-        await here.says("It is not known whether #1101 was decided. After a cut it is asked again")
-        desk.lose_answers = 0
-        desk.cut()
+        if asked == "with ctrl+r":
+            await here.press("ctrl+r")
+        elif asked == "by itself after a cut":
+            desk.cut()
         await here.says("#1101 approved")
         assert decisions(desk) == [("approve", 1101)]
 
@@ -310,7 +306,7 @@ async def test_hostile_text_changes_nothing(desk: Desk, state_dir: Path) -> None
         draft = screen.triage.current
         assert draft is not None
         desk.retire(draft.id, HOSTILE, "rejected", HOSTILE)
-        await here.shows("has rejected it")
+        await here.shows("has rejected this draft")
         assert not set(here.text()) & set("\x1b\x07\u202e\x00\x9b\r")
 
 

@@ -113,3 +113,22 @@ async def test_chosen_keys_work_and_are_shown_and_the_old_ones_do_not(desk: Desk
         await here.until(lambda: isinstance(here.app.screen, HelpScreen))
         await here.press("question_mark")
         await here.until(lambda: isinstance(here.app.screen, QueueScreen))
+
+
+def test_an_action_that_is_misspelt_is_guessed(tmp_path: Path) -> None:
+    with pytest.raises(Rejected, match="no action 'takeover'") as refused:
+        load(write(tmp_path, 'takeover = "t"'))
+    assert (refused.value.remedy or "").startswith("Is it take_over")
+
+
+async def test_the_way_back_and_the_help_stay_on_the_bar_however_long_the_keys(
+    desk: Desk, state_dir: Path
+) -> None:
+    keymap = {"take_over": ("ctrl+o",), "reply": ("space",), "note": ("ctrl+n",), "release": ("ctrl+x",)}
+    async with session(desk, state_dir, keymap=keymap) as here:
+        await here.open(desk.add(1))
+        bar = here.text().splitlines()[-1].rstrip()
+        assert bar.startswith(" ctrl+o take over  space reply")
+        assert bar.endswith("  esc back  ? help"), bar
+        await here.pilot.resize_terminal(120, 24)
+        await here.shows("t trace  esc back  ? help")

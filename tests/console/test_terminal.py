@@ -183,6 +183,15 @@ async def test_start_to_quit_leaves_the_terminal_as_it_was(desk: Desk, tmp_path:
         assert here.restored()
 
 
+async def replying(here: Terminal) -> None:
+    """The composer is open, in the first conversation of the queue."""
+    await here.shows("LIVE")
+    here.press("\r")
+    await here.shows("YOU hold it")
+    here.press("r")
+    await here.shows("of 10,000")
+
+
 @pytest.mark.process
 async def test_the_operators_editor_gets_the_terminal_and_gives_it_back(desk: Desk, tmp_path: Path) -> None:
     key = desk.add(1, owner="human", operator="Dana")
@@ -199,11 +208,7 @@ async def test_the_operators_editor_gets_the_terminal_and_gives_it_back(desk: De
     outside.mkdir()
     extra = {"EDITOR": f"{sys.executable} {script}", "VISUAL": "", "TMPDIR": str(outside)}
     async with serving(desk) as url, terminal(url, tmp_path, extra=extra) as here:
-        await here.shows("LIVE")
-        here.press("\r")
-        await here.shows("YOU hold it")
-        here.press("r")
-        await here.shows("of 10,000")
+        await replying(here)
         here.press("Dear Ada")
         await here.shows("8 of 10,000")
         here.press("\x1bOS")
@@ -229,11 +234,7 @@ async def test_an_editor_that_fails_gives_the_terminal_back_too(desk: Desk, tmp_
     desk.add(1, owner="human", operator="Dana")
     extra = {"EDITOR": f"{sys.executable} -c 'raise SystemExit(3)'", "VISUAL": ""}
     async with serving(desk) as url, terminal(url, tmp_path, extra=extra) as here:
-        await here.shows("LIVE")
-        here.press("\r")
-        await here.shows("YOU hold it")
-        here.press("r")
-        await here.shows("of 10,000")
+        await replying(here)
         here.press("Dear Ada\x1bOS")
         await here.shows("The editor ended with code 3.")
         here.press("!")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fte.domain.errors import Rejected
-from fte.domain.snooze import LONGEST, parse
+from fte.domain.snooze import LONGEST, check, parse
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 NOW = datetime(2026, 11, 25, 14, 30, tzinfo=AMSTERDAM)  # a Wednesday
@@ -66,6 +66,13 @@ def test_what_is_not_understood_past_or_too_far_is_refused(text: str) -> None:
     with pytest.raises(Rejected) as refused:
         parse(text, NOW, AMSTERDAM)
     assert "until" in refused.value.fields
+
+
+def test_what_was_understood_is_taken_until_it_has_come() -> None:
+    until = parse("1m", NOW, AMSTERDAM)
+    check(until, NOW + timedelta(seconds=59))
+    with pytest.raises(Rejected):
+        check(until, NOW + timedelta(seconds=60))
 
 
 def test_days_keep_the_time_of_day_when_clocks_change_and_hours_do_not() -> None:

@@ -4,6 +4,14 @@ from tests.mutants.catalogue import Mutant
 
 HABITS = (
     Mutant(
+        name="what-nobody-knows-is-asked-with-another-key",
+        invariant="an action happens once, however often it is asked for",
+        path="fte/console/screens/acting.py",
+        healthy="attempt.action, attempt.request, attempt.key)",
+        sick="attempt.action, attempt.request, new_id())",
+        tests=("tests/console/test_console.py", "-k", "asked_for_by_itself_while"),
+    ),
+    Mutant(
         name="what-was-asked-for-long-ago-is-done-by-itself",
         invariant="an operator's late action is the operator's decision",
         path="fte/console/screens/base.py",

@@ -151,6 +151,44 @@ async def test_whoever_undoes_holds_it_where_the_customer_was_waiting(pool: Pool
     assert await pool.fetchval("select count(*) from turns where state in ('due', 'running')") == 0
 
 
+async def waits(pool: Pool, conversation: UUID) -> tuple[Any, list[str]]:
+    """Since when the customer waits there, and the clocks that run; counted, not left to the sweeper."""
+    row: Any = await pool.fetchrow(
+        "select waiting_since, clocks, clocks_stale_at from conversations where id = $1", conversation
+    )
+    assert row["clocks_stale_at"] is None
+    return row["waiting_since"], sorted(row["clocks"])
+
+
+async def test_a_customer_who_waits_goes_on_waiting_in_the_kept_one_and_again_when_undone(pool: Pool) -> None:
+    older, newer = await two(pool)
+    sam = await hire(pool, "Sam")
+    for talk in (older, newer):
+        await control.take_over(pool, key(), talk.conversation, sam)
+    before = [await waits(pool, talk.conversation) for talk in (older, newer)]
+    (since, running), (later_, _) = before
+    assert since < later_ and "first_response" in running
+    await merge(pool, newer, older, sam)
+    assert await waits(pool, older.conversation) == (None, [])
+    assert await waits(pool, newer.conversation) == (since, running)
+    await part(pool, older, sam)
+    assert [await waits(pool, talk.conversation) for talk in (older, newer)] == before
+
+
+async def test_an_answer_in_the_kept_one_is_an_answer(pool: Pool) -> None:
+    older, newer = await two(pool)
+    sam = await hire(pool, "Sam")
+    await control.take_over(pool, key(), newer.conversation, sam)
+    await merge(pool, newer, older, sam)
+    assert await control.reply_from_elsewhere(
+        pool, channel="email", account="", provider_id="m1", conversation=newer.conversation, text="Here."
+    )
+    assert (await waits(pool, newer.conversation))[0] is None
+    await part(pool, older, sam)
+    assert (await waits(pool, newer.conversation))[0] is None
+    assert (await waits(pool, older.conversation))[0] is not None
+
+
 async def test_only_one_proven_customers_conversations_are_one(pool: Pool) -> None:
     older, newer = await two(pool)
     sam = await hire(pool, "Sam")

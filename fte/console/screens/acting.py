@@ -239,7 +239,7 @@ class ActingScreen(ConsoleScreen):
             ("✗ Not sent. ", "bold"), words, *(["\n", *quotes(arrived)] if arrived else []), advice
         )
 
-    def connected_again(self) -> None:
+    def ask_again(self) -> None:
         if self._unknown is not None and self._busy is None and self.is_fresh(self._unknown.asked):
             self._start(self._unknown)
 
@@ -317,14 +317,28 @@ class ActingScreen(ConsoleScreen):
     def do_canned(self) -> None:
         if self.composer.kind != "reply" or self.composer.area.read_only:
             self.console.say("Canned replies are for replies that are being written.", "warning")
-        elif self._canned is None:
-            self.console.say("Canned replies are still being loaded, or could not be; try again.", "warning")
-            self.run_worker(self._load_canned(), group="canned", exclusive=True, exit_on_error=False)
-        elif not self._fitting():
-            self.console.say("There is none yet. A lead or an admin adds one: fte canned add.")
+        elif self._fitting():
+            self._list_canned()
         else:
-            rows = [Row(one.key, tuple(present.canned_parts(one))) for one in self._fitting()]
-            self.console.push_screen(ChoiceScreen("Which canned reply?", rows, filtered=True), self._put_in)
+            self.run_worker(self._look_for_canned(), group="canned", exclusive=True, exit_on_error=False)
+
+    async def _look_for_canned(self) -> None:
+        """Ask anew: somebody may have written one since."""
+        await self._load_canned()
+        if not self.composer.is_open:
+            return
+        if self._fitting():
+            self._list_canned()
+        elif self._canned is None:
+            self.console.say("The canned replies could not be loaded; try again.", "warning")
+        else:
+            self.console.say(
+                "There is none for this channel yet. A lead or an admin adds one: fte canned add."
+            )
+
+    def _list_canned(self) -> None:
+        rows = [Row(one.key, tuple(present.canned_parts(one))) for one in self._fitting()]
+        self.console.push_screen(ChoiceScreen("Which canned reply?", rows, filtered=True), self._put_in)
 
     def _put_in(self, key: str | None) -> None:
         text = self._expand(key) if key is not None else None

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from fte.console import keys, people_words, present
 from fte.console.keys import Context, Situation
-from fte.console.model import Phase
+from fte.console.model import DISCONNECTED
 from fte.console.widgets.key_bar import KeyBar
 from fte.console.widgets.plain import Plain
 from fte.console.widgets.status_bar import StatusBar
@@ -94,8 +94,8 @@ class ConsoleScreen(Screen[None]):
     def heard(self) -> None:
         """Something happened, anywhere."""
 
-    def connected_again(self) -> None:
-        """The daemon is back after a cut."""
+    def ask_again(self) -> None:
+        """Ask once more for what was done a short while ago and nobody knows the outcome of, with the same key."""
 
     def is_fresh(self, asked: datetime | None) -> bool:
         """Whether what was asked for then is still to be asked for again by itself."""
@@ -118,7 +118,7 @@ class ConsoleScreen(Screen[None]):
         words = present.link_words(link, console.paused, console.held_back)
         name = people_words.who_am_i(console.operator, console.read_only)
         self.query_one(StatusBar).show(left, [words, (f"  {name}", "$foreground 60%") if name else ""])
-        self.set_class(link.phase is Phase.RECONNECTING, "-disconnected")
+        self.set_class(link.phase in DISCONNECTED, "-disconnected")
         self.query_one("#trouble", Plain).show(*present.trouble(link, console.url, keys.key_of("retry")))
         self.paint_keys()
 

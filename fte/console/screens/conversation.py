@@ -17,7 +17,7 @@ from textual.events import Click
 from fte.console import file_words, keys, people_words, present
 from fte.console.clipboard import Piece, address_of, number_of, words_of
 from fte.console.keys import Context, Situation
-from fte.console.model import holder_of
+from fte.console.model import held_by, holder_of
 from fte.console.safe import content, line
 from fte.console.screens.acting import ActingScreen, quotes, words_of_action
 from fte.console.screens.choices import CopyScreen
@@ -401,7 +401,7 @@ class ConversationScreen(ActingScreen):
     def _choose(
         self, question: str, names: Sequence[str], now: str, chosen: Callable[[str | None], None]
     ) -> None:
-        rows = [Row(name, ("  ", present.reason_words(name))) for name in names]
+        rows = [Row(name, (present.reason_words(name),)) for name in names]
         self.console.push_screen(ChoiceScreen(question, rows, chosen=names.index(now)), chosen)
 
     def do_tag(self) -> None:
@@ -425,10 +425,9 @@ class ConversationScreen(ActingScreen):
             self.console.say(f"Colleagues could not be loaded: {error.message}", "warning")
             return
         rows = [
-            Row(f"={one.name}", (f"  {line(one.name, 60)}", (f"  {one.role}", "$foreground 60%")))
-            for one in people
+            Row(f"={one.name}", (line(one.name, 60), (f"  {one.role}", "$foreground 60%"))) for one in people
         ]
-        rows.append(Row("nobody", ("  nobody: it needs a person",)))
+        rows.append(Row("nobody", ("nobody: it needs a person",)))
         self.console.push_screen(ChoiceScreen("Who is to have it?", rows, filtered=True), self._assign)
 
     def _assign(self, chosen: str | None) -> None:
@@ -467,7 +466,7 @@ class ConversationScreen(ActingScreen):
             self.console.say("The customer has no other conversation to merge.")
             return
         rows = [
-            Row(f"={one.conversation_id}", ("  ", *people_words.earlier_conversation(one, False, now)))
+            Row(f"={one.conversation_id}", tuple(people_words.earlier_conversation(one, False, now)))
             for one in others
         ]
         question = f"Which conversation is to go on in #{view.item.number}?"
@@ -477,6 +476,11 @@ class ConversationScreen(ActingScreen):
         if chosen is None:
             return
         other = next(one for one in others if str(one.conversation_id) == chosen.removeprefix("="))
+        mine = held_by(self._item, self.console.queue.me)
+        if other.owner == "human" and other.status != "resolved" and not mine:
+            take = f"{keys.key_of('take_over')} takes #{self._item.number} over first"
+            self.console.say(f"#{other.number} is with people: {take}, then merge.", "warning")
+            return
         facts = (
             f"#{other.number} ({line(other.subject, 80)}) is closed as a duplicate: the AI is silent there, and what the "
             f"customer writes to it comes to #{self._item.number}. Its messages stay in it. It can be undone."

@@ -250,4 +250,4 @@ def _heading(words: str) -> Row:
 
 
 def _row(id_: str, parts: list[Part]) -> Row:
-    return Row(id_, ("  ", *parts))
+    return Row(id_, tuple(parts))

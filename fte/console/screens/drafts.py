@@ -176,7 +176,7 @@ class DraftsScreen(ConsoleScreen):
 
     def _tell_void(self, draft: DraftView) -> None:
         if self.composer.is_open and self._editing is not None and self._editing.id == draft.id:
-            self.composer.tell(("✗ It cannot be sent any more. ", "bold"), line(draft_words.fate(draft)))
+            self.composer.tell(("✗ It cannot be sent any more. ", "bold"), draft_words.fate(draft))
 
     # -- painting
 
@@ -359,7 +359,7 @@ class DraftsScreen(ConsoleScreen):
         if self.is_attached:
             self.stale()
 
-    def connected_again(self) -> None:
+    def ask_again(self) -> None:
         for attempt in list(self._unknown.values()):
             if self.is_fresh(attempt.asked):
                 self._start(attempt)

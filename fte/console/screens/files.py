@@ -108,5 +108,5 @@ class FilesScreen(ModalScreen[None]):
 
 
 def _row(whence: str, file: AttachmentView) -> Row:
-    parts: list[Part] = ["  ", *file_words.file_parts(file), (f"  {line(whence, 80)}", "$foreground 60%")]
+    parts: list[Part] = [*file_words.file_parts(file), (f"  {line(whence, 80)}", "$foreground 60%")]
     return Row(str(file.id), tuple(parts))

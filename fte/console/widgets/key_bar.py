@@ -1,6 +1,8 @@
 """The line at the bottom: what can be done here, and with which key. A click does the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from textual import events
 from textual.content import Content
@@ -12,9 +14,18 @@ from fte.console.keys import Action, Context, Situation
 from fte.console.safe import content
 from fte.console.widgets.plain import Plain
 
+GAP: Final = "  "
+LAST: Final = 2
+"""Entries at the end that are always there: the way back, and the help."""
+
 
 class KeyBar(Plain):
-    """Actions that are not possible now are struck out; trying one says why."""
+    """Actions that are not possible now are struck out; trying one says why.
+
+    Where there is no room for all, the way back and the help stay.
+    """
+
+    _entries: Sequence[Content] = ()
 
     @dataclass
     class Chosen(Message):
@@ -28,8 +39,21 @@ class KeyBar(Plain):
             self.post_message(self.Chosen(id_))
 
     def show_actions(self, context: Context, situation: Situation) -> None:
-        entries = [_entry(action, action.why_not(situation) is None) for action in keys.bar(context)]
-        self.update(Content("  ").join(entries))
+        self._entries = [_entry(action, action.why_not(situation) is None) for action in keys.bar(context)]
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        self.update(_fitting(self._entries, self.content_size.width))
+
+
+def _fitting(entries: Sequence[Content], room: int) -> Content:
+    """As many entries as fit into so many columns, the last ones among them; all of them while the room is not known."""
+    kept = list(entries)
+    whole = Content(GAP).join(kept)
+    while room and whole.cell_length > room and len(kept) > LAST:
+        del kept[-LAST - 1]
+        whole = Content(GAP).join(kept)
+    return whole
 
 
 def _entry(action: Action, possible: bool) -> Content:

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
+from rich.segment import Segment
+from textual.strip import Strip
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from fte.console.safe import Part, content
+
+POINTER: Final = "▶"
+"""Before the row that a key acts on, in the queue as in other lists."""
 
 
 class Plain(Static):
@@ -42,6 +48,15 @@ class PlainList(OptionList):
         self.set_options(Option(content(*row.parts), id=row.id, disabled=row.id is None) for row in rows)
         open_ = [number for number, option in enumerate(self.options) if not option.disabled]
         self.highlighted = place if place in open_ else next(iter(open_), None)
+
+    def render_line(self, y: int) -> Strip:
+        """The line, with a pointer where it is the highlighted row's first: a shade alone is seen by few."""
+        strip, row = super().render_line(y), self.highlighted
+        line = self.scroll_offset.y + y
+        if row is None or self._lines[line : line + 1] != [(row, 0)]:
+            return strip
+        first = next(iter(strip))
+        return Strip.join([Strip([Segment(POINTER, first.style)]), strip.crop(1)])
 
     def move(self, by: int) -> None:
         """Highlight the next row, or the one before."""

@@ -24,6 +24,7 @@ from textual.strip import Strip
 from fte.console.present import Row
 from fte.console.rows import Rows
 from fte.console.safe import SafeText, line
+from fte.console.widgets.plain import POINTER
 
 WIDE: Final = 110
 """Columns from which a row fits on one line."""
@@ -241,7 +242,7 @@ class QueueTable(ScrollView, can_focus=True):
         row = self._rows[index]
         cells = _wide(row, width) if self._height == 1 else _narrow(row, width)[part]
         here = index == self._cursor
-        pointer = "▶" if here and not part else " "
+        pointer = POINTER if here and not part else " "
         mark = "*" if row.key in self._marked and not part else " "
         return self._strip(cells, "queue--cursor" if here else "", pointer + mark, width)
 
