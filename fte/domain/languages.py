@@ -207,10 +207,14 @@ def _by_code() -> dict[str, Language]:
     return {language.code: language for language in languages()}
 
 
+def known(code: str) -> Language:
+    """The language of this code; English where it is not known."""
+    return _by_code().get(code, _by_code()[DEFAULT])
+
+
 def sentence(code: str, key: str, **values: str) -> str:
     """One of our own sentences in a language; in English where it is not known."""
-    known = _by_code()
-    text = known.get(code, known[DEFAULT]).sentences.get(key) or known[DEFAULT].sentences[key]
+    text = known(code).sentences.get(key) or known(DEFAULT).sentences[key]
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
