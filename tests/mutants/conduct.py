@@ -44,6 +44,22 @@ CONDUCT = (
         tests=("tests/domain/test_languages.py", "-k", "long_mail"),
     ),
     Mutant(
+        name="only-named-refunds-are-heard",
+        invariant="who wants money back that we took goes to a person, in any wording",
+        path="fte/domain/escalation.py",
+        healthy=" or _wants_back(sentences)",
+        sick="",
+        tests=("tests/domain/test_escalation.py", "-k", "any_wording"),
+    ),
+    Mutant(
+        name="only-named-wishes-for-a-person-are-heard",
+        invariant="who must speak to a person does, in any wording",
+        path="fte/domain/escalation.py",
+        healthy=" or _wants_somebody(sentences)",
+        sick="",
+        tests=("tests/domain/test_escalation.py", "-k", "any_wording"),
+    ),
+    Mutant(
         name="asked-for-ever",
         invariant="the same question a third time goes to a person",
         path="fte/agent/agent.py",
