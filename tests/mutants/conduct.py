@@ -60,6 +60,22 @@ CONDUCT = (
         tests=("tests/domain/test_escalation.py", "-k", "any_wording"),
     ),
     Mutant(
+        name="moods-are-known-in-four-languages",
+        invariant="every message has a mood, in every language",
+        path="fte/domain/sentiment.py",
+        healthy="    **_OTHER_WORDS,\n",
+        sick="",
+        tests=("tests/domain/test_sentiment.py", "-k", "other_languages"),
+    ),
+    Mutant(
+        name="what-is-left-over-is-thanks",
+        invariant="what is more than thanks is read",
+        path="fte/domain/thanks.py",
+        healthy=" or not _known_pieces().fullmatch(word)",
+        sick="",
+        tests=("tests/domain/test_thanks.py",),
+    ),
+    Mutant(
         name="asked-for-ever",
         invariant="the same question a third time goes to a person",
         path="fte/agent/agent.py",
