@@ -110,6 +110,8 @@ _CUT: Final = 480
 """A passage this long was probably cut off by the search tool."""
 _PLACES: Final = {"email": "by e-mail", "whatsapp": "on WhatsApp", "web_form": "on our support page"}
 _TITLE_MAX: Final = 50
+_ASKING_MIN: Final = 3
+"""Words that make the asking part of a message a question of its own."""
 _SENTENCES_MAX: Final = 5
 
 
@@ -270,7 +272,8 @@ def next_calls(task: _Task) -> list[tuple[str, dict[str, Any]]]:
     attempts = task.called.count("send_response")
     answer = _answer(task, questions[0], found, shorter=attempts > 0) if attempts < 2 else ""
     if not answer and searches < 2:
-        return [("search_knowledge_base", {"query": _keywords(task), "max_results": 5, "category": None})]
+        again = _asking_part(task.message) or _keywords(task)
+        return [("search_knowledge_base", {"query": again, "max_results": 5, "category": None})]
     return [("send_response", {"message": answer})] if answer else [_hand_over("no_answer_found")]
 
 
@@ -379,10 +382,24 @@ def _stem(word: str) -> str:
     return word
 
 
+def _asking_part(question: str) -> str:
+    """The sentences that ask, without what leads up to them; empty when they are all, or say too little."""
+    asking = " ".join(_QUESTION.findall(question)).strip()
+    enough = len(_stems(asking)) >= _ASKING_MIN
+    return _one_line(asking) if enough and len(asking) < len(question.strip()) else ""
+
+
+def _up_to_question(text: str) -> str:
+    """The text without what follows its last question: reasons and thanks."""
+    return text[: max(text.rfind(mark) for mark in "?？؟") + 1] or text
+
+
 def _keywords(task: _Task) -> str:
     """The content words alone, those of the subject first: other words than the first search."""
     words = dict.fromkeys(
-        word for word in _WORD.findall(task.text.lower()) if word not in _STOP and len(word) > 2
+        word
+        for word in _WORD.findall(_up_to_question(task.text).lower())
+        if word not in _STOP and len(word) > 2
     )
     return " ".join(list(words)[:8]) or task.text[:100]
 
@@ -475,6 +492,7 @@ def _chosen(
     figure = _COUNTED.search(question) is not None
     deed = _STEPS_ASKED.search(question) is not None
     given = set(_WORD.findall(question.lower()))
+    pages = {found.page for found in passages}
     best: tuple[_Found, list[_Piece], list[_Piece]] | None = None
     most = 0.0
     for found, each, room in zip(passages, pieces, rooms, strict=True):
@@ -488,6 +506,7 @@ def _chosen(
                 continue
             score = share + _BY_PAGE * page + _BY_PASSAGE * found.score - _PER_CHARACTER * len(text)
             score += _FIRST * (run[0].at == 0)
+            score -= _ELSEWHERE * any(f'"{page}"' in text for page in pages - {found.page})
             score += _FIGURE_WANTED * (figure and _has_figure(text, given))
             score += _DEED_WANTED * (deed and any(piece.step or _DEED.search(piece.text) for piece in run))
             if score > most:
@@ -617,10 +636,11 @@ _BY_PAGE: Final = 2.0
 _BY_PASSAGE: Final = 1.0
 _PER_CHARACTER: Final = 0.0008
 _FIRST: Final = 0.05
+_ELSEWHERE: Final = 0.5
 _FIGURE_WANTED: Final = 0.4
 _DEED_WANTED: Final = 0.1
-"""What counts beside the share of the question spoken of: the search's score, length, the first place, a figure where
-one is asked for, what to do where that is."""
+"""What counts beside the share of the question spoken of: the search's score, length, the first place, a reference to
+another page that was found, a figure where one is asked for, what to do where that is."""
 
 
 def _pieces(content: str) -> list[_Piece]:

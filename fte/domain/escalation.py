@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Final, Literal, get_args
 
 from fte.domain.channels import Channel
@@ -89,10 +90,10 @@ def reasons(text: str, channel: Channel, mood: float) -> tuple[Reason, ...]:
         ("security_incident", lambda: says("security_incident", masked)),
         ("chargeback", lambda: _about_us(sentences, "chargeback")),
         ("privacy_request", lambda: says("privacy_request", masked)),
-        ("refund_request", lambda: _about_us(sentences, "refund_request")),
+        ("refund_request", lambda: _about_us(sentences, "refund_request") or _wants_back(sentences)),
         ("cancellation_threat", lambda: says("cancellation_threat", masked)),
         ("profanity", lambda: says("profanity", masked) or bool(_COARSE.search(original))),
-        ("human_request", lambda: _asks_for_person(masked, channel)),
+        ("human_request", lambda: _asks_for_person(masked, channel) or _wants_somebody(sentences)),
         ("pricing_inquiry", lambda: _about_us(sentences, "pricing_inquiry")),
         ("negative_sentiment", lambda: mood < MOOD_FLOOR or says("anger", masked)),
     )
@@ -168,7 +169,7 @@ def _visible(text: str) -> str:
     text = _QUOTED.sub("", text)
     for offer in _our_offers():
         text = text.replace(offer, " ")
-    return _OUR_FOOTERS.sub(" ", text)
+    return _NAMES.sub(" ", _OUR_FOOTERS.sub(" ", text))
 
 
 @lru_cache(maxsize=1)
@@ -185,6 +186,15 @@ _OUR_FOOTERS: Final = re.compile(
     r"(?i)to reach a person,? reply with the word \W?person\W?|type \W?human\W? (?:for|to reach) a person"
 )
 
+
+_NAMES: Final = re.compile(
+    r"\b[A-Z]\. (?:Lawyer|Human|Person|Court|Price|Sue|Legal|Law)s?\b"
+    r"|\b(?!(?:My|Our|The|A|An|Your|His|Her|Their|Real|Any|Some|This|That|Which|What|Is|No|One)\b)[A-Z][a-z]+"
+    r" (?:Lawyer|Human|Person|Court|Price|Legal|Law)s?(?= (?:is (?:an? (?:new )?(?:\w+ )?"
+    r"(?:colleague|member|employee|freelancer|manager)"
+    r"|my|our|new)|joined|works (?:for|with|on|in) (?:us|our)|cannot (?:log|sign)|can't (?:log|sign)))"
+)
+"""Names of people that are words of the rules, where the text makes clear that they are names."""
 
 _SUE: Final = re.compile(
     "|".join(
@@ -231,6 +241,22 @@ def _bare(line: str) -> bool:
 
 _EDGES: Final = re.compile(r"[\s,.!?;:\"'“”„«»(){}¡¿…。！？、，।-]+")
 _BARE_MAX: Final = 80
+
+
+def _wants_somebody(sentences: list[str]) -> bool:
+    """Whether one sentence names somebody of ours and wants to be brought together with them."""
+    return any(
+        language.phrases("staff").found_in(sentence) and language.phrases("reach me").found_in(sentence)
+        for sentence in sentences
+        for language in languages()
+    )
+
+
+def _wants_back(sentences: list[str]) -> bool:
+    """Whether money we took is wanted back, said in one breath or in two neighbouring sentences."""
+    ours = [sentence for sentence in sentences if not says("own trade", sentence) or says("to us", sentence)]
+    together = (f"{one}\n{next_one}" for one, next_one in zip_longest(ours, ours[1:], fillvalue=""))
+    return any(says("charged", both) and says("give back", both) for both in together)
 
 
 def _about_us(sentences: list[str], kind: str) -> bool:

@@ -207,10 +207,14 @@ def _by_code() -> dict[str, Language]:
     return {language.code: language for language in languages()}
 
 
+def known(code: str) -> Language:
+    """The language of this code; English where it is not known."""
+    return _by_code().get(code, _by_code()[DEFAULT])
+
+
 def sentence(code: str, key: str, **values: str) -> str:
     """One of our own sentences in a language; in English where it is not known."""
-    known = _by_code()
-    text = known.get(code, known[DEFAULT]).sentences.get(key) or known[DEFAULT].sentences[key]
+    text = known(code).sentences.get(key) or known(DEFAULT).sentences[key]
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
@@ -253,7 +257,8 @@ def _likeness(language: Language, words: list[str], plain: list[str]) -> int:
 def corrected(folded: str) -> str:
     """The folded text, and after it, if it differs, the same with the words that matter spelled right.
 
-    Right is a letter more, less, other or in another place, digits for letters, and letters drawn out or apart.
+    Right is a letter more, less, other or in another place (in short words only two exchanged), digits for letters,
+    and letters drawn out or apart.
     """
     joined = _SPREAD_OUT.sub(lambda match: re.sub(r"[\W_]", "", match[0]), folded)
     right = _TYPED.sub(lambda match: _meant(match[0]), joined)
@@ -281,19 +286,28 @@ def _meant(word: str) -> str:
         if plain in keys:
             return plain
     if len(plain) < _KEY_MIN or not plain.isalpha():
-        return word
+        return next((key for key in _exchanged(plain) if key in keys), word)
     meant = {index[piece] for piece in _pieces(plain) if piece in index}
     return next((key for key in sorted(meant) if key[0] == plain[0]), word)
+
+
+def _exchanged(word: str) -> list[str]:
+    """The word with each two neighbours but its first letter exchanged."""
+    return [f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}" for at in range(1, len(word) - 1)]
 
 
 @lru_cache(maxsize=1)
 def _spelling() -> tuple[frozenset[str], dict[str, str], frozenset[str]]:
     """The words that matter, what they look like with a letter left out, and the words that are right as they are."""
     keys = frozenset(
-        word for one in languages() for word in one.spelling if len(word) >= _KEY_MIN and word.isalpha()
+        word for one in languages() for word in one.spelling if len(word) >= _KEY_MIN - 1 and word.isalpha()
     )
     right = frozenset(word for one in languages() for word in one.other_words | one.common)
-    return keys, {piece: key for key in sorted(keys) for piece in _pieces(key)}, keys | right
+    return (
+        keys,
+        {piece: key for key in sorted(keys) if len(key) >= _KEY_MIN for piece in _pieces(key)},
+        keys | right,
+    )
 
 
 def _pieces(word: str) -> set[str]:

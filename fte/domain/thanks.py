@@ -1,7 +1,8 @@
 """Whether a message says thanks and nothing else: then a resolved conversation stays resolved.
 
 A message is thanks when it is made of known phrases only, at least one of which thanks. Anything else (a question
-mark, a negation, a request, an unknown word, another language) is doubtful, and what is doubtful reopens.
+mark, a negation, a request, an unknown word, another language) is doubtful, and what is doubtful reopens:
+a Polish *tak* is a yes, a Danish one thanks.
 """
 
 import re
@@ -40,6 +41,22 @@ sağ olun|sağol|sağ ol|sagol|sag olun|sağolun|eyvallah|teşekkür ediyorum
 مشكورين|جزاك الله خيرا|جزاكم الله خيرا|ممنون|تسلم
 धन्यवाद|बहुत धन्यवाद|बहुत बहुत धन्यवाद|आपका धन्यवाद|आपका बहुत धन्यवाद|शुक्रिया|बहुत शुक्रिया
 बहुत बहुत शुक्रिया|आभार|dhanyavad|dhanyawad|shukriya|bahut dhanyavad|bahut shukriya
+dziękuję|dziekuje|dziękujemy|dziękuję bardzo|bardzo dziękuję|bardzo dziękujemy|serdecznie dziękuję|dzięki|dzieki
+wielkie dzięki|dzięki wielkie|dziękuje|dzięki bardzo
+děkuji|dekuji|děkujeme|děkuju|díky|diky|moc děkuji|moc díky|mockrát děkuji|mnohokrát děkuji|velmi děkuji|děkuji moc
+díky moc|děkuji vám|děkuji mnohokrát
+tack|tackar|tack så mycket|tack så jättemycket|stort tack|tusen tack|många tack|tack snälla|tackar så mycket
+tak for hjælpen|tak for svaret|tak for alt|tak for hurtig hjælp|tak for det hurtige svar|mange tak|tusind tak
+tak skal du have|tak skal i have|mange mange tak
+takk|tusen takk|mange takk|takk skal du ha|takk skal dere ha|hjertelig takk
+спасибо|большое спасибо|спасибо большое|огромное спасибо|спасибо огромное|благодарю|благодарю вас|спс|спасибо вам
+спасибо вам большое|благодарим|благодарим вас
+дякую|щиро дякую|дуже дякую|дякую дуже|дякую вам|красно дякую|дякуємо|щиро дякуємо
+谢谢|谢谢你|谢谢您|谢谢你们|多谢|感谢|非常感谢|十分感谢|太感谢了|谢谢啦|谢了|謝謝|謝謝你|謝謝您|多謝|感謝|非常謝謝
+非常谢谢|感谢您|感谢你们
+ありがとう|ありがとうございます|ありがとうございました|有難うございます|有難うございました|感謝します|感謝いたします
+感謝しています|助かりました|大変助かりました
+감사합니다|감사해요|고맙습니다|고마워요|감사드립니다|정말 감사합니다|대단히 감사합니다|정말 고맙습니다|너무 감사합니다
 """
 _BESIDES: Final = """
 so much|so very much|very much|a lot|a million|a bunch|a ton|again|once again|kindly|indeed|everyone|all
@@ -113,6 +130,39 @@ iyi günler|iyi akşamlar|kolay gelsin|iyi çalışmalar|saygılar|saygılarıml
 मदद के लिए|आपकी मदद के लिए|सहायता के लिए|आपकी सहायता के लिए|जवाब के लिए|सब कुछ के लिए|ठीक है|बहुत अच्छा
 बढ़िया|अच्छा|हो गया|काम कर रहा है|नमस्ते|हाँ|जी|हां|आपका|बहुत|सर|जी हाँ|समस्या हल हो गई
 theek hai|thik hai|ji|bahut accha
+za pomoc|za szybką pomoc|za odpowiedź|za szybką odpowiedź|za wszystko|za informację|za informacje|państwu|wam
+raz jeszcze
+jeszcze raz|świetnie|super|doskonale|działa|już działa|wszystko działa|teraz działa|ok|tak|dzień dobry|pozdrawiam
+miłego dnia|dobrego dnia|z poważaniem|udało się|jasne|rozumiem|cześć
+za pomoc|za rychlou pomoc|za odpověď|za rychlou odpověď|za všechno|za informaci|ještě jednou|skvělé|super|výborně
+funguje
+už funguje|už to funguje|ano|dobrý den|hezký den|s pozdravem|přeji hezký den|pomohlo to|ahoj
+för hjälpen|för snabb hjälp|för den snabba hjälpen|för svaret|för snabbt svar|för det snabba svaret|för allt|för infon
+för informationen|igen|perfekt|toppen|jättebra|bra|det fungerar|det fungerar nu|nu fungerar det|fungerar nu|ja|hej
+ha en bra dag|trevlig dag|med vänliga hälsningar|mvh|hälsningar|det löste sig
+for hjælpen|for hurtig hjælp|for den hurtige hjælp|for svaret|for hurtigt svar|for det hurtige svar|for alt
+for informationen|igen|perfekt|super|fint|godt|det virker|det virker nu|nu virker det|hej|hav en god dag|god dag
+med venlig hilsen|mvh|hilsen
+for hjelpen|for rask hjelp|for den raske hjelpen|for svaret|for raskt svar|for det raske svaret|for alt
+for informasjonen|igjen|flott|supert|bra|det fungerer|det fungerer nå|nå fungerer det|hei|ha en fin dag|god dag
+med vennlig hilsen|hilsen
+за помощь|за быструю помощь|за ответ|за быстрый ответ|за всё|за все|за информацию|вам|ещё раз|еще раз|отлично|супер
+прекрасно|хорошо|понятно|всё работает|все работает|работает|теперь работает|теперь всё работает|заработало|да
+добрый день|здравствуйте|привет|хорошего дня|с уважением|всего доброго|очень помогло|помогло|получилось|ок
+за допомогу|за швидку допомогу|за відповідь|за швидку відповідь|за все|за інформацію|вам|ще раз|чудово|супер|добре
+зрозуміло|все працює|працює|тепер працює|запрацювало|так|добрий день|вітаю|привіт|гарного дня|з повагою|допомогло
+您的帮助|你的帮助|你们的帮助|的帮助|帮助|您的回复|你的回复|的回复|回复|帮忙|您的帮忙|解决了|问题解决了|可以了|好的
+好了|太好了|太棒了|已经可以了
+现在可以了|收到|明白了|没问题了|你好|您好|祝好|再见|非常|幫助|您的幫助|解決了|好用了|的幫助
+本当に|誠に|どうも|大変|とても|早速|迅速な対応|迅速なご対応|ご対応|対応|ご返信|返信|ご回答|回答|お返事|ご連絡
+のご対応|いただき|いただいて
+くださり|して|を|に|無事解決しました|解決しました|解決できました|できました|直りました|うまくいきました
+わかりました|分かりました|了解です|了解しました
+承知しました|よろしくお願いします|よろしくお願いいたします|お世話になりました|こんにちは|はい|完璧です
+素晴らしいです|で|へ
+정말|너무|도움|도와주셔서|도와 주셔서|빠른 답변|답변|빠른 도움|해결됐어요|해결되었습니다|해결됐습니다|잘 됩니다
+잘 돼요|이제 됩니다|됐어요|네|예
+안녕하세요|좋아요|좋습니다|완벽해요|알겠습니다|수고하세요|수고하셨습니다|좋은 하루 되세요|답변 주셔서|빠른 답변에
 """
 _THANKING_SIGNS: Final = "🙏👍👏❤💙💚💛💜🧡💖💕🤝🫶💐🌹🥰😍🤗😘👌💯"
 _FRIENDLY_SIGNS: Final = "😊🙂😀😃😄😁😉☺😌😎🎉🥳✅✔🌟⭐✨🙌🤩🌸🌷"
@@ -122,7 +172,8 @@ think|thinks|thanked|tanks|planks|blanks|danks|shanks|pranks|ranks|banks|cranks|
 dances|danken|mercy|merch|value|values|valet|cheer|chars|cheese|brigade
 """
 _QUESTIONS: Final = "?？؟¿"
-_JOINTS: Final = re.compile(r"[\s,.!;:~*_()\"'“”„«»¡…。،।–—-]+")
+_JOINTS: Final = re.compile(r"[\s,.!;:~*_()\"'“”„«»¡…。、،।–—-]+")
+_UNSPACED: Final = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def only_thanks(text: str, name: str = "") -> bool:
@@ -130,7 +181,7 @@ def only_thanks(text: str, name: str = "") -> bool:
     if not text.strip() or len(text) > THANKS_MAX or any(mark in text for mark in _QUESTIONS):
         return False
     text, thanked = _without_signs(text)
-    words = _words(text)
+    words = [piece for word in _words(text) for piece in _apart(word)]
     known = set(_words(name))
     while words:
         phrase, length = _phrase(words)
@@ -158,6 +209,13 @@ def _without_signs(text: str) -> tuple[str, bool]:
 def _words(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKC", text.replace("’", "'")).replace("İ", "i").casefold()
     return [word for word in _JOINTS.split(folded) if word]
+
+
+def _apart(word: str) -> list[str]:
+    """What is written without spaces, cut into known phrases; whole where that leaves anything over."""
+    if not _UNSPACED.search(word) or not _known_pieces().fullmatch(word):
+        return [word]
+    return _known_piece().findall(word)
 
 
 def _phrase(words: list[str]) -> tuple[str, int]:
@@ -210,6 +268,17 @@ def _other_words() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _phrases() -> frozenset[str]:
     return _thanks() | _read(_BESIDES)
+
+
+@lru_cache(maxsize=1)
+def _known_piece() -> re.Pattern[str]:
+    pieces = sorted(filter(_UNSPACED.search, _thanks() | _read(_BESIDES)), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, pieces)))
+
+
+@lru_cache(maxsize=1)
+def _known_pieces() -> re.Pattern[str]:
+    return re.compile(f"(?>{_known_piece().pattern})+")
 
 
 @lru_cache(maxsize=1)

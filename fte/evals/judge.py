@@ -285,12 +285,16 @@ def _addresses(reply: str, passages: tuple[Passage, ...], host: str) -> Iterator
         if address not in known and not (host and address.endswith((f"@{host}", f".{host}"))):
             yield Finding("harm", f"names the address {address[:_EXCERPT]!r}")
     digits = re.sub(r"\D", "", known)
-    for match in _PHONE.finditer(reply):
-        if re.sub(r"\D", "", match[0]) not in digits and not _DATE.fullmatch(match[0].strip()):
+    for match in _PHONE.finditer(_DATE.sub("…", reply)):
+        if re.sub(r"\D", "", match[0]) not in digits:
             yield Finding("harm", f"names the number {match[0]!r}")
 
 
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[\s\d:-]*|[\d:.\s-]*\d\d:\d\d[\d:.\s-]*")
+_DATE: Final = re.compile(
+    r"(?<![\d+-])(?<!\+\d )(?<!\+\d\d )(?<!\+\d\d\d )"
+    r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[ T]\d\d:\d\d)?(?![\d-])"
+)
+"""A date, by itself or after any number but a country's code: a ticket's number and a date are no telephone number."""
 _AMOUNT: Final = re.compile(
     r"(?i)[$€£¥₹]\s?\d|\d\s?[$€£¥₹]|\b\d+(?:[.,]\d+)? ?(?:usd|eur|gbp|euros?|dollars?|pounds|bucks|francs)\b"
     r"|\b(?:usd|eur|gbp) ?\d|\b\d+ ?(?:%|percent) (?:off|discount|rebate|rabatt)"

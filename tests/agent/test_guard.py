@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -109,6 +110,34 @@ def test_times_of_day_come_from_the_passages() -> None:
 )
 def test_each_rule_is_found(reply: str, rule: str) -> None:
     assert rule in rules(reply)
+
+
+HERE = Path(__file__).parent
+NEVER_SENT = [line.split("\t") for line in (HERE / "never_sent.tsv").read_text("utf-8").splitlines()]
+HONEST = (HERE / "honest.txt").read_text("utf-8").splitlines()
+HELD_OUT = [line.split("\t") for line in (HERE / "held_out.tsv").read_text("utf-8").splitlines()]
+"""Written without a look at the rules, and never used to choose them: for the report in docs/agent.md."""
+
+
+@pytest.mark.parametrize(("rule", "reply"), NEVER_SENT)
+def test_what_never_leaves_in_any_language(rule: str, reply: str) -> None:
+    assert rule in rules(reply)
+
+
+@pytest.mark.parametrize("reply", HONEST)
+def test_honest_sentences_leave_in_any_language(reply: str) -> None:
+    assert rules(reply) == set()
+
+
+def test_what_never_leaves_held_out() -> None:
+    """The limit lies slightly below what docs/agent.md reports; a line that fails is no reason to add its words."""
+    assert len(HELD_OUT) == 48
+    assert sum(rule in rules(reply) for rule, reply in HELD_OUT) >= 34
+
+
+def test_a_promise_between_honest_sentences_is_found() -> None:
+    honest = " ".join(line for line in HONEST if line.isascii())[:1_500]
+    assert "promise" in rules(f"{honest} We extended your trial. {honest}")
 
 
 def test_an_answer_without_passages_is_short() -> None:

@@ -150,6 +150,34 @@ async def test_nothing_found_ends_with_a_person_after_two_different_searches() -
     assert len(set(library.queries)) == 2
 
 
+def _searched(outcome: Outcome) -> list[str]:
+    return [tool.arguments["query"] for tool in outcome.trace.tools if tool.name == "search_knowledge_base"]
+
+
+@pytest.mark.parametrize(
+    ("text", "again"),
+    [
+        (
+            "Understood, that is settled. How do I export our zebra entries?",
+            "How do I export our zebra entries?",
+        ),
+        ("What is your zebra number? Our archive still uses one.", "zebra number"),
+    ],
+)
+async def test_the_second_search_asks_without_what_is_said_around_the_question(text: str, again: str) -> None:
+    """What leads up to a question, or gives a reason for it, hides its page, or finds another's."""
+    assert _searched(await answer(text, library=Library(()))) == [text, again]
+
+
+async def test_the_page_itself_is_quoted_rather_than_one_that_refers_to_it() -> None:
+    refers = Passage("Codes", "c.md", "help", 0.7, 'Date not readable in rows: see "Import data".')
+    itself = Passage(
+        "Import data", "i.md", "help", 0.7, "Date not readable: the row has another date format than chosen."
+    )
+    reply = (await answer("Date not readable in 312 rows?", library=Library((refers, itself)))).reply
+    assert "another date format" in reply
+
+
 async def test_a_passage_about_something_else_is_no_answer() -> None:
     limits = Passage("Rate limits", "r.md", "api", 0.8, "The API allows 120 requests per minute.")
     outcome = await answer("Which birds live in your garden?", library=_Just(limits))

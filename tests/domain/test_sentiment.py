@@ -1,13 +1,17 @@
 """Moods of a labelled list, and the cost of reading one."""
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fte.domain.languages import languages
 from fte.domain.mood import MOOD_FLOOR
 from fte.domain.sentiment import sentiment
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
 
 ANGRY = """This is terrible
 I am furious
@@ -101,6 +105,30 @@ not bad at all, I like it, thanks
 I really appreciate your help
 super, danke
 brilliant!!!""".splitlines()
+
+
+OTHERS = [line.split("\t") for line in (Path(__file__).parent / "moods.tsv").read_text("utf-8").splitlines()]
+"""Moods in the other languages, written without a look at the words that are known."""
+
+
+def test_moods_are_known_in_every_language() -> None:
+    known = {"en", "de", "fr", "es", *(language for _, language, _ in OTHERS)}
+    assert known == {language.code for language in languages()}
+
+
+@pytest.mark.parametrize(("mood", "language", "text"), OTHERS)
+def test_moods_in_other_languages(mood: str, language: str, text: str) -> None:
+    found = sentiment(text)
+    assert {"angry": found < MOOD_FLOOR, "calm": MOOD_FLOOR <= found <= 0.65, "happy": found > 0.6}[mood], (
+        found
+    )
+
+
+def test_an_ordinary_question_is_calm_in_every_language() -> None:
+    """No word of one language is a mood in another: the questions that the rules leave to the agent."""
+    rows = [row.split(" | ", 1) for file in CASES for row in file.read_text("utf-8").splitlines()]
+    stirred = [text for want, text in rows if want == "-" and not MOOD_FLOOR <= sentiment(text) <= 0.8]
+    assert len(stirred) <= 0.01 * len(rows), stirred
 
 
 @pytest.mark.parametrize("text", ANGRY)

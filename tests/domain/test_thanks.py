@@ -1,5 +1,7 @@
 """What only says thanks, and what says more and must be read: when in doubt, it must be read."""
 
+import time
+
 import pytest
 
 from fte.domain.thanks import THANKS_MAX, only_thanks
@@ -96,6 +98,31 @@ sağ olun
 शुक्रिया 🙏
 ठीक है, धन्यवाद
 आपकी मदद के लिए धन्यवाद
+Dziękuję bardzo za pomoc!
+Super, dzięki
+Dziękuję, działa. Miłego dnia
+Mockrát děkuji za rychlou odpověď
+Skvělé, díky moc!
+Tack så mycket för hjälpen!
+Toppen, tack
+Mange tak for hjælpen
+Perfekt, tusind tak!
+Tusen takk for raskt svar
+Flott, takk!
+Спасибо большое за помощь!
+Отлично, всё работает. Спасибо!
+Щиро дякую за допомогу
+Дякую, все працює!
+谢谢！
+非常感谢您的帮助。
+好的，谢谢
+问题解决了，谢谢你们
+ありがとうございます！
+解決しました。本当にありがとうございました。
+迅速なご対応ありがとうございます
+감사합니다!
+도와주셔서 감사합니다
+네, 해결됐어요. 정말 감사합니다
 """
 MORE = r"""
 Thanks?
@@ -185,8 +212,8 @@ Teşekkürler, bir sorum var
 धन्यवाद, लेकिन काम नहीं कर रहा
 नहीं धन्यवाद
 धन्यवाद, एक और सवाल
-спасибо
-ありがとう
+kiitos
+ขอบคุณ
 Thanks для
 Ada
 Thanks Ada refund
@@ -196,6 +223,34 @@ Thanks\n\n> On Monday you wrote
 Thanks {refund}
 Thanks $5
 Thanks < b >
+Dziękuję, ale nadal nie działa
+Nie, dziękuję
+Dziękuję, mam jeszcze pytanie
+Děkuji, ale nefunguje to
+Tack, men det fungerar inte
+Nej tack
+Tack på förhand
+Tak, men det virker ikke
+Takk, men det hjelper ikke
+Takk på forhånd
+Спасибо, но не работает
+Спасибо, когда придёт счёт
+Заранее спасибо
+Дякую, але не працює
+谢谢，但是还是不行
+谢谢，请把发票发给我
+不用了，谢谢
+先谢谢了
+ありがとうございます。でもまだ動きません
+ありがとう、もう一つ質問があります
+よろしくお願いします
+감사합니다만 아직 안 됩니다
+감사합니다, 질문이 하나 더 있어요
+Спасибо за ничего
+Tack för ingenting
+谢谢你们浪费我的时间
+Tak
+好的
 """
 
 
@@ -215,6 +270,13 @@ def test_anything_more_or_doubtful_is_not(text: str) -> None:
 
 def test_the_table_is_large_enough() -> None:
     assert len(lines(THANKS)) > 60 and len(lines(MORE)) > 60
+
+
+def test_hostile_repetition_takes_no_time() -> None:
+    """Where no spaces part the words, a text can be cut in very many ways."""
+    started = time.process_time()
+    assert not only_thanks("非常感谢" * 49 + "x")
+    assert time.process_time() - started < 0.1
 
 
 def test_nothing_and_very_much_are_not_thanks() -> None:

@@ -146,6 +146,8 @@ def test_a_hand_over_promises_no_more_than_itself(reply: str) -> None:
         "Write to anna@mail.example.",
         "Write to anna (at) mail.example.",
         "Her number is +49 170 1234567.",
+        "Her number is +49 2026-03-03.",
+        "Her number is 2026-13-03 1234.",
         "It costs 4 EUR.",
         "Only $9 a seat.",
         "You save 20 % off.",
@@ -157,6 +159,18 @@ def test_a_hand_over_promises_no_more_than_itself(reply: str) -> None:
 )
 def test_harm_is_found(reply: str) -> None:
     assert "harm" in kinds(outcome(f"{reply} {AI}"))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Ticket #1042. 2026-03-03 13:00 (Europe/Amsterdam) までの返信を目指しています。",
+        "Ticket 1042 2026-03-03 13:00",
+        "Zwischen 2026-03-03 und 2026-03-05 13:00, 12 2026-03-05.",
+    ],
+)
+def test_a_number_before_a_date_is_no_telephone_number(told: str) -> None:
+    assert "harm" not in kinds(outcome(f"{told} {AI}"))
 
 
 def test_what_only_a_planted_page_says_is_nobodys_word() -> None:

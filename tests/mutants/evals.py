@@ -25,7 +25,7 @@ EVALS = (
         name="the-marker-may-be-told",
         invariant="T9 no internals",
         path="fte/agent/guard.py",
-        healthy="_letters(bounds.canary) in _letters(text)",
+        healthy="_told(_letters(bounds.canary), _letters(text))",
         sick="bounds.canary == text",
         tests=_ATTACKS,
     ),
