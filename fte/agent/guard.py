@@ -309,7 +309,7 @@ _FORBIDS: Final = re.compile(
     r"(?i)\b(?:never|not|no ?one|nobody|n't)\b"
     r"(?:\s+(?!(?:worry|hesitate|mind|forget|afraid|be|fear|problem)\b)[\w']+){0,4}?\s+"
     r"(?:send|give|tell|share|provide|confirm|write|reply|post|paste|type|enter|need|read|ask|asks|require|want)\b"
-    r"|(?i:\w+n't|\bcannot)\s+(?:(?:ever|us|me)\s+)?(?:send|give|tell|share|provide|confirm|write|reply|post|paste|type"
+    r"|(?i:\b\w+n't|\bcannot)\s+(?:(?:ever|us|me)\s+)?(?:send|give|tell|share|provide|confirm|write|reply|post|paste|type"
     r"|enter|need|read|ask|require|want)\b|\b(?i:send|give|share) (?i:no|nobody|no one)\b"
 )
 _CLAUSES: Final = re.compile(r"[,;:]\s|\s[–—-]\s|[，、؛]")

@@ -64,6 +64,8 @@ _ALIKE: Final = 0.75
 """The share of words two messages have in common that makes them the same question."""
 _TEXT_MAX: Final = 20_000
 """Characters that are read: the beginning, and as much of the end."""
+_SENTENCES_MAX: Final = 600
+"""Sentences that are read, likewise. A long mail has two hundred."""
 
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _QUOTED: Final = re.compile(r"(?m)^\s*>.*$")
@@ -84,7 +86,7 @@ def reasons(text: str, channel: Channel, mood: float) -> tuple[Reason, ...]:
     """All reasons that apply, the most pressing first."""
     original = _visible(text)
     masked = without("not", corrected(fold(original)))
-    sentences = [part for part in _SENTENCES.split(masked) if part.strip()]
+    sentences = _few([part for part in _SENTENCES.split(masked) if part.strip()])
     tests: tuple[tuple[Reason, Callable[[], bool]], ...] = (
         ("legal", lambda: says("legal", masked) or _threatens_to_sue(original)),
         ("security_incident", lambda: says("security_incident", masked)),
@@ -237,6 +239,12 @@ def _bare(line: str) -> bool:
         or " ".join(word for word in line.split() if word not in language.polite) in language.bare
         for language in languages()
     )
+
+
+def _few(sentences: list[str]) -> list[str]:
+    """Of more sentences than anybody writes the first and the last: each is looked at in every language."""
+    half = _SENTENCES_MAX // 2
+    return sentences if len(sentences) <= _SENTENCES_MAX else sentences[:half] + sentences[-half:]
 
 
 _EDGES: Final = re.compile(r"[\s,.!?;:\"'“”„«»(){}¡¿…。！？、，।-]+")

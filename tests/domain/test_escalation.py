@@ -331,7 +331,19 @@ def test_where_the_mood_goes(moods: list[float], trend: str) -> None:
 
 @pytest.mark.parametrize(
     "fragment",
-    ["a", "i want ", "you are so ", "how much ", "speak to a ", "my bank ", "refund ", ">", "f", "data "],
+    [
+        "a",
+        "a. ",
+        "i want ",
+        "you are so ",
+        "how much ",
+        "speak to a ",
+        "my bank ",
+        "refund ",
+        ">",
+        "f",
+        "data ",
+    ],
 )
 def test_hostile_repetition_takes_no_time(fragment: str) -> None:
     import time
