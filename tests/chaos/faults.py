@@ -23,6 +23,8 @@ LONG_STOPS: Final = (*SHORT_STOPS, 60.0, 120.0)
 """The same up to twice the longest lease."""
 LOST_FOR: Final = 2.0
 """Seconds in which replies to a COMMIT get lost."""
+HURT_MAX: Final = 300.0
+"""Seconds after which a process that is being hurt must run again: it may be stopped for LONG_STOPS, and starts slowly."""
 GROUPS: Final = ("fte-message-processor", "fte-sender", "fte-metrics-collector")
 RECREATED: Final = (TICKETS_INCOMING, METRICS, CONVERSATIONS)
 
@@ -87,15 +89,22 @@ class Trouble:
 
     @contextlib.asynccontextmanager
     async def down(self, role: str) -> AsyncIterator[None]:
-        """Nobody has the role while the block runs. Who is hurt already stays with whoever hurts it."""
-        members = [m for m in self.stage.fleet.of(role) if m.name not in self._hurt]
-        self._hurt |= {member.name for member in members}
-        for member in members:
-            member.kill()
+        """Nobody has the role while the block runs. Who is hurt already is waited for: whoever hurts it starts it again."""
+        members, taken = self.stage.fleet.of(role), list[Member]()
+
+        def all_taken() -> bool:
+            for member in members:
+                if member.name not in self._hurt:
+                    self._hurt.add(member.name)
+                    taken.append(member)
+                    member.kill()
+            return len(taken) == len(members)
+
         try:
+            await until(all_taken, deadline=HURT_MAX)
             yield
         finally:
-            for member in members:
+            for member in taken:
                 await member.start()
                 self._hurt.discard(member.name)
 
@@ -300,7 +309,7 @@ async def _rewound(trouble: Trouble, where: str) -> str:
     if where == "latest":
         trouble.stage.notes.pushed_on.add(group)
     role = {"fte-message-processor": "worker", "fte-sender": "sender"}.get(group, "metrics")
-    async with trouble.server(), trouble.down(role):
+    async with trouble.down(role), trouble.server():
         await until(lambda: _committed(trouble.stage, group, where), deadline=60)
     return f"{group} to the {where}"
 
@@ -314,6 +323,7 @@ async def _committed(stage: Stage, group: str, where: str) -> bool:
             places = await (reader.beginning_offsets if where == "earliest" else reader.end_offsets)(parts)
             await reader.commit(dict(places))
     except KafkaError:
+        await asyncio.sleep(0.5)
         return False
     return True
 
