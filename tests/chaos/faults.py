@@ -52,6 +52,7 @@ class Trouble:
         self.injected: list[Injected] = []
         self._hurt: set[str] = set()
         self._server = asyncio.Lock()
+        self._down = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def somebody(self) -> AsyncIterator[Member | None]:
@@ -100,13 +101,14 @@ class Trouble:
                     member.kill()
             return len(taken) == len(members)
 
-        try:
-            await until(all_taken, deadline=HURT_MAX)
-            yield
-        finally:
-            for member in taken:
-                await member.start()
-                self._hurt.discard(member.name)
+        async with self._down:  # two of these would each wait for whom the other one has
+            try:
+                await until(all_taken, deadline=HURT_MAX)
+                yield
+            finally:
+                for member in taken:
+                    await member.start()
+                    self._hurt.discard(member.name)
 
     def report(self, since: float) -> str:
         """What was done, a line each."""
