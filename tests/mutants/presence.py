@@ -157,7 +157,7 @@ PRESENCE = (
         path="fte/store/replies.sql",
         healthy=_CLAIM,
         sick=_CLAIM.replace("update of c, r", "update of r").replace(
-            "from picked", "from picked, pg_sleep(0.02)"
+            "from picked", "from picked, pg_sleep(0.1)"
         ),
         tests=_RACES,
     ),
