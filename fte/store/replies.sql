@@ -95,7 +95,8 @@ with cut_off as (
      where state = 'sending' and lease_until < now() and channel = any ($4::text[]) limit $1 for update skip locked
 ), parked as (
     select id from replies
-     where state = 'unknown' and due_at < now() and channel = any ($4::text[]) limit $1 for update skip locked
+     where state = 'unknown' and due_at < now() and channel = any ($4::text[])
+     limit $1 - (select count(*) from cut_off) for update skip locked
 ), picked as (
     select id from cut_off union all select id from parked
 ), told as (

@@ -74,6 +74,14 @@ DELIVERY = (
         tests=("tests/daemon/test_sender.py", "-k", "share_the_places"),
     ),
     Mutant(
+        name="what-is-parked-takes-places-of-its-own",
+        invariant="every queue has a limit",
+        path="fte/store/replies.sql",
+        healthy="limit $1 - (select count(*) from cut_off)",
+        sick="limit $1",
+        tests=("tests/store/test_replies.py", "-k", "no_more_is_taken"),
+    ),
+    Mutant(
         name="two-claims-count-the-same-places",
         invariant="every queue has a limit",
         path="fte/daemon/sender.py",

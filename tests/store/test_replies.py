@@ -155,6 +155,22 @@ async def test_who_lost_the_lease_changes_nothing(pool: Pool) -> None:
     assert await states(pool) == ["queued"]
 
 
+@pytest.mark.parametrize(("limit", "taken"), [(1, 1), (3, 3), (5, 4)])
+async def test_no_more_is_taken_than_there_is_room_for(pool: Pool, limit: int, taken: int) -> None:
+    for number in range(4):
+        await answered(pool, identifier=f"c{number}@example.com")
+    await pool.execute(
+        "update replies set state = (array['sending', 'unknown'])[1 + n % 2],"
+        "                   lease_until = now() - interval '1 minute', due_at = now() - interval '1 minute'"
+        "  from (select id, row_number() over (order by id) as n from replies) numbered"
+        " where numbered.id = replies.id"
+    )
+    claims = await replies.claim_overdue(pool, SECRET, new_id(), ["email"], limit, 30)
+    assert len(claims) == taken
+    rest = await replies.claim_overdue(pool, SECRET, new_id(), ["email"], 5, 30)
+    assert len({one.reply.reply_id for one in [*claims, *rest]}) == 4
+
+
 async def test_who_renews_late_does_not_hold_what_is_somebody_elses(pool: Pool) -> None:
     late = await in_flight(pool)
     await pool.execute("update replies set lease_until = now() - interval '1 second'")
