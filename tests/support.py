@@ -13,7 +13,7 @@ from fte.store import operators
 from fte.store.intake import InboundMessage, Received, take_in
 
 SECRET = b"s" * 32
-DEADLINE = 20.0
+DEADLINE = 30.0
 
 
 async def until(condition: Callable[[], Any | Awaitable[Any]], *, deadline: float = DEADLINE) -> Any:

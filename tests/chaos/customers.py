@@ -36,8 +36,8 @@ HOSTILE: Final = (
 )
 """What breaks careless readers: it must be answered like everything else."""
 TRY_TIMEOUT: Final = 20.0
-PATIENCE: Final = 180.0
-"""Seconds a customer goes on pressing the button."""
+PATIENCE: Final = 600.0
+"""Seconds a customer goes on pressing the button: the only process may be stopped for two minutes, and again."""
 REFUSALS: Final = (403, 409, 422)
 
 

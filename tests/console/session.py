@@ -17,7 +17,7 @@ from fte.console.screens.conversation import ConversationScreen
 from fte.console.screens.queue import QueueScreen
 from tests.console.support import TOKEN, Desk, serving
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 @dataclass

@@ -20,7 +20,7 @@ from fte import wire
 from tests.console.support import TOKEN, Desk, a_letter, busy, problem, serving, some_hits
 
 RUN = "import typer; from fte.cli.console import console; typer.run(console)"
-DEADLINE = 20.0
+DEADLINE = 30.0
 PAYLOADS = (
     "\x1b]52;c;cHduZWQ=\x07",
     "\x1b]0;pwned\x07",
