@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(READY) ## the whole product on this machine: no Docker, no keys, no network
 	$(BIN)/fte demo $(ARGS)
 
-test: $(DEV_READY) ## every check, and every test but the long ones below; seven minutes
+test: $(DEV_READY) ## every check, and every test but the long ones below; eight minutes
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 

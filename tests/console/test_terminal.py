@@ -244,6 +244,7 @@ async def test_an_editor_that_fails_gives_the_terminal_back_too(desk: Desk, tmp_
         assert here.restored()
 
 
+@pytest.mark.acceptance
 @pytest.mark.process
 async def test_what_is_copied_reaches_the_terminal_as_osc_52(desk: Desk, tmp_path: Path) -> None:
     desk.add(1042)
@@ -257,6 +258,7 @@ async def test_what_is_copied_reaches_the_terminal_as_osc_52(desk: Desk, tmp_pat
         assert here.restored()
 
 
+@pytest.mark.acceptance
 @pytest.mark.process
 async def test_every_screen_opens_and_the_terminal_is_restored(desk: Desk, tmp_path: Path) -> None:
     busy(desk)

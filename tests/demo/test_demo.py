@@ -218,6 +218,7 @@ def whole_demo(folder: Path) -> Iterator["subprocess.Popen[str]"]:
             child.communicate()
 
 
+@pytest.mark.acceptance
 @pytest.mark.process
 async def test_a_question_on_each_channel_is_answered_there(folder: Path) -> None:
     with whole_demo(folder) as child:

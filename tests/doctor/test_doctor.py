@@ -467,6 +467,7 @@ def fte(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.acceptance
 def test_the_commands_show_no_secret() -> None:
     port = free_port()
     secrets = {name: value.format(port=port) for name, value in SECRETS.items()} | {

@@ -108,6 +108,7 @@ def test_each_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
     assert set(cases()) == set(ALERTS)
 
 
+@pytest.mark.alerts
 def test_the_alerts_fire_when_they_should_and_not_otherwise() -> None:
     tried = promtool("test", "rules", CASES)
     assert tried.returncode == 0, tried.stdout + tried.stderr
