@@ -1,4 +1,4 @@
-"""The short form of the races; `make races` runs ten thousand. Both print their seed."""
+"""The short form of the races, for the seeded bugs; `make races` runs ten thousand. Both print their seed."""
 
 import os
 import random
@@ -12,7 +12,7 @@ RACES = int(os.environ.get("FTE_TEST_RACES") or 400)
 SEED = int(os.environ.get("FTE_TEST_RACES_SEED") or 0) or random.randrange(2**31)
 
 
-@pytest.mark.races
+@pytest.mark.acceptance
 @pytest.mark.timeout(240)
 async def test_people_have_the_last_word_whoever_races(
     pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
