@@ -36,18 +36,21 @@ HOSTILE: Final = (
 )
 """What breaks careless readers: it must be answered like everything else."""
 TRY_TIMEOUT: Final = 20.0
-PATIENCE: Final = 600.0
-"""Seconds a customer goes on pressing the button: the only process may be stopped for two minutes, and again."""
+PATIENCE: Final = 180.0
+"""Seconds a customer goes on pressing the button."""
+LONG_PATIENCE: Final = 600.0
+"""The same where the only process may be stopped for two minutes, and again."""
 REFUSALS: Final = (403, 409, 422)
 
 
 class Customers:
     """Whoever writes to us. Every message is noted when it is written, and when we say that we have it."""
 
-    def __init__(self, stage: Stage, chance: random.Random) -> None:
+    def __init__(self, stage: Stage, chance: random.Random, *, patience: float = PATIENCE) -> None:
         self.stage = stage
         self.notes = stage.notes
         self.chance = chance
+        self.patience = patience
         self.web = httpx.AsyncClient(
             base_url=stage.url,
             timeout=TRY_TIMEOUT,
@@ -85,7 +88,7 @@ class Customers:
         return tickets[0][0]
 
     async def _submitted(self, form: dict[str, str]) -> tuple[str, float]:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         pause = 0.2
         while True:
             response = await self._tried(form)
@@ -93,7 +96,7 @@ class Customers:
                 return response.json()["ticket_id"], time.time()
             if response is not None and response.status_code not in (408, 429, 500, 502, 503):
                 raise AssertionError(f"the form was refused: {response.status_code} {response.text}")
-            assert time.monotonic() < end, f"the form was not accepted within {PATIENCE:g} s"
+            assert time.monotonic() < end, f"the form was not accepted within {self.patience:g} s"
             await asyncio.sleep(pause * (0.5 + self.chance.random()))
             pause = min(2.0, pause * 1.5)
 

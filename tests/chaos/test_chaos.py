@@ -15,7 +15,16 @@ from typing import Final
 
 import pytest
 
-from tests.chaos.customers import QUESTIONS, Customers, Desk, Follower, address, number
+from tests.chaos.customers import (
+    LONG_PATIENCE,
+    PATIENCE,
+    QUESTIONS,
+    Customers,
+    Desk,
+    Follower,
+    address,
+    number,
+)
 from tests.chaos.faults import EVERYWHERE, LONG_STOPS, SHORT_STOPS, WITH_KAFKA, Trouble, ended, schedule
 from tests.chaos.fleet import STOP_TIMEOUT, Fleet, Ground, Postgres
 from tests.chaos.history import History
@@ -58,8 +67,9 @@ async def disturbed(
     hired = await stage_.hire("Ada", "Ben", "Cleo")
     follower = Follower(stage_, hired[0])
     await follower.begin()
-    people, desk = Customers(stage_, chance), Desk(stage_, chance, hired)
-    trouble = Trouble(stage_, chance, stops=LONG_STOPS if seconds > 300 else SHORT_STOPS)
+    stops, patience = (LONG_STOPS, LONG_PATIENCE) if seconds > 300 else (SHORT_STOPS, PATIENCE)
+    people, desk = Customers(stage_, chance, patience=patience), Desk(stage_, chance, hired)
+    trouble = Trouble(stage_, chance, stops=stops)
     run = Run(stage_, trouble, follower)
     try:
         async with stage_.fleet.supervised(), beside(follower.follow(), stage_.note_mail_places()):
