@@ -1,5 +1,6 @@
 """Fixtures: one embedded PostgreSQL for the whole run, a fresh migrated database for each test that asks."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from fte.pg.pool import Pool
 from tests.databases import created_database, in_memory
 from tests.kafka.fixtures import allow_fetching, kafka, kafka_program, kafka_server, own_kafka  # noqa: F401
 
+gc.disable()  # until all is collected
 os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
 for name in [name for name in os.environ if name.startswith("FTE_") and not name.startswith("FTE_TEST_")]:
     del os.environ[name]
@@ -31,6 +33,13 @@ structlog.configure(
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     allow_fetching(items)
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end: the collector of garbage need not look at them ten thousand times."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -247,7 +247,7 @@ async def test_a_slow_model_keeps_the_budget() -> None:
     model = Repeating(lambda *_: asyncio.sleep(30))
     started = time.monotonic()
     outcome = await answer(model, budget=0.1)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert outcome.failed and outcome.trace.error == "TimeoutError"
     sound(outcome)
 
@@ -256,7 +256,7 @@ async def test_tokens_are_counted_when_time_runs_out() -> None:
     def make(_: Any, items: Any) -> Any:
         return [search()] if len(items) == 1 else asyncio.sleep(30)
 
-    outcome = await answer(Repeating(make), budget=0.3)
+    outcome = await answer(Repeating(make), budget=3)
     assert (outcome.trace.input_tokens, outcome.trace.output_tokens) == (10, 5)
 
 

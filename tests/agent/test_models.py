@@ -22,7 +22,7 @@ from agents.models.openai_chatcompletions import OpenAIChatCompletionsModel
 from agents.models.openai_responses import OpenAIResponsesModel
 
 from fte.agent import provider
-from fte.agent.agent import STEPS_MAX, SupportAgent
+from fte.agent.agent import BUDGET, STEPS_MAX, SupportAgent
 from fte.agent.models import build_model, model_name
 from fte.agent.offline import OfflineModel
 from fte.agent.provider import OPEN_AFTER, OPEN_MAX, Circuit, retry_after
@@ -236,7 +236,7 @@ async def test_a_slow_server(fault: Any, way: dict[str, Any]) -> None:
     began = time.monotonic()
     outcome, server = await run(script(fault), timeout=0.2, retries=0, **way)
     assert handed_over(outcome) and len(server.requests) <= 1 and outcome.retry_after == provider.AWAY
-    assert "Timeout" in (outcome.trace.error or "") and time.monotonic() - began < 3
+    assert "Timeout" in (outcome.trace.error or "") and time.monotonic() - began < BUDGET / 2
 
 
 @asynccontextmanager

@@ -7,9 +7,10 @@ import pytest
 from agents import ModelSettings, ModelTracing
 
 from fte.agent.agent import SupportAgent
-from fte.agent.offline import OfflineModel
+from fte.agent.offline import OfflineModel, _asking_part
 from fte.domain.channels import CHANNELS, within_limits
 from fte.domain.turns import Line, Outcome, Passage
+from tests.support import is_quick
 from tests.support_agent import COMPANY, PASSAGES, Library, assignment, line
 
 
@@ -279,6 +280,10 @@ async def test_odd_messages_end_well(text: str, channel: str) -> None:
     outcome = await answer(text, channel)
     assert not outcome.failed and outcome.reply and "Send money" not in outcome.reply
     assert within_limits(channel, outcome.reply)
+
+
+def test_a_long_text_that_asks_nothing_is_read_in_linear_time() -> None:
+    assert is_quick(lambda: _asking_part("a" * 30_000), 0.1)
 
 
 FILES = [

@@ -19,7 +19,7 @@ from fte.pg.pool import Pool
 from fte.store import operators
 from fte.wire import ActionDone, ConversationView, CustomerView, OperatorView, QueuePage, decode
 from tests.daemon.support import Backend, backend
-from tests.support import receive, until, until_waiting
+from tests.support import DEADLINE, receive, until, until_waiting
 
 ELSEWHERE = {
     "read",
@@ -394,7 +394,7 @@ async def test_a_revoked_operator_loses_the_stream_within_moments(daemon: Backen
         page = decode((await kim.get("/operator/queue")).content, QueuePage)
         async with aconnect_sse(kim, "GET", "/operator/stream", params={"cursor": page.cursor}) as source:
             await operators.revoke(daemon.pool, "Kim")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE):
                 notices = [event.event async for event in source.aiter_sse()]
         assert notices == ["notice"]
         assert (await kim.get("/operator/me")).status_code == 401

@@ -18,6 +18,7 @@ from fte.domain.escalation import (
 )
 from fte.domain.mood import MOOD_FLOOR, mood_trend, mood_word
 from fte.domain.sentiment import sentiment
+from tests.support import is_quick
 
 HAND_OVER = {
     "human_request": [
@@ -346,12 +347,8 @@ def test_where_the_mood_goes(moods: list[float], trend: str) -> None:
     ],
 )
 def test_hostile_repetition_takes_no_time(fragment: str) -> None:
-    import time
-
     text = (fragment * 20_000)[:20_000]
-    started = time.process_time()
-    reasons(text, "whatsapp", 0.5)
-    assert time.process_time() - started < 1.0
+    assert is_quick(lambda: reasons(text, "whatsapp", 0.5), 1.0)
 
 
 COMPANY = Path(fte.__file__).parent / "demo" / "company" / "customers.json"

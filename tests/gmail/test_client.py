@@ -183,7 +183,7 @@ def test_how_long_gmail_asks_to_be_left_alone(
 
 
 async def test_a_hanging_call_has_a_deadline(gmail: SimulatedGmail, tmp_path: Path) -> None:
-    client = GmailClient(gmail.write_token_file(tmp_path / "t.json"), api_url=gmail.url, timeout=0.3)
+    client = GmailClient(gmail.write_token_file(tmp_path / "t.json"), api_url=gmail.url, timeout=2)
     await client.profile()
     gmail.faults.next("getProfile", "hang_before")
     with pytest.raises(Broken):
@@ -195,7 +195,7 @@ async def test_a_hanging_call_has_a_deadline(gmail: SimulatedGmail, tmp_path: Pa
 async def test_a_call_that_found_no_thread_was_certainly_not_made(
     gmail: SimulatedGmail, tmp_path: Path
 ) -> None:
-    client = GmailClient(gmail.write_token_file(tmp_path / "t.json"), api_url=gmail.url, timeout=0.5)
+    client = GmailClient(gmail.write_token_file(tmp_path / "t.json"), api_url=gmail.url, timeout=2)
     await client.profile()
     gmail.faults.next("getProfile", "hang_before", times=module.THREADS)
     calls = [asyncio.create_task(client.profile()) for _ in range(module.THREADS)]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import cache
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -138,10 +139,15 @@ def _environments(objects: list[Object]) -> Iterator[str]:
             yield "fte-secrets: a process starts with the placeholders"
 
 
+@cache
+def _program() -> Any:
+    return typer.main.get_command(commands)
+
+
 def _commands(objects: list[Object]) -> Iterator[str]:
     for work in workloads(objects).values():
         arguments = list(work.container["args"])
-        command: Any = typer.main.get_command(commands)
+        command = _program()
         try:
             while below := getattr(command, "commands", None):
                 command = below[arguments.pop(0)]

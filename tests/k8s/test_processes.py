@@ -165,7 +165,7 @@ async def an_open_request_is_finished_and_no_other_taken(api: Pod) -> None:
         return not await api.probe("readiness")
 
     api.ask_to_stop()
-    await until(turned_away, deadline=1)
+    await until(turned_away, deadline=5)
     writer.write(body[HALF:])
     await writer.drain()
     answer = await reader.read()

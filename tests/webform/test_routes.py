@@ -22,7 +22,7 @@ from fte.domain.tickets import STATUS_WORDS
 from fte.pg.pool import Pool
 from fte.settings import Settings
 from fte.store import control, conversation_merges, erasure
-from tests.support import hire, seeing
+from tests.support import DEADLINE, hire, seeing
 from tests.support_webform import BROWSER, Stack, answer, application, stack, valid
 
 JSON = {"Content-Type": "application/json"}
@@ -152,7 +152,7 @@ async def test_a_body_that_never_ends_has_a_deadline(pool: Pool, monkeypatch: py
         yield b"{"
         await asyncio.Event().wait()
 
-    async with stack(pool) as made, asyncio.timeout(5):
+    async with stack(pool) as made, asyncio.timeout(DEADLINE):
         # The client hands the whole body over before the application starts, so the stack is called directly.
         sent: list[Any] = []
         stream = stuck()
