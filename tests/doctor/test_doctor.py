@@ -156,6 +156,10 @@ async def test_connections_that_will_not_suffice(pool: Pool) -> None:
         "max_connections",
         "warning",
     )
+    # Enough for one pool, and not for those of a process with all roles.
+    most = await pool.fetchval("select current_setting('max_connections')::int")
+    (scarce,) = await database.connections(pool, Settings(database_pool=most // 3))
+    assert scarce.state == "warning"
     (enough,) = await database.connections(pool, Settings(database_pool=4))
     assert enough.state == "ok"
 
