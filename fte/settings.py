@@ -45,7 +45,12 @@ class Settings:
         },
     )
     database_pool: int = field(
-        default=10, metadata={"env": "FTE_DATABASE_POOL", "help": "Connections a process may hold.", "min": 4}
+        default=10,
+        metadata={
+            "env": "FTE_DATABASE_POOL",
+            "help": "Connections a process, its worker and its sender may each hold.",
+            "min": 4,
+        },
     )
     secret_key: str = field(
         default="",

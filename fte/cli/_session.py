@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from fte.domain.errors import FteError
+from fte.domain.errors import FteError, NotFound
 from fte.domain.text import printable
 
 if TYPE_CHECKING:
@@ -81,6 +81,19 @@ def load_settings(**overrides: Any) -> "Settings":
 
     with plain_errors():
         return Settings.load(**overrides)
+
+
+def existing(settings: "Settings") -> "Settings":
+    """The same settings. Without a database in their data folder the command ends: it would make an empty one."""
+    from fte.pg.embedded import is_there
+
+    with plain_errors():
+        if not settings.database_url and not is_there(settings.data_dir):
+            raise NotFound(
+                f"There is no database in {settings.data_dir}.",
+                remedy="Name your data folder, by --data-dir or FTE_DATA_DIR.",
+            )
+    return settings
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Final
 import typer
 
 from fte.cli._remote import say
-from fte.cli._session import DataDir, database, load_settings, plain_errors, run
+from fte.cli._session import DataDir, database, existing, load_settings, plain_errors, run
 from fte.domain.errors import Conflict, Rejected, Unavailable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def save(
 
     A database of your own is saved with its own tools; see docs/howto/backup.md.
     """
-    settings = _embedded(load_settings(data_dir=data_dir))
+    settings = existing(_embedded(load_settings(data_dir=data_dir)))
 
     async def work() -> None:
         from asyncio import to_thread

@@ -29,9 +29,12 @@ def config(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 
         typer.echo(encode(rows).decode())
         return
+    width = max(len(row["setting"]) for row in rows) + 2
     for row in rows:
         mark = "" if row["set"] else "  (default)"
-        typer.echo(printable(f"{row['setting']:<32}{'-' if row['value'] is None else row['value']}{mark}"))
+        typer.echo(
+            printable(f"{row['setting']:<{width}}{'-' if row['value'] is None else row['value']}{mark}")
+        )
 
 
 def shown(value: Any, *, secret: bool) -> str | int | float | None:

@@ -38,7 +38,9 @@ async def _known(account: "Account") -> Finding:
     try:
         state = await client.account_status()
     except FteError as error:
-        remedy = error.remedy or "Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."
+        remedy = (
+            error.remedy or "Check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, and the way to FTE_TWILIO_API_URL."
+        )
         return failed("twilio account", error.message, remedy)
     finally:
         await client.close()

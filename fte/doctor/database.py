@@ -23,6 +23,8 @@ CONNECTIONS: Final = 2
 """Connections an examination takes."""
 CONNECTIONS_LEFT: Final = 0.1
 """Share of the server's connections that should be free."""
+POOLS: Final = 3
+"""Those of a process with all roles: its worker and its sender have their own."""
 
 
 @asynccontextmanager
@@ -146,8 +148,11 @@ async def connections(pool: Pool, settings: Settings) -> list[Finding]:
                   (select count(*) from pg_stat_activity where backend_type = 'client backend') as used"""
     )
     left = row["most"] - row["used"]
-    said = f"{row['used']} of {row['most']} connections are in use; a process of ours takes up to {settings.database_pool}"
-    if left < max(settings.database_pool, row["most"] * CONNECTIONS_LEFT):
+    takes = POOLS * settings.database_pool + 1  # The one more listens for notices.
+    said = (
+        f"{row['used']} of {row['most']} connections are in use; all roles in one process take up to {takes}"
+    )
+    if left < max(takes, row["most"] * CONNECTIONS_LEFT):
         return [
             warning(
                 "connections",

@@ -20,12 +20,14 @@ async def examine(settings: Settings) -> list[Finding]:
     """Look at everything that is configured. Raises nothing: what breaks is a finding."""
     async with database.opened(settings) as (pool, answers):
         found = [answers, *machine.disk(settings)]
-        # One after the other, and first: what loads libraries meanwhile would be taken for a difference of clocks.
+        # One after the other, and first: the others load libraries, which takes seconds in which nothing else goes on;
+        # the database would be taken for one that does not answer, and its clock for one that differs.
         for name, check in _of_server(pool, settings) if pool else []:
             found += await _bounded(name, check)
         ours = pool if any(one.check == "schema" and one.state == "ok" for one in found) else None
+        for name, check in _of_schema(ours, settings) if ours else []:
+            found += await _bounded(name, check)
         checks: list[tuple[str, Awaitable[list[Finding]]]] = [
-            *(_of_schema(ours, settings) if ours else []),
             ("kafka", kafka(settings)),
             ("model", model(settings)),
             ("twilio", channels.whatsapp(settings)),

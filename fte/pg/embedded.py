@@ -18,6 +18,11 @@ from fte.domain.errors import Unavailable
 DATABASE = "fte"
 
 
+def is_there(folder: Path) -> bool:
+    """Whether a server has its data in this folder, running or not."""
+    return (folder / "pg" / "PG_VERSION").is_file()
+
+
 class EmbeddedServer:
     """A running server, as a context manager. `url` is the address of the database in it."""
 

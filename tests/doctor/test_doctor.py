@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from fte.daemon.http import bind
 from fte.demo.providers import SimulatedGmail
 from fte.demo.providers.gmail import TOPIC
 from fte.demo.providers.twilio import SimulatedTwilio
-from fte.doctor import channels, database, machine, model, network, work
+from fte.doctor import channels, database, examination, machine, model, network, work
 from fte.doctor.examination import examine
 from fte.doctor.finding import Finding
 from fte.doctor.kafka import kafka as kafka_check
@@ -156,6 +156,10 @@ async def test_connections_that_will_not_suffice(pool: Pool) -> None:
         "max_connections",
         "warning",
     )
+    # Enough for one pool, and not for those of a process with all roles.
+    most = await pool.fetchval("select current_setting('max_connections')::int")
+    (scarce,) = await database.connections(pool, Settings(database_pool=most // 3))
+    assert scarce.state == "warning"
     (enough,) = await database.connections(pool, Settings(database_pool=4))
     assert enough.state == "ok"
 
@@ -379,6 +383,9 @@ async def test_whatsapp_that_works_and_a_webhook_at_another_address(pool: Pool, 
         found = await channels.whatsapp(Settings.load(wrong))
         ill(only(found, "twilio account"), "credentials", "TWILIO_AUTH_TOKEN")
         ill(only(found, "twilio webhook"), "refuses (403)", "TWILIO_AUTH_TOKEN")
+        away = {**environment, "FTE_TWILIO_API_URL": f"http://127.0.0.1:{free_port()}"}
+        found = await channels.whatsapp(Settings.load(away))
+        ill(only(found, "twilio account"), "cannot be asked", "FTE_TWILIO_API_URL")
 
 
 async def test_gmail_that_works_and_what_breaks_it(pool: Pool, hints: Hints, tmp_path: Path) -> None:
@@ -434,6 +441,34 @@ async def test_everything_is_looked_at_and_nothing_raises(
     ill(only(found, "work"), "ZeroDivisionError", "report")
 
 
+async def test_who_loads_libraries_does_not_hold_up_what_the_database_is_asked(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading them can take longer than a connection is waited for, on a machine that is busy."""
+    asked: list[str] = []
+    looks, lists = work.waiting, work.dead_letters
+
+    async def waiting(pool: Pool, settings: Settings) -> list[Finding]:
+        found = await looks(pool, settings)
+        asked.append("work")
+        return found
+
+    async def letters(pool: Pool) -> list[Finding]:
+        found = await lists(pool)
+        asked.append("dead letters")
+        return found
+
+    async def loads(_: Settings) -> list[Finding]:
+        asked.append("kafka")
+        return []
+
+    monkeypatch.setattr(work, "waiting", waiting)
+    monkeypatch.setattr(work, "dead_letters", letters)
+    monkeypatch.setattr(examination, "kafka", loads)
+    await examine(Settings(database_url=database_url, url=f"http://127.0.0.1:{free_port()}"))
+    assert asked == ["work", "dead letters", "kafka"]
+
+
 async def test_without_a_database_the_rest_is_looked_at() -> None:
     found = await examine(
         Settings(database_url=f"postgresql://x@127.0.0.1:{free_port()}/x", url="http://127.0.0.1:1")
@@ -487,6 +522,11 @@ def test_the_commands_show_no_secret() -> None:
         True,
         False,
     )
+
+
+def test_each_setting_stands_apart_from_its_value() -> None:
+    names = [line.split()[0] for line in fte("config").stdout.splitlines()]
+    assert names == [field.metadata["env"] for field in fields(Settings)]
 
 
 @pytest.mark.parametrize("command", ["config", "doctor", "up"])

@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from fte.settings import Settings
 from tests.k8s.manifests import FOLDER, ROOT, Object, Workload, files, named, of_kind, read, workloads
 from tests.k8s.rules import broken
 
@@ -85,18 +86,25 @@ def test_the_document_counts_the_connections_to_the_database() -> None:
     objects = read()
     size = int(named(objects, "ConfigMap", "fte-config")["data"]["FTE_DATABASE_POOL"])
     scalers = of_kind(objects, "HorizontalPodAutoscaler")
-    total = 0
-    for work in workloads(objects).values():
-        if work.once:
-            continue
-        spec = work.definition["spec"]
-        most = scalers[work.name]["spec"]["maxReplicas"] if work.name in scalers else spec["replicas"]
-        surge = spec["strategy"]["rollingUpdate"]["maxSurge"]
-        added = -(-most * int(surge.rstrip("%")) // 100) if isinstance(surge, str) else surge
-        pools = 2 if {"worker", "sender"} & set(work.roles) else 1
-        total += (most + added) * (pools * size + 1)
+
+    def total(size: int, *, updating: bool) -> int:
+        connections = 0
+        for work in workloads(objects).values():
+            if work.once:
+                continue
+            spec = work.definition["spec"]
+            most = scalers[work.name]["spec"]["maxReplicas"] if work.name in scalers else spec["replicas"]
+            surge = spec["strategy"]["rollingUpdate"]["maxSurge"]
+            added = -(-most * int(surge.rstrip("%")) // 100) if isinstance(surge, str) else surge
+            pools = 2 if {"worker", "sender"} & set(work.roles) else 1
+            connections += (most + added * updating) * (pools * size + 1)
+        return connections
+
     text = (ROOT / "docs/howto/kubernetes.md").read_text(encoding="utf-8")
-    assert f"{total} connections" in text
+    assert f"{total(size, updating=True)} connections" in text
+    text = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
+    assert f"{total(Settings().database_pool, updating=False)} connections" in text
+    assert f"{total(size, updating=False)} connections" in text
 
 
 def test_the_document_names_every_file() -> None:

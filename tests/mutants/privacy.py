@@ -162,6 +162,14 @@ PRIVACY = (
         tests=(RESTORE, "-k", "copy"),
     ),
     Mutant(
+        name="nothing-is-saved-as-a-backup",
+        invariant="what is kept outside the database is of a database",
+        path="fte/cli/_session.py",
+        healthy="if not settings.database_url and not is_there(settings.data_dir):",
+        sick="if False:",
+        tests=("tests/pg/test_backup_cli.py",),
+    ),
+    Mutant(
         name="a-restored-log-stands-still",
         invariant="I11 places",
         path="fte/store/restore.py",
