@@ -17,7 +17,7 @@ from fte.console.app import Console
 from fte.console.drafts import Draft, Drafts, Sending
 from fte.console.keys import Situation
 from fte.console.model import NOTICED_AFTER, Link, Phase
-from fte.console.screens.base import ASK_AGAIN_MAX
+from fte.console.screens.asking import ASK_AGAIN_MAX
 from fte.console.screens.dialogs import TraceScreen
 from fte.console.screens.help import HelpScreen
 from fte.console.screens.queue import QueueScreen

@@ -14,10 +14,26 @@ HABITS = (
     Mutant(
         name="what-was-asked-for-long-ago-is-done-by-itself",
         invariant="an operator's late action is the operator's decision",
-        path="fte/console/screens/base.py",
+        path="fte/console/screens/asking.py",
         healthy="return asked is not None and self.console.now() - asked <= ASK_AGAIN_MAX",
         sick="return asked is not None",
         tests=("tests/console/test_console.py", "-k", "long_ago"),
+    ),
+    Mutant(
+        name="a-merge-nobody-knows-of-is-asked-with-another-key",
+        invariant="an action happens once, however often it is asked for",
+        path="fte/console/screens/customer.py",
+        healthy="await attempt.deed(await self.console.connected(), attempt.key)",
+        sick="await attempt.deed(await self.console.connected(), new_id())",
+        tests=("tests/console/test_asking.py", "-k", "customer"),
+    ),
+    Mutant(
+        name="a-letter-nobody-knows-of-is-decided-on-with-another-key",
+        invariant="an action happens once, however often it is asked for",
+        path="fte/console/screens/channels.py",
+        healthy="attempt.request, attempt.key)",
+        sick="attempt.request, new_id())",
+        tests=("tests/console/test_asking.py", "-k", "letters"),
     ),
     Mutant(
         name="a-failing-editor-keeps-the-terminal",
