@@ -52,6 +52,14 @@ HABITS = (
         tests=("tests/console/test_busy.py", "-k", "paused"),
     ),
     Mutant(
+        name="what-came-under-the-finger-is-opened",
+        invariant="one opens what one sees",
+        path="fte/console/screens/queue.py",
+        healthy="self._newcomer = None if expected else (now, self.console.now())",
+        sick="self._newcomer = None",
+        tests=("tests/console/test_console.py", "-k", "has_just_come_under"),
+    ),
+    Mutant(
         name="every-row-is-put-into-words",
         invariant="ten thousand rows cost what forty do",
         path="fte/console/rows.py",
