@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich.segment import Segment
+from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -23,7 +24,10 @@ class Plain(Static):
 
     def show(self, *parts: Part) -> None:
         """Replace the text; nothing is painted when it is the same."""
-        fresh = content(*parts)
+        self.put(content(*parts))
+
+    def put(self, fresh: Content) -> None:
+        """Replace the text by one that is clean already."""
         if fresh != self.content or fresh.spans != getattr(self.content, "spans", None):
             self.update(fresh)
 
