@@ -41,6 +41,10 @@ select replace(c.id::text, '00000002-', '00000003-')::uuid, sha256(('ticket' || 
        case c.status when 'open' then 'waiting_customer' else c.status end, c.started_at, c.last_message_at
   from conversations c;
 
+insert into audit (operator_id, action, conversation_id, at)
+select pg_temp.key(9, 2), did, c.id, c.last_message_at
+  from conversations c cross join unnest(array['take_over', 'resolve']) did where c.status = 'resolved';
+
 insert into turns (id, conversation_id, ticket_id, channel, state, due_at, attempts, created_at, finished_at)
 select pg_temp.key(4, g * 2 + n), pg_temp.key(2, g), pg_temp.key(3, g), 'web_form', 'done', c.started_at, 1,
        c.started_at, c.started_at

@@ -318,6 +318,18 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     number: int
 
 
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How a conversation ended: an operator resolved it, or merged it into another one.
+
+    `reason` is what they said for colleagues. `operator` is null when nobody knows any more who it was.
+    """
+
+    at: datetime | None
+    operator: str | None
+    resolution: Resolution | None
+    reason: str | None
+
+
 class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation whole, as the operator sees it. `messages` holds the newest ones, oldest first.
 
@@ -325,6 +337,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     part of it: somebody answered a mail that was not written to them.
     `clocks` are those that run, the soonest first.
     `window_until` is when the channel an answer goes to stops taking free text (None: it always does).
+    `ended` is null while it is not resolved.
     """
 
     item: QueueItem
@@ -344,6 +357,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
     referred_by: list[int] = []
     merged_into: UUID | None = None
     merged: list[Merged] = []
+    ended: Ended | None = None
 
 
 class IdentifierView(msgspec.Struct, frozen=True, kw_only=True):

@@ -413,6 +413,10 @@ def _conversation(view: "ConversationView", now: datetime) -> "Iterator[str]":
     yield f"Subject: {line(item.subject or '(no subject)', 160)}"
     yield f"Priority: {item.priority}. Category: {line(item.category.replace('_', ' '), 40)}"
     yield _state(item)
+    if view.ended is not None:
+        yield f"How it ended: {present.how_it_ended(view.ended, now)}"
+    if view.ended is not None and view.ended.reason:
+        yield f"Why: {block(view.ended.reason, 500).strip()}"
     if item.snoozed_until is not None:
         yield f"Put aside until {_moment(item.snoozed_until)}"
     for clock in view.clocks:

@@ -25,6 +25,7 @@ from fte.console.keys import Keymap, Situation
 from fte.console.model import ATTENTION, DISCONNECTED, Link, Phase, Queue, held_by, needs_person
 from fte.console.safe import line
 from fte.console.saved import SavedViews
+from fte.console.screens.asking import Asking
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.queue import QueueScreen
 from fte.console.signals import Denied, Happened, Missed, Rows, Signal, Welcome
@@ -326,7 +327,7 @@ class Console(App[str]):
     def _ask_again(self) -> None:
         """What was done with an outcome nobody knows is asked for once more, while the daemon answers."""
         for screen in self.screen_stack if self.link.phase is Phase.LIVE else ():
-            if isinstance(screen, ConsoleScreen):
+            if isinstance(screen, Asking):
                 screen.ask_again()
 
     def _denied(self, words: str) -> None:

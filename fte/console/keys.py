@@ -127,13 +127,20 @@ def _may(permission: Permission, situation: Situation) -> Refusal:
     return None
 
 
-def _may_now(permission: Permission, situation: Situation) -> Refusal:
-    if situation.item is None:
-        return "The conversation is still being loaded."
+def waiting(situation: Situation) -> Refusal:
+    """Refuses while something is under way, or its outcome unknown."""
     if situation.busy:
         return f"Wait: {situation.busy} is under way."
     if situation.unknown:
         return f"It is not known whether {situation.unknown} took effect; {key_of('retry')} asks again."
+    return None
+
+
+def _may_now(permission: Permission, situation: Situation) -> Refusal:
+    if situation.item is None:
+        return "The conversation is still being loaded."
+    if refusal := waiting(situation):
+        return refusal
     merged = situation.item.merged_into
     if merged is not None and permission not in ("note", "part"):
         return f"It is part of #{merged}: go on there, or {key_of('merge_in')} parts it again."
@@ -300,7 +307,7 @@ def _letter(situation: Situation) -> Refusal:
 def _letter_act(situation: Situation) -> Refusal:
     if situation.role == "agent" and not situation.read_only:
         return "Dead letters are for a lead or an admin to decide on; ask one of them."
-    return _letter(situation) or _may("dead_letters", situation)
+    return _letter(situation) or _may("dead_letters", situation) or waiting(situation)
 
 
 def _customer(situation: Situation) -> Refusal:
@@ -1198,6 +1205,14 @@ def _bindings(action: Action) -> "list[Binding]":
             for digit in range(1, 10)
         ]
     return [_binding(action)]
+
+
+def retry_binding() -> "Binding":
+    """The key that asks again, for a dialog."""
+    from textual.binding import Binding
+
+    retry = action("retry")
+    return Binding(",".join(retry.defaults), "retry", retry.label, id=retry.id, show=False, priority=True)
 
 
 def _binding(action: Action) -> "Binding":

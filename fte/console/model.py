@@ -300,6 +300,11 @@ class Queue:
         self._select()
         self.invalidate()
 
+    @property
+    def there(self) -> bool:
+        """Whether the rows are those of the view that was asked for last, and not still the ones before."""
+        return not self._other_view
+
     def touch(self, conversation: UUID) -> None:
         """The row is out of date."""
         self._stale[conversation] = None

@@ -28,12 +28,16 @@ def ticket_head(ticket: TicketView) -> list[Part]:
     """What the ticket is now, on one line."""
     item = ticket.item
     holder = past.holder_words(item.owner, str(ticket.holder) if ticket.holder else None, ticket)
-    whose = "" if item.status == "resolved" else f"with {line(holder, 60)}  "
+    ended = item.status == "resolved"
+    by = next((one.operator for one in reversed(ticket.audit) if one.action == "resolve"), None)
+    whose = f"by {line(by, 40)}  " if ended and by else "" if ended else f"with {line(holder, 60)}  "
+    why = f"{line(ticket.resolution_notes, 100)}  " if ended and ticket.resolution_notes else ""
     resolution = f" as {reason_words(ticket.resolution)}" if ticket.resolution else ""
     return [
         (f"#{item.number} ", "bold"),
         f"{reason_words(item.ticket_status)}{resolution}, {item.priority}, {reason_words(item.category)}, ",
         (whose, "bold"),
+        why,
         *_merged_row(item),
         (tags_words(item.tags), "bold $text-accent"),
         (line(f"{item.customer}: {item.subject or '(no subject)'}", 160), "$foreground 60%"),

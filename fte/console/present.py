@@ -20,7 +20,17 @@ from fte.domain.channels import CHANNEL_WORDS
 from fte.domain.deadlines import DueKind
 from fte.domain.errors import FteError, Rejected
 from fte.domain.mood import mood_trend, mood_word
-from fte.wire import JSON, Attending, Brief, CannedReply, ConversationView, MessageView, QueueItem, RunView
+from fte.wire import (
+    JSON,
+    Attending,
+    Brief,
+    CannedReply,
+    ConversationView,
+    Ended,
+    MessageView,
+    QueueItem,
+    RunView,
+)
 
 Pressing = Literal["", "late", "soon"]
 Mark = Literal["urgent", "person", "turn", "mine", "held", "draft", "ai", "done"]
@@ -368,14 +378,30 @@ def _references(view: ConversationView) -> list[Part]:
     return [(f"{' and '.join(others)}, not the same person  ", "$text-warning")] if others else []
 
 
-def holder(view: ConversationView, me: str | None, take_over: str, release: str) -> list[Part]:
+def how_it_ended(ended: Ended | None, now: datetime) -> str:
+    """As what, by whom and when, as far as it is known."""
+    if ended is None:  # an older daemon
+        return "resolved"
+    by = f" by {ended.operator}" if ended.operator else ""
+    at = f", {clock_time(ended.at, now)}" if ended.at else ""
+    return line(f"{reason_words(ended.resolution) or 'resolved'}{by}{at}", 120)
+
+
+def why_it_ended(view: ConversationView) -> list[Part]:
+    """What whoever ended it said to that; nothing where they said nothing, or it goes on."""
+    if view.ended is None or not view.ended.reason:
+        return []
+    return [("Why: ", "$foreground 60%"), line(view.ended.reason, 500)]
+
+
+def holder(view: ConversationView, me: str | None, now: datetime, take_over: str, release: str) -> list[Part]:
     """Who speaks for us in this conversation; then what matters most, as the end is cut off where there is no room."""
     item = view.item
     facts = f"  {mood(item.sentiment)} {trend(view.messages)}".rstrip()
     facts += f"  {item.priority} {line(item.category.replace('_', ' '))}  epoch {view.epoch}"
     match mark_of(item, me):
         case "done":
-            who = ("✓ DONE: resolved", "$text-success")
+            who = (f"✓ DONE: {how_it_ended(view.ended, now)}", "$text-success")
         case "urgent" | "person":
             who = (f"△ NEEDS A PERSON: {take_over} takes over", "bold $text-error")
         case "turn":

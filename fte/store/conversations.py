@@ -12,7 +12,17 @@ from fte.domain.tags import named
 from fte.domain.text import storable
 from fte.pg import log, queries
 from fte.pg.pool import Pool
-from fte.wire import Brief, ClockView, ConversationView, Merged, MessageView, QueueItem, QueuePage, RunView
+from fte.wire import (
+    Brief,
+    ClockView,
+    ConversationView,
+    Ended,
+    Merged,
+    MessageView,
+    QueueItem,
+    QueuePage,
+    RunView,
+)
 
 View = Literal["open", "needs_person", "mine", "mentions", "snoozed", "resolved", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
@@ -114,6 +124,7 @@ async def one(pool: Pool, conversation: UUID, before: int | None = None) -> Conv
         referred_by=facts["referred_by"],
         merged_into=facts["merged_id"],
         merged=[msgspec.convert(one, Merged) for one in facts["merged"]],
+        ended=msgspec.convert(facts["ended"], Ended | None),
     )
 
 

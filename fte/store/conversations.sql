@@ -127,7 +127,15 @@ select c.epoch, c.verified, c.customer_id, cu.email, cu.phone,
        array(select number from conversations where linked_to = c.id order by number desc limit 10) as referred_by,
        c.merged_into as merged_id,
        coalesce((select jsonb_agg(jsonb_build_object('conversation_id', i.id, 'number', i.number) order by i.number)
-                   from (select id, number from conversations where merged_into = c.id order by number desc limit 20) i), '[]') as merged
+                   from (select id, number from conversations where merged_into = c.id order by number desc limit 20) i), '[]') as merged,
+       case when c.status = 'resolved' then (
+           select jsonb_build_object('at', c.ended_at, 'resolution', k.resolution, 'reason', k.resolution_notes, 'operator',
+                      case when c.merged_into is null
+                           then (select o.name from audit a join operators o on o.id = a.operator_id
+                                  where a.conversation_id = c.id and a.action = 'resolve' order by a.at desc limit 1)
+                           else (select o.name from conversation_merges g join operators o on o.id = g.operator_id
+                                  where g.merged = c.id and g.undone_at is null) end)
+             from tickets k where k.conversation_id = c.id order by k.created_at desc limit 1) end as ended
   from conversations c join customers cu on cu.id = c.customer_id
  where c.id = $1
 

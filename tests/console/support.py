@@ -48,6 +48,7 @@ class Talk:
     runs: list[RunView] = field(default_factory=list)
     email: str | None = "ada@example.org"
     clocks: list[wire.ClockView] = field(default_factory=list)
+    ended: wire.Ended | None = None
 
 
 class Desk:
@@ -499,6 +500,7 @@ class Desk:
             cursor=str(len(self.log)),
             clocks=talk.clocks,
             window_until=talk.item.window_until,
+            ended=talk.ended,
             merged=[
                 wire.Merged(conversation_id=key, number=other.item.number)
                 for key, other in self.talks.items()
@@ -757,6 +759,8 @@ class Desk:
         else:
             talk.epoch += 1
             self.change(key, status="resolved", ticket_status="resolved", unanswered=False)
+            how = body.resolution or "solved"
+            talk.ended = wire.Ended(at=self.now, operator=me, resolution=how, reason=body.reason)
             kind = "conversation.resolved"
         self.performed.append((action, body))
         if kind:

@@ -17,10 +17,11 @@ from fte.console.app import Console
 from fte.console.drafts import Draft, Drafts, Sending
 from fte.console.keys import Situation
 from fte.console.model import NOTICED_AFTER, Link, Phase
-from fte.console.screens.base import ASK_AGAIN_MAX
+from fte.console.screens.asking import ASK_AGAIN_MAX
+from fte.console.screens.conversation import ConversationScreen
 from fte.console.screens.dialogs import TraceScreen
 from fte.console.screens.help import HelpScreen
-from fte.console.screens.queue import QueueScreen
+from fte.console.screens.queue import SETTLED_AFTER, QueueScreen
 from fte.console.widgets.queue_table import QueueTable
 from fte.console.widgets.transcript import MessageBox
 from fte.domain.events import ESCALATIONS
@@ -73,6 +74,69 @@ async def test_the_queue_opens_at_the_top_and_stays_there_until_a_row_is_chosen(
         await here.until(lambda: here.queue.table.rows[9].mark == "urgent")
         assert here.queue.table.cursor_key == here.queue.table.rows[0].key
         assert here.queue.table.scroll_offset.y == 0
+
+
+async def _replaced(here: Session) -> tuple[UUID, UUID]:
+    """The first row of two gives way to the other one."""
+    await here.until(lambda: len(here.queue.table.rows) == 2)
+    first, second = here.queue.table.rows.keys
+    here.desk.escalate(second)
+    await here.until(lambda: here.queue.table.cursor_key == second, "another row is the first one")
+    return first, second
+
+
+@pytest.mark.parametrize("way", ["key", "mouse"])
+async def test_what_has_just_come_under_the_cursor_is_named_before_it_is_opened(
+    desk: Desk, state_dir: Path, way: str
+) -> None:
+    async def open_it(here: Session) -> None:
+        if way == "key":
+            await here.press("enter")
+        else:
+            row = here.queue.table.rows.places[second]
+            await here.pilot.click(QueueTable, offset=(20, 2 * row))
+
+    desk.add(1, "Ada"), desk.add(9, "Bo")
+    async with session(desk, state_dir) as here:
+        _, second = await _replaced(here)
+        await open_it(here)
+        await here.says("The list has just moved: #9 Bo is here now. The same again opens it.")
+        assert isinstance(here.app.screen, QueueScreen)
+        desk.escalate(desk.add(3, "Chloé"))
+        await here.until(lambda: len(here.queue.table.rows) == 3)
+        assert here.queue.table.rows.places[second] == 1
+        assert here.queue.table.cursor_key == second, "it stays there"
+        await open_it(here)
+        await here.until(lambda: isinstance(here.app.screen, ConversationScreen), "opened")
+        assert here.talk.conversation == second
+
+
+async def test_what_has_been_under_the_cursor_for_a_moment_is_opened_at_once(
+    desk: Desk, state_dir: Path
+) -> None:
+    desk.add(1, "Ada"), desk.add(9, "Bo")
+    async with session(desk, state_dir) as here:
+        _, second = await _replaced(here)
+        desk.now += SETTLED_AFTER
+        await here.press("enter")
+        await here.until(lambda: isinstance(here.app.screen, ConversationScreen), "opened")
+        assert here.talk.conversation == second
+
+
+async def test_rows_one_asked_for_or_went_to_are_opened_at_once(desk: Desk, state_dir: Path) -> None:
+    desk.add(1, "Ada"), desk.add(9, "Bo")
+    async with session(desk, state_dir) as here:
+        first, _ = await _replaced(here)
+        await here.press("j", "enter")
+        await here.until(lambda: isinstance(here.app.screen, ConversationScreen), "opened")
+        assert here.talk.conversation == first
+        await here.press("escape")
+        mine = desk.add(4, "Dee", owner="human", operator="Dana")
+        await here.press("v", "v")
+        await here.until(lambda: here.queue.table.rows.keys == [mine], "my view")
+        await here.press("enter")
+        await here.until(lambda: isinstance(here.app.screen, ConversationScreen), "opened")
+        assert here.talk.conversation == mine
 
 
 async def test_who_waits_above_the_rows_on_the_screen_is_announced(desk: Desk, state_dir: Path) -> None:

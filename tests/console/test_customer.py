@@ -157,7 +157,7 @@ async def test_a_merge_whose_answer_was_lost_is_asked_again_with_the_same_key(
         await _choose(here, "merge:")
         await here.until(lambda: isinstance(here.app.screen, ConfirmScreen), "a question")
         await here.press("ctrl+j")
-        await here.shows("Not known whether the merge took effect")
+        await here.shows("It is not known whether the merge took effect")
         await here.shows("ada lovelace → Ada Lovelace")
         assert desk.deeds == [("merge", "ada lovelace")]
 

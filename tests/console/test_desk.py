@@ -157,6 +157,32 @@ async def test_how_it_ended_is_said_when_resolving(desk: Desk, state_dir: Path) 
     assert (body.resolution, body.reason) == ("spam", "advertising")
 
 
+async def test_what_is_done_says_how_it_ended_by_whom_and_why(desk: Desk, state_dir: Path) -> None:
+    key = desk.add(1, owner="human", operator="Dana")
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("e")
+        await chosen(here, ResolveScreen, "f2", "f2", "f2")
+        await here.write("advertising, again")
+        await here.press("ctrl+j")
+        await here.shows("✓ DONE: spam by Dana, 02:00")
+        await here.shows("Why: advertising, again")
+        desk.say(key, "But I did ask!")
+        desk.change(key, status="open", owner="ai", unanswered=True)
+        desk.talks[key].ended = None
+        desk.announce(key, "conversation.reopened")
+        await here.shows("The AI answers")
+        await here.hides("Why: ")
+
+
+async def test_an_end_an_older_daemon_says_nothing_of_is_an_end(desk: Desk, state_dir: Path) -> None:
+    key = desk.add(1, status="resolved")
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.shows("✓ DONE: resolved")
+        await here.hides("Why: ")
+
+
 @pytest.mark.parametrize("role", ["observer", "agent", "lead"])
 def test_who_may_not_is_told_why(role: Any) -> None:
     desk = Desk()
@@ -356,6 +382,26 @@ async def test_one_steps_through_a_life(desk: Desk, state_dir: Path) -> None:
         await here.shows("reply.queued")
         await here.press("escape")
         await here.until(lambda: isinstance(here.app.screen, ConversationScreen))
+
+
+async def test_a_ticket_that_is_done_says_by_whom_and_why(desk: Desk, state_dir: Path) -> None:
+    key = desk.escalated(1042)
+    desk.say(key, "I see both payments.", "agent", quietly=True)
+    desk.say(key, "Then give it back.", quietly=True)
+    ticket = a_life(desk, key)
+    done = wire.AuditView(action="resolve", operator="Kim", details={}, at=desk.now)
+    desk.tickets[key] = msgspec.structs.replace(
+        ticket,
+        item=msgspec.structs.replace(ticket.item, status="resolved", ticket_status="resolved"),
+        resolution="solved",
+        resolution_notes="paid back",
+        audit=[*ticket.audit, done],
+    )
+    async with session(desk, state_dir) as here:
+        await here.open(key)
+        await here.press("I")
+        await here.shows("resolved as solved")
+        await here.shows("by Kim  paid back")
 
 
 async def test_one_sees_what_was_due_at_each_moment(desk: Desk, state_dir: Path) -> None:

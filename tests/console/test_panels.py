@@ -174,6 +174,18 @@ async def test_channels_say_what_is_ill_and_dead_letters_are_decided_on(desk: De
         await here.shows("✗ dropped")
 
 
+async def test_the_chosen_letter_stays_chosen_whatever_comes_in(desk: Desk, state_dir: Path) -> None:
+    desk.letters = [a_letter(8), a_letter(7)]
+    async with session(desk, state_dir) as here:
+        await here.press("H")
+        await here.shows("Dead letters that wait for a person (2)")
+        desk.letters = [a_letter(9), *desk.letters]
+        desk.announce(desk.add(1), "message.received")
+        await here.shows("Dead letters that wait for a person (3)")
+        await here.press("enter")
+        await here.shows("Dead letter 8")
+
+
 async def test_an_agent_may_look_at_dead_letters_and_is_told_who_decides(desk: Desk, state_dir: Path) -> None:
     desk.letters = [a_letter(8)]
     async with session(desk, state_dir) as here:

@@ -67,6 +67,9 @@ async def test_the_way_of_a_conversation_in_commands(daemon: Backend, tmp_path: 
     )
     shown = await sam.does("tickets", "show", "1")
     assert "Resolved as solved: sent it" in shown
+    whole = await sam.does("conversations", "show", "1")
+    assert "How it ended: solved by Sam, " in whole
+    assert "Why: sent it" in whole
     assert "taken over by Sam: escalated, with Sam" in shown
     assert "Sam (outbound, sent): Here it is." in shown
     assert "\x1b" not in shown

@@ -14,10 +14,26 @@ HABITS = (
     Mutant(
         name="what-was-asked-for-long-ago-is-done-by-itself",
         invariant="an operator's late action is the operator's decision",
-        path="fte/console/screens/base.py",
+        path="fte/console/screens/asking.py",
         healthy="return asked is not None and self.console.now() - asked <= ASK_AGAIN_MAX",
         sick="return asked is not None",
         tests=("tests/console/test_console.py", "-k", "long_ago"),
+    ),
+    Mutant(
+        name="a-merge-nobody-knows-of-is-asked-with-another-key",
+        invariant="an action happens once, however often it is asked for",
+        path="fte/console/screens/customer.py",
+        healthy="await attempt.deed(await self.console.connected(), attempt.key)",
+        sick="await attempt.deed(await self.console.connected(), new_id())",
+        tests=("tests/console/test_asking.py", "-k", "customer"),
+    ),
+    Mutant(
+        name="a-letter-nobody-knows-of-is-decided-on-with-another-key",
+        invariant="an action happens once, however often it is asked for",
+        path="fte/console/screens/channels.py",
+        healthy="attempt.request, attempt.key)",
+        sick="attempt.request, new_id())",
+        tests=("tests/console/test_asking.py", "-k", "letters"),
     ),
     Mutant(
         name="a-failing-editor-keeps-the-terminal",
@@ -34,6 +50,14 @@ HABITS = (
         healthy="if queue.loaded and (at_once or not console.paused):",
         sick="if queue.loaded:",
         tests=("tests/console/test_busy.py", "-k", "paused"),
+    ),
+    Mutant(
+        name="what-came-under-the-finger-is-opened",
+        invariant="one opens what one sees",
+        path="fte/console/screens/queue.py",
+        healthy="self._newcomer = None if expected else (now, self.console.now())",
+        sick="self._newcomer = None",
+        tests=("tests/console/test_console.py", "-k", "has_just_come_under"),
     ),
     Mutant(
         name="every-row-is-put-into-words",

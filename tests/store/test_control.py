@@ -174,10 +174,19 @@ async def test_resolving_ends_it_and_a_new_message_begins_again_with_the_agent(p
         "select t.status, t.resolution_notes, c.resolution_type from tickets t, conversations c"
     )
     assert tuple(row) == ("resolved", "fixed", "person")
+    ended = (await conversations.one(pool, first.conversation)).ended
+    assert ended is not None and ended.at is not None
+    assert (ended.operator, ended.resolution, ended.reason) == ("Sam", "solved", "fixed")
     with pytest.raises(Conflict, match="resolved already"):
         await control.resolve(pool, key(), first.conversation, seeing(sam, 2), "")
     await receive(pool, "again", into_ticket=first.ticket)
+    assert (await conversations.one(pool, first.conversation)).ended is None
     assert (await turns.claim(pool, new_id(), 1, 60))[0].assignment.question == "again"
+    kim = await hire(pool, "Kim")
+    await control.resolve(pool, key(), first.conversation, seeing(kim, 3, 2), "", "no_answer_needed")
+    ended = (await conversations.one(pool, first.conversation)).ended
+    assert ended is not None, "it ended once more"
+    assert (ended.operator, ended.resolution, ended.reason) == ("Kim", "no_answer_needed", None)
 
 
 async def test_a_lead_may_release_for_somebody_who_vanished(pool: Pool) -> None:

@@ -324,6 +324,9 @@ async def test_both_say_that_they_are_one_and_a_repeated_request_merges_once(poo
     assert [one.number for one in view.merged] == [2]
     view = await conversations.one(pool, newer.conversation)
     assert (view.merged_into, view.item.merged_into) == (older.conversation, 1)
+    assert view.ended is not None, "a merge is an end"
+    ended = (view.ended.operator, view.ended.resolution, view.ended.reason)
+    assert ended == ("Sam", "duplicate", "Goes on in #1.")
 
 
 async def test_a_screen_from_before_a_change_of_hands_merges_nothing(pool: Pool) -> None:

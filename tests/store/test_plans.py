@@ -199,7 +199,11 @@ async def statements(pool: Pool) -> dict[str, tuple[str, tuple[Any, ...], set[st
             {"conversations_pkey", "tickets_conversation"},
         ),
         "needs person": (conversations._sql.needs_person, (), {people}),
-        "facts": (conversations._sql.facts, (A_CONVERSATION,), {"conversations_pkey", "customers_pkey"}),
+        "facts": (
+            conversations._sql.facts,
+            (A_CONVERSATION,),
+            {"conversations_pkey", "customers_pkey", "audit_conversation"},
+        ),
         "messages": (conversations._sql.messages, (A_CONVERSATION, None, 50), {MESSAGE_INDEX, FILES_INDEX}),
         "earlier messages": (
             conversations._sql.messages,

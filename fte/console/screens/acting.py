@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from fte.console.drafts import Draft, Kind, Sending
 from fte.console.errors import OutcomeUnknown
 from fte.console.model import Conversation
 from fte.console.safe import Part, line
+from fte.console.screens.asking import Unknown
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.dialogs import ChoiceScreen
 from fte.console.widgets.composer import Composer
@@ -166,7 +168,7 @@ class ActingScreen(ConsoleScreen):
 
     def _say_unknown(self, attempt: Attempt) -> None:
         words = f"It is not known whether {_WORDS[attempt.action]} took effect."
-        advice = present.asking_again(keys.key_of("retry"), by_itself=self.is_fresh(attempt.asked))
+        advice = self.asking_again(attempt.asked)
         self.console.say(f"{words} {advice}", "error")
         if attempt.action in ("reply", "note") and self._writing(attempt):
             self.composer.tell((f"? {words} ", "bold"), advice)
@@ -239,15 +241,9 @@ class ActingScreen(ConsoleScreen):
             ("✗ Not sent. ", "bold"), words, *(["\n", *quotes(arrived)] if arrived else []), advice
         )
 
-    def ask_again(self) -> None:
-        if self._unknown is not None and self._busy is None and self.is_fresh(self._unknown.asked):
-            self._start(self._unknown)
-
-    def do_retry(self) -> None:
-        if self._unknown is not None and self._busy is None:
-            self._start(self._unknown)
-        else:
-            super().do_retry()
+    def unknown(self) -> Sequence[Unknown]:
+        one = self._unknown
+        return [] if one is None else [Unknown(partial(self._start, one), one.asked)]
 
     # -- writing
 

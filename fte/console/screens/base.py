@@ -1,8 +1,7 @@
 """What all screens share: the status line, the key bar, and one way from a key to an action."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
@@ -13,29 +12,19 @@ from textual.widget import Widget
 from fte.console import keys, people_words, present
 from fte.console.keys import Context, Situation
 from fte.console.model import DISCONNECTED
+from fte.console.screens.asking import Asking
 from fte.console.widgets.key_bar import KeyBar
 from fte.console.widgets.plain import Plain
 from fte.console.widgets.status_bar import StatusBar
 
-if TYPE_CHECKING:
-    from fte.console.app import Console
 
-
-ASK_AGAIN_MAX: Final = timedelta(minutes=2)
-"""How long after the key press an action of unknown outcome is asked for again by itself; later the operator decides."""
-
-
-class ConsoleScreen(Screen[None]):
+class ConsoleScreen(Asking, Screen[None]):
     """A screen whose actions come from the table in `keys`: action `x` is done by the method `do_x`."""
 
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("everywhere")
     context: ClassVar[Context] = "queue"
     parts: ClassVar[Sequence[type[Widget]]] = (StatusBar, Plain, KeyBar)
     """What must be there for the screen to be painted."""
-
-    @property
-    def console(self) -> "Console":
-        return cast("Console", self.app)
 
     def situation(self) -> Situation:
         """What decides now which actions are possible."""
@@ -85,7 +74,7 @@ class ConsoleScreen(Screen[None]):
         self.console.action_command_palette()
 
     def do_retry(self) -> None:
-        self.console.reconnect()
+        self.action_retry()
 
     @on(ScreenResume)
     def _came_back(self) -> None:
@@ -93,13 +82,6 @@ class ConsoleScreen(Screen[None]):
 
     def heard(self) -> None:
         """Something happened, anywhere."""
-
-    def ask_again(self) -> None:
-        """Ask once more for what was done a short while ago and nobody knows the outcome of, with the same key."""
-
-    def is_fresh(self, asked: datetime | None) -> bool:
-        """Whether what was asked for then is still to be asked for again by itself."""
-        return asked is not None and self.console.now() - asked <= ASK_AGAIN_MAX
 
     def paint_frame(self) -> None:
         """Bring the status line and the key bar up to date."""

@@ -1,8 +1,11 @@
 """One action on several conversations: each is looked at again, done or not done, and told."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
 from uuid import UUID
 
 from textual.app import ComposeResult
@@ -13,6 +16,7 @@ from textual.screen import ModalScreen
 from fte.console import keys
 from fte.console.errors import OutcomeUnknown
 from fte.console.safe import Part, line
+from fte.console.screens.asking import Asking, Unknown
 from fte.console.widgets.plain import Plain, PlainList, Row
 from fte.domain.errors import FteError
 from fte.domain.ids import new_id
@@ -32,7 +36,7 @@ BULK_MAX: Final = 200
 class Task:
     """What is to be done to one conversation. `item` is the row as the operator saw it when deciding.
 
-    `request` is what was asked, once it was; it is asked again with the same `key`, so it happens once.
+    `request` is what was asked, and `asked` when; it is asked again with the same `key`, so it happens once.
     """
 
     item: QueueItem
@@ -42,6 +46,7 @@ class Task:
     resolution: Resolution | None = None
     key: UUID = field(default_factory=new_id)
     request: ActionRequest | None = None
+    asked: datetime | None = None
     done: bool = False
     unknown: bool = False
     why: str = ""
@@ -50,7 +55,8 @@ class Task:
         """Do it, or say in `why` what kept it from being done."""
         self.why, self.unknown = "", False
         try:
-            self.request = self.request or await self._asked(client, console)
+            if self.request is None:
+                self.request, self.asked = await self._asked(client, console), console.now()
             if self.request is not None:
                 await client.act(self.item.conversation_id, self.action, self.request, self.key)
                 self.done = True
@@ -88,7 +94,7 @@ class Task:
         return [("◌ waits     ", "$text-muted"), who]
 
 
-class BulkScreen(ModalScreen[None]):
+class BulkScreen(Asking, ModalScreen[None]):
     """Shows how each conversation fared. What is under way goes on when it is closed, and is told then."""
 
     CSS_PATH = "dialogs.tcss"
@@ -96,6 +102,7 @@ class BulkScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "close"),
         Binding("r", "again", "try again"),
+        keys.retry_binding(),
         Binding("j", "move(1)", show=False),
         Binding("k", "move(-1)", show=False),
     ]
@@ -103,10 +110,7 @@ class BulkScreen(ModalScreen[None]):
     def __init__(self, what: str, tasks: Sequence[Task]) -> None:
         super().__init__()
         self._what, self._todo, self._working = what, tasks, False
-
-    @property
-    def console(self) -> "Console":
-        return cast("Console", self.app)
+        self._next: deque[Task] = deque()
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog large"):
@@ -123,6 +127,18 @@ class BulkScreen(ModalScreen[None]):
     def action_again(self) -> None:
         """Do what is not done yet."""
         if not self._working:
+            self._start(*(task for task in self._todo if not task.done))
+
+    def unknown(self) -> Sequence[Unknown]:
+        unknown = [] if self._working else [task for task in self._todo if task.unknown]
+        return [Unknown(partial(self._start, task), task.asked) for task in unknown]
+
+    def _start(self, *tasks: Task) -> None:
+        """Do these, after those that are under way."""
+        for task in tasks:
+            task.why, task.unknown = "", False
+        self._next.extend(tasks)
+        if not self._working:
             self._working = True
             # It belongs to the application: leaving the screen must not cancel what is on its way.
             self.console.run_worker(self._run(), group="bulk", exit_on_error=False)
@@ -130,13 +146,12 @@ class BulkScreen(ModalScreen[None]):
     async def _run(self) -> None:
         client = await self.console.connected()
         try:
-            for task in self._todo:
-                if not task.done:
-                    task.why, task.unknown = "", False
-                    self._show()
-                    await task.run(client, self.console)
-                    self.console.queue.touch(task.item.conversation_id)
-                    self.console.refresh_queue()
+            while self._next:
+                self._show()
+                task = self._next.popleft()
+                await task.run(client, self.console)
+                self.console.queue.touch(task.item.conversation_id)
+                self.console.refresh_queue()
         finally:
             self._working = False
             self._show()
@@ -157,7 +172,9 @@ class BulkScreen(ModalScreen[None]):
     def _show(self) -> None:
         if not self.is_attached:
             return
-        self.query_one("#bulk-title", Plain).show((self.summary, "bold"))
+        unknown = [task.asked for task in self._todo if task.unknown]
+        advice = "" if self._working or not unknown else f". {self.asking_again(unknown[-1])}"
+        self.query_one("#bulk-title", Plain).show((self.summary + advice, "bold"))
         self.query_one(PlainList).show(
             Row(str(place), tuple(task.parts)) for place, task in enumerate(self._todo)
         )

@@ -1,6 +1,11 @@
 """Channels and dead letters: what works, what waits, and what a person must decide on."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import ClassVar
+from uuid import UUID
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,12 +18,28 @@ from fte.console import keys, overview_words, present
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Situation
 from fte.console.safe import Part
+from fte.console.screens.asking import Unknown
 from fte.console.screens.dialogs import ConfirmScreen, ReasonScreen
 from fte.console.screens.panel import PanelScreen
 from fte.console.widgets.plain import Plain, PlainList, Row
 from fte.domain.errors import FteError
 from fte.domain.ids import new_id
 from fte.wire import LettersRequest, LetterView, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A decision on dead letters with the key that makes it happen once. `asked` is when the operator made it."""
+
+    what: str
+    done: str
+    request: LettersRequest
+    key: UUID
+    asked: datetime
+
+    @property
+    def name(self) -> str:
+        return f"the decision on dead letter {', '.join(map(str, self.request.letters))}"
 
 
 class LetterScreen(ModalScreen[None]):
@@ -61,7 +82,8 @@ class ChannelsScreen(PanelScreen):
         super().__init__()
         self._letters: list[LetterView] = []
         self._all = False
-        self._busy = False
+        self._busy: Attempt | None = None
+        self._unknown: Attempt | None = None
 
     def body(self) -> ComposeResult:
         yield Plain("Loading…", id="channels", classes="panel")
@@ -69,7 +91,12 @@ class ChannelsScreen(PanelScreen):
         yield PlainList(id="letters")
 
     def situation(self) -> Situation:
-        return self.console.situation(letters=len(self._letters))
+        busy, unknown = self._busy, self._unknown
+        return self.console.situation(
+            letters=len(self._letters),
+            busy=busy.name if busy else "",
+            unknown=unknown.name if unknown else "",
+        )
 
     async def load(self) -> None:
         client = await self.console.connected()
@@ -138,27 +165,33 @@ class ChannelsScreen(PanelScreen):
         self.console.push_screen(ReasonScreen(question, "Give up", required=True), answered)
 
     def _decide(self, what: str, done: str, request: LettersRequest) -> None:
-        if self._busy:
-            self.console.say("Wait: a letter is being decided on.", "warning")
-            return
-        self._busy = True
-        # It belongs to the application: leaving the screen must not cancel what is on its way.
-        self.console.run_worker(self._carry_out(what, done, request), group="actions", exit_on_error=False)
+        self._start(Attempt(what, done, request, new_id(), self.console.now()))
 
-    async def _carry_out(self, what: str, done: str, request: LettersRequest) -> None:
+    def _start(self, attempt: Attempt) -> None:
+        self._busy, self._unknown = attempt, None
+        # It belongs to the application: leaving the screen must not cancel what is on its way.
+        self.console.run_worker(self._carry_out(attempt), group="actions", exit_on_error=False)
+
+    async def _carry_out(self, attempt: Attempt) -> None:
         try:
-            report = await (await self.console.connected()).decide_letters(what, request, new_id())
-        except OutcomeUnknown as error:
-            words = f"Not known whether it took effect: {error.message} The list says what the letter is now."
-            self.console.say(words, "error")
+            client = await self.console.connected()
+            report = await client.decide_letters(attempt.what, attempt.request, attempt.key)
+        except OutcomeUnknown:
+            self._unknown = attempt
+            advice = self.asking_again(attempt.asked)
+            self.console.say(f"It is not known whether {attempt.name} took effect. {advice}", "error")
         except FteError as error:
             self.console.say(present.sentence(error), "error")
         else:
-            words, well = overview_words.letters_done(done, report)
+            words, well = overview_words.letters_done(attempt.done, report)
             self.console.say(words, "information" if well else "error")
         finally:
-            self._busy = False
+            self._busy = None
             self.stale()
+
+    def unknown(self) -> Sequence[Unknown]:
+        one = self._unknown
+        return [] if one is None else [Unknown(partial(self._start, one), one.asked)]
 
     def do_letter_states(self) -> None:
         self._all = not self._all

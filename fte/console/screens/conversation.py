@@ -232,10 +232,12 @@ class ConversationScreen(ActingScreen):
             advice = f"; {keys.key_of('retry')} asks again"
             self.query_one("#holder", Plain).show((words + advice, "bold $text-warning"))
         else:
-            words_ = present.holder(view, me, keys.key_of("take_over"), keys.key_of("release"))
-            others = present.company(view, me, self.console.now())
+            now = self.console.now()
+            words_ = present.holder(view, me, now, keys.key_of("take_over"), keys.key_of("release"))
+            others = present.company(view, me, now)
             self.query_one("#holder", Plain).show(*words_[:1], *others, *words_[1:])
         due = present.clocks(view, self.console.now(), keys.key_of("unsnooze"), room)
+        due = due or present.why_it_ended(view)
         clocks = self.query_one("#clocks", Plain)
         clocks.set_class(bool(due), "-there")
         clocks.show(*due)

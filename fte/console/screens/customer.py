@@ -1,9 +1,10 @@
 """The customer behind a conversation: what identifies them, what else they wrote, and who they may be as well."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from textual import on
@@ -17,6 +18,7 @@ from fte.console import keys, people_words
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Refusal
 from fte.console.safe import Part, line
+from fte.console.screens.asking import Asking, Unknown
 from fte.console.screens.dialogs import AddressScreen, ConfirmScreen
 from fte.console.widgets.plain import Plain, PlainList, Row
 from fte.domain.errors import FteError, Rejected
@@ -24,7 +26,6 @@ from fte.domain.ids import new_id
 from fte.wire import CustomerPage, DuplicateView, LinkRequest, MergeView
 
 if TYPE_CHECKING:
-    from fte.console.app import Console
     from fte.console.client import Client
 
 Deed = Callable[["Client", UUID], Awaitable[Any]]
@@ -32,16 +33,17 @@ Deed = Callable[["Client", UUID], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Something asked of the daemon, with the key that makes it happen once."""
+    """Something asked of the daemon, with the key that makes it happen once. `asked` is when the operator wanted it."""
 
     what: str
     done: str
     deed: Deed
     key: UUID
+    asked: datetime
     address: str = ""
 
 
-class CustomerScreen(ModalScreen[UUID | None]):
+class CustomerScreen(Asking, ModalScreen[UUID | None]):
     """Gives the conversation that was chosen, or None."""
 
     CSS_PATH = "dialogs.tcss"
@@ -49,6 +51,7 @@ class CustomerScreen(ModalScreen[UUID | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,c", "dismiss(None)", "close"),
         Binding("a", "ask", "ask for a code"),
+        keys.retry_binding(),
         Binding("j", "move(1)", show=False),
         Binding("k", "move(-1)", show=False),
     ]
@@ -58,11 +61,7 @@ class CustomerScreen(ModalScreen[UUID | None]):
         self._conversation, self._customer = conversation, customer
         self._page: CustomerPage | None = None
         self._unknown: Attempt | None = None
-        self._busy = False
-
-    @property
-    def console(self) -> "Console":
-        return cast("Console", self.app)
+        self._busy: Attempt | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog large"):
@@ -85,7 +84,8 @@ class CustomerScreen(ModalScreen[UUID | None]):
             client = await self.console.connected()
             self._page = await client.customer(self._customer)
         except FteError as error:
-            self._trouble(f"Not loaded: {error.message}")
+            if self._unknown is None:
+                self._trouble(f"Not loaded: {error.message}")
             return
         if self.is_attached:
             self._show(self._page)
@@ -133,9 +133,11 @@ class CustomerScreen(ModalScreen[UUID | None]):
             self._offer_undo(next(one for one in self._page.merges if str(one.id) == text))
 
     def _refused(self, rule: Callable[[keys.Situation], Refusal]) -> bool:
-        refusal = rule(self.console.situation())
-        if refusal is None and self._busy:
-            refusal = "Wait: something is under way."
+        busy, unknown = self._busy, self._unknown
+        situation = self.console.situation(
+            busy=busy.what if busy else "", unknown=unknown.what if unknown else ""
+        )
+        refusal = rule(situation) or keys.waiting(situation)
         self._trouble(refusal or "")
         return refusal is not None
 
@@ -171,7 +173,7 @@ class CustomerScreen(ModalScreen[UUID | None]):
     def _confirm(self, dialog: ConfirmScreen, what: str, done: str, deed: Deed) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
-                self._start(self._attempt(what, done, deed))
+                self._begin(what, done, deed)
 
         self.console.push_screen(dialog, answered)
 
@@ -185,18 +187,15 @@ class CustomerScreen(ModalScreen[UUID | None]):
         request = LinkRequest(channel="email" if "@" in address else "whatsapp", address=address)
         deed = partial(_link, self._conversation, request)
         done = f"The code is on its way to {line(address, 80)}. Now ask the customer to write it here."
-        self._start(self._attempt(f"asking {address}", done, deed, address))
+        self._begin(f"asking {line(address, 80)}", done, deed, address)
 
     # -- doing
 
-    def _attempt(self, what: str, done: str, deed: Deed, address: str = "") -> Attempt:
-        """The same thing asked again, after an answer was lost, has the same key: it happens once."""
-        unknown = self._unknown
-        again = unknown is not None and (unknown.what, unknown.done) == (what, done)
-        return Attempt(what, done, deed, unknown.key if unknown and again else new_id(), address)
+    def _begin(self, what: str, done: str, deed: Deed, address: str = "") -> None:
+        self._start(Attempt(what, done, deed, new_id(), self.console.now(), address))
 
     def _start(self, attempt: Attempt) -> None:
-        self._busy, self._unknown = True, None
+        self._busy, self._unknown = attempt, None
         self._trouble("◌ Wait…")
         # It belongs to the application: leaving the screen must not cancel what is on its way.
         self.console.run_worker(self._carry_out(attempt), group="actions", exit_on_error=False)
@@ -204,20 +203,25 @@ class CustomerScreen(ModalScreen[UUID | None]):
     async def _carry_out(self, attempt: Attempt) -> None:
         try:
             await attempt.deed(await self.console.connected(), attempt.key)
-        except OutcomeUnknown as error:
+        except OutcomeUnknown:
             self._unknown = attempt
-            self._fail(f"Not known whether {line(attempt.what, 100)} took effect: {error.message} Ask again.")
+            advice = self.asking_again(attempt.asked)
+            self._fail(f"It is not known whether {attempt.what} took effect. {advice}")
         except Rejected as error:
-            self._busy = False
+            self._busy = None
             self._again(attempt, error)
         except FteError as error:
             self._fail(" ".join(filter(None, (error.message, error.remedy))))
         else:
             self.console.say(attempt.done)
             self._trouble("")
-        self._busy = False
+        self._busy = None
         if self.is_attached:
             self._reload()
+
+    def unknown(self) -> Sequence[Unknown]:
+        one = self._unknown
+        return [] if one is None else [Unknown(partial(self._start, one), one.asked)]
 
     def _fail(self, words: str) -> None:
         if self.is_attached:

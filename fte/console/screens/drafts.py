@@ -1,6 +1,7 @@
 """Drafts triage: one answer that waits for approval at a time; read it, decide, and the next one is there."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,6 +20,7 @@ from fte.console.drafts import Draft as Kept
 from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Context, Situation
 from fte.console.safe import line
+from fte.console.screens.asking import Unknown
 from fte.console.screens.base import ConsoleScreen
 from fte.console.screens.dialogs import ReasonScreen, TraceScreen
 from fte.console.triage import Triage
@@ -59,6 +61,15 @@ class Attempt:
         return f"#{self.draft.number}"
 
 
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """An approval that is to be taken back, with the key that makes it happen once. `asked` is when that was wanted."""
+
+    attempt: Attempt
+    key: UUID
+    asked: datetime
+
+
 class DraftsScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys.bindings("drafts"),
@@ -76,6 +87,7 @@ class DraftsScreen(ConsoleScreen):
         self._on_their_way: dict[UUID, Attempt] = {}
         self._unknown: dict[UUID, Attempt] = {}
         self._approved: list[Attempt] = []
+        self._not_undone: dict[UUID, Undo] = {}
         self._editing: DraftView | None = None
         self._discard_armed = False
 
@@ -122,8 +134,14 @@ class DraftsScreen(ConsoleScreen):
             drafts=len(self.triage.waiting()),
             runs=draft is not None and draft.run is not None,
             approved=bool(self._approved),
-            unknown=f"deciding {next(iter(self._unknown.values())).name}" if self._unknown else "",
+            unknown=self._in_doubt(),
         )
+
+    def _in_doubt(self) -> str:
+        """What nobody knows the outcome of, in words; empty when there is nothing."""
+        deciding = [f"deciding {one.name}" for one in self._unknown.values()]
+        undoing = [f"taking {one.attempt.name} back" for one in self._not_undone.values()]
+        return next(iter(deciding + undoing), "")
 
     def _undecidable(self) -> str:
         """Why the draft on the screen cannot be decided, empty when it can."""
@@ -309,7 +327,7 @@ class DraftsScreen(ConsoleScreen):
         except OutcomeUnknown:
             self._unknown[draft.id] = attempt
             self.triage.undecided(draft.id)
-            advice = present.asking_again(keys.key_of("retry"), by_itself=self.is_fresh(attempt.asked))
+            advice = self.asking_again(attempt.asked)
             self.console.say(f"It is not known whether {attempt.name} was decided. {advice}", "error")
         except FteError as error:
             self.triage.undecided(draft.id)
@@ -333,18 +351,21 @@ class DraftsScreen(ConsoleScreen):
         self.console.say(f"✓ {attempt.name} {_DONE[attempt.decision]}{undo}.")
 
     def do_undo(self) -> None:
-        attempt = self._approved.pop()
-        self.console.run_worker(self._take_back(attempt, new_id()), group="actions", exit_on_error=False)
+        self._undo(Undo(self._approved.pop(), new_id(), self.console.now()))
 
-    async def _take_back(self, attempt: Attempt, key: UUID) -> None:
+    def _undo(self, undo: Undo) -> None:
+        self._not_undone.pop(undo.attempt.draft.id, None)
+        self.console.run_worker(self._take_back(undo), group="actions", exit_on_error=False)
+
+    async def _take_back(self, undo: Undo) -> None:
+        attempt, request = undo.attempt, ActionRequest(seen=0, epoch=0)
         try:
             client = await self.console.connected()
-            await client.act(attempt.draft.conversation_id, "undo_send", ActionRequest(seen=0, epoch=0), key)
-        except OutcomeUnknown as error:
-            self._approved.append(attempt)
-            self.console.say(
-                f"It is not known whether {attempt.name} was taken back: {error.message}", "error"
-            )
+            await client.act(attempt.draft.conversation_id, "undo_send", request, undo.key)
+        except OutcomeUnknown:
+            self._not_undone[attempt.draft.id] = undo
+            advice = self.asking_again(undo.asked)
+            self.console.say(f"It is not known whether {attempt.name} was taken back. {advice}", "error")
         except FteError as error:
             self.console.say(f"{attempt.name} not taken back: {present.sentence(error)}", "warning")
         else:
@@ -359,16 +380,10 @@ class DraftsScreen(ConsoleScreen):
         if self.is_attached:
             self.stale()
 
-    def ask_again(self) -> None:
-        for attempt in list(self._unknown.values()):
-            if self.is_fresh(attempt.asked):
-                self._start(attempt)
-
-    def do_retry(self) -> None:
-        if not self._unknown:
-            super().do_retry()
-        for attempt in list(self._unknown.values()):
-            self._start(attempt)
+    def unknown(self) -> Sequence[Unknown]:
+        decided = [Unknown(partial(self._start, one), one.asked) for one in self._unknown.values()]
+        undone = [Unknown(partial(self._undo, one), one.asked) for one in self._not_undone.values()]
+        return decided + undone
 
     # -- writing
 

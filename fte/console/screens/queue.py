@@ -1,7 +1,9 @@
 """The queue: what is due first, live."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, cast
+from uuid import UUID
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,8 +14,9 @@ from textual.timer import Timer
 from fte.console import keys, present
 from fte.console.clipboard import number_of
 from fte.console.keys import Situation
-from fte.console.model import VIEWS, Filter
+from fte.console.model import VIEWS, Filter, View
 from fte.console.rows import Rows
+from fte.console.safe import line
 from fte.console.saved import SavedView
 from fte.console.screens.base import ConsoleScreen
 from fte.console.widgets.key_bar import KeyBar
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 PAINT_PAUSE: Final = 0.25
 """Seconds between two repaints that events caused."""
+SETTLED_AFTER: Final = timedelta(seconds=1)
+"""How long a conversation must have been under the cursor, once it came there by itself, to be opened without a word."""
 TICK: Final = 15.0
 """Seconds after which waiting times are brought up to date."""
 _EMPTY: Final = {
@@ -57,6 +62,8 @@ class QueueScreen(ConsoleScreen):
         self._pause: Timer | None = None
         self._again = False
         self._started = False
+        self._asked_for = False
+        self._newcomer: tuple[UUID, datetime] | None = None
 
     def compose(self) -> ComposeResult:
         yield StatusBar()
@@ -134,11 +141,20 @@ class QueueScreen(ConsoleScreen):
         if queue.loaded and (at_once or not console.paused):
             now = console.now()
             rows = Rows(queue.rows(), lambda item: present.row(item, queue.me, now), now)
+            was = self.table.cursor_key
             self.table.show(rows, self._why_empty())
+            self._note_newcomer(was, self.table.cursor_key, expected=at_once)
             self.table.mark(queue.marked)
             self._paint_titles()
             console.held_back = 0
         self.paint_frame()
+
+    def _note_newcomer(self, was: UUID | None, now: UUID | None, *, expected: bool) -> None:
+        """Remember what took another one's place under the cursor, unless the operator asked for it, or looks elsewhere."""
+        expected = expected or self._asked_for or not self.is_current
+        self._asked_for = self._asked_for and not self.console.queue.there
+        if was is not None and now is not None and was != now:
+            self._newcomer = None if expected else (now, self.console.now())
 
     def _why_empty(self) -> str:
         queue = self.console.queue
@@ -151,12 +167,24 @@ class QueueScreen(ConsoleScreen):
     def do_open(self) -> None:
         key = self.table.cursor_key
         if key is not None:
-            self.table.select(key)
-            self.console.open_conversation(key)
+            self._open(key)
 
     @on(QueueTable.Opened)
     def _opened(self, event: QueueTable.Opened) -> None:
-        self.console.open_conversation(event.key)
+        self._open(event.key)
+
+    def _open(self, key: UUID) -> None:
+        """Open it; what has just come under the operator's finger is named instead, and stays there."""
+        self.table.select(key)
+        newcomer, self._newcomer = self._newcomer, None
+        if newcomer is None or newcomer[0] != key or self.console.now() - newcomer[1] >= SETTLED_AFTER:
+            self.console.open_conversation(key)
+        else:
+            item = self.table.rows.items[self.table.rows.places[key]]
+            who = f"#{item.number} {line(item.customer, 40)}"
+            self.console.say(
+                f"The list has just moved: {who} is here now. The same again opens it.", "warning"
+            )
 
     def do_filter(self) -> None:
         self.field.add_class("-open")
@@ -170,9 +198,13 @@ class QueueScreen(ConsoleScreen):
     def on_input_submitted(self, event: "Input.Submitted") -> None:
         queue = self.console.queue
         if queue.filter.words:
-            queue.look_at(queue.view, " ".join(queue.filter.words))
-            self.console.refresh_queue()
+            self._look_at(queue.view, " ".join(queue.filter.words))
         self.action_leave_filter()
+
+    def _look_at(self, view: View, search: str = "") -> None:
+        self._asked_for = True
+        self.console.queue.look_at(view, search)
+        self.console.refresh_queue()
 
     def action_leave_filter(self) -> None:
         if not self.field.value.strip():
@@ -183,8 +215,7 @@ class QueueScreen(ConsoleScreen):
         queue, self.field.value = self.console.queue, ""
         queue.filter = Filter()
         if queue.search:
-            queue.look_at(queue.view)
-            self.console.refresh_queue()
+            self._look_at(queue.view)
         queue.unmark()
         self.action_leave_filter()
         self.paint(at_once=True)
@@ -197,10 +228,9 @@ class QueueScreen(ConsoleScreen):
 
     def _turn_view(self, by: int) -> None:
         queue = self.console.queue
-        queue.look_at(VIEWS[(VIEWS.index(queue.view) + by) % len(VIEWS)], queue.search)
+        self._look_at(VIEWS[(VIEWS.index(queue.view) + by) % len(VIEWS)], queue.search)
         self.console.paused = False
         self.table.begin()
-        self.console.refresh_queue()
         self.paint_frame()
 
     def do_pause(self) -> None:
@@ -363,10 +393,9 @@ class QueueScreen(ConsoleScreen):
             self.field.value = view.filter
         self.field.set_class(bool(view.filter), "-open")
         queue.filter = Filter.parse(view.filter)
-        queue.look_at(view.view, view.search)
+        self._look_at(view.view, view.search)
         self.console.paused = False
         self.table.begin()
-        self.console.refresh_queue()
         self.paint(at_once=True)
 
     def do_copy_row(self) -> None:

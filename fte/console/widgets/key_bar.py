@@ -40,10 +40,13 @@ class KeyBar(Plain):
 
     def show_actions(self, context: Context, situation: Situation) -> None:
         self._entries = [_entry(action, action.why_not(situation) is None) for action in keys.bar(context)]
-        self.on_resize()
+        self._fit()
 
     def on_resize(self) -> None:
-        self.update(_fitting(self._entries, self.content_size.width))
+        self._fit()
+
+    def _fit(self) -> None:
+        self.put(_fitting(self._entries, self.content_size.width))
 
 
 def _fitting(entries: Sequence[Content], room: int) -> Content:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich.segment import Segment
+from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -23,7 +24,10 @@ class Plain(Static):
 
     def show(self, *parts: Part) -> None:
         """Replace the text; nothing is painted when it is the same."""
-        fresh = content(*parts)
+        self.put(content(*parts))
+
+    def put(self, fresh: Content) -> None:
+        """Replace the text by one that is clean already."""
         if fresh != self.content or fresh.spans != getattr(self.content, "spans", None):
             self.update(fresh)
 
@@ -43,11 +47,14 @@ class PlainList(OptionList):
         super().__init__(markup=False, id=id)
 
     def show(self, rows: Iterable[Row], chosen: int | None = None) -> None:
-        """Show exactly these. The highlight goes to row number `chosen`, else stays where it is if it can."""
-        place = self.highlighted if chosen is None else chosen
+        """Show exactly these. The highlight goes to row number `chosen`, else stays on its row, else at its place."""
+        rows, was = list(rows), self.highlighted_option
+        if chosen is None:
+            kept = (number for number, row in enumerate(rows) if was is not None and row.id == was.id)
+            chosen = next(kept, self.highlighted)
         self.set_options(Option(content(*row.parts), id=row.id, disabled=row.id is None) for row in rows)
         open_ = [number for number, option in enumerate(self.options) if not option.disabled]
-        self.highlighted = place if place in open_ else next(iter(open_), None)
+        self.highlighted = chosen if chosen in open_ else next(iter(open_), None)
 
     def render_line(self, y: int) -> Strip:
         """The line, with a pointer where it is the highlighted row's first: a shade alone is seen by few."""
