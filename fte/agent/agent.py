@@ -54,6 +54,11 @@ RULES: Final = "rules"
 NO_ANSWER: Final = "no answer sent"
 """The error of a run whose model said nothing to anybody."""
 _ASKED_MAX: Final = 1_000
+_SO_FAR_MAX: Final = 4
+"""Earlier messages a brief quotes, the newest ones."""
+_SO_FAR_LENGTH: Final = 300
+"""Characters of each."""
+_WROTE: Final = {"customer": "asked before", "agent": "answered", "operator": "a colleague wrote"}
 _REMINDER: Final = (
     "That text reached nobody. End the turn with send_response, "
     "or with escalate_to_human if a person has to take over."
@@ -383,7 +388,7 @@ def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tupl
     asked = (context.issue if context and context.issue else "") or masked(run.assignment.question)[
         :_ASKED_MAX
     ]
-    tried = list(run.assignment.waiting_elsewhere)
+    tried = [*run.assignment.waiting_elsewhere, *_so_far(run.assignment)]
     told = [verdict.replace("_", " ") for verdict in verdicts]
     tried += [f"searched: {query}" for query in context.queries] if context else told
     if context and context.reply is not None:
@@ -398,6 +403,15 @@ def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tupl
         sources=tuple(dict.fromkeys(passage.title for passage in context.passages)) if context else (),
         mood=_mood_words(run),
     )
+
+
+def _so_far(assignment: Assignment) -> list[str]:
+    """What was last asked and answered before these messages: a wish for a person seldom says what it is about."""
+    spoken = [line for line in assignment.lines if not line.new and line.role in _WROTE]
+    return [
+        f"{_WROTE[line.role]}: {masked(one_line(line.content))[:_SO_FAR_LENGTH]}"
+        for line in spoken[-_SO_FAR_MAX:]
+    ]
 
 
 def _mood_words(run: _Run) -> str:

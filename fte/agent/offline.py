@@ -32,6 +32,7 @@ _PASSAGE: Final = re.compile(r"relevance (\d\.\d\d)\n" + _FENCED.format(label="P
 _ROOM: Final = re.compile(r"Channel: (\w+)\. The answer may have (\d+) (words|characters)")
 _EARLIER: Final = re.compile(r"Earlier messages in this conversation: [1-9]")
 _MOVED: Final = re.compile(r"Before, the customer wrote on (\w+);")
+_SPOKEN: Final = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d (customer|agent|operator) \(\w+\): ")
 _CUSTOMER_SAID: Final = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d customer \(\w+\): (.*)$")
 _ASKED: Final = re.compile(
     r"(?<=[?？؟])\s*|\n+|(?<=[.!])\s+(?=(?:second|secondly|also|and|third|next|another)\b)", re.I
@@ -106,6 +107,18 @@ _POINTS_AT_FILE: Final = re.compile(
     r"|allegat\w*|anex[oa]\w*|bijlage)\b"
 )
 """Words that point at something to look at: with a file there, that may be it."""
+_WRONG: Final = (
+    "assist assistance problem issue trouble question wrong broken broke stuck fails failed app application tool"
+    " software program support fix solve urgent strange weird happens happened tried thanks nothing everything anything"
+    " quickly sorry bug tallywren"
+)
+_WHAT_HELP: Final = "What can I help you with?"
+_WHAT_EXACTLY: Final = (
+    "What would you like to do, and what happens instead? Please name the page you are on, and the error code if there is"
+    " one."
+)
+_OTHERS_OPEN: Final = "Your other questions are not answered here. Please send them again."
+_OTHER_ALONE: Final = "Please send your other question on its own."
 _CUT: Final = 480
 """A passage this long was probably cut off by the search tool."""
 _PLACES: Final = {"email": "by e-mail", "whatsapp": "on WhatsApp", "web_form": "on our support page"}
@@ -190,6 +203,18 @@ class _Task:
         return said[-1].strip() if said else ""
 
     @property
+    def asked_back(self) -> bool:
+        """Whether our last message asked the customer what they want."""
+        parts = [part for output in self.outputs[:2] for part in _SPOKEN.split(output)[1:]]
+        ours = [said for role, said in zip(parts[::2], parts[1::2], strict=True) if role != "customer"]
+        return bool(ours) and any(question in ours[-1] for question in (_WHAT_HELP, _WHAT_EXACTLY))
+
+    @property
+    def left_out(self) -> int:
+        """Questions of the message that are more than there are searches for."""
+        return max(0, len(_asked(self.message)) - QUESTIONS_MAX)
+
+    @property
     def searches(self) -> list[list[_Found]]:
         """What each search found, in the order of the searches."""
         answered = zip(self.called, self.outputs, strict=False)
@@ -253,6 +278,8 @@ def next_calls(task: _Task) -> list[tuple[str, dict[str, Any]]]:
         return [("create_ticket", ticket), ("get_customer_history", {})]
     if _depends_on_files(task):
         return [_hand_over("no_answer_found")]
+    if task.asked_back and _unclear(task):
+        return [_hand_over("no_answer_found")]
     if (courtesy := _courtesy(task)) is not None:
         return [
             _hand_over("no_answer_found")
@@ -302,7 +329,7 @@ def _several(task: _Task, questions: list[str]) -> tuple[str, dict[str, Any]]:
     attempts = task.called.count("send_response")
     if attempts >= 2:
         return _hand_over("no_answer_found")
-    room = task.room - (len(_moved(task)) if task.channel == "whatsapp" else 0)
+    room = task.room - (len(_moved(task)) if task.channel == "whatsapp" else len(_OTHERS_OPEN.split()))
     answers: list[str] = []
     missing = 0
     chat = task.channel == "whatsapp"
@@ -319,11 +346,21 @@ def _several(task: _Task, questions: list[str]) -> tuple[str, dict[str, Any]]:
         return _hand_over("no_answer_found")
     if chat and (missing or sum(len(answer) + 1 for answer in answers) > room):
         newest = (_answer(task, question, found, shorter=attempts > 0) for question, found in reversed(asked))
-        return "send_response", {"message": next(filter(None, newest), answers[-1])}
+        return "send_response", {
+            "message": _with(next(filter(None, newest), answers[-1]), _OTHER_ALONE, task)
+        }
     rest = ["Our help pages do not answer the rest of your question."] if missing else []
+    rest += [_OTHERS_OPEN] if task.left_out else []
     if chat:
-        return "send_response", {"message": "\n".join([f"{_moved(task)}{answers[0]}", *answers[1:]])}
+        both = "\n".join([f"{_moved(task)}{answers[0]}", *answers[1:]])
+        return "send_response", {"message": _with(both, _OTHERS_OPEN, task) if task.left_out else both}
     return "send_response", {"message": "\n\n".join([f"{_again(task)}{answers[0]}", *answers[1:], *rest])}
+
+
+def _with(message: str, note: str, task: _Task) -> str:
+    """A chat's message with a note below it, where there is room for it."""
+    noted = f"{message}\n{note}"
+    return noted if len(noted) <= task.room else message
 
 
 def _moved(task: _Task) -> str:
@@ -352,14 +389,40 @@ def _courtesy(task: _Task) -> str | None:
     """The reply to a message that asks nothing; None when there is something to look up."""
     text = task.message
     if not any(character.isalnum() for character in text) and not _GRATITUDE.search(text):
-        return "What can I help you with? Please describe what you want to do."
-    if _GREETING.fullmatch(text) and not (task.subject and _stems(task.subject)):
-        return "I answer from our help pages, automatically. What can I help you with?"
+        return f"{_WHAT_HELP} Please describe what you want to do."
+    if _greets(task):
+        return f"I answer from our help pages, automatically. {_WHAT_HELP}"
     if task.earlier and _SETTLED.search(text) and not _UNSETTLED.search(text):
         return "Good to hear. If anything else comes up, write here and I will look in our help pages."
     if _THANKS.fullmatch(text) and _GRATITUDE.search(text):
         return "You are welcome. If anything else comes up, write here and I will look in our help pages."
+    if not task.earlier and _vague(task):
+        return _WHAT_EXACTLY
     return None
+
+
+def _greets(task: _Task) -> bool:
+    return bool(_GREETING.fullmatch(task.message)) and not (task.subject and _stems(task.subject))
+
+
+def _vague(task: _Task) -> bool:
+    """Whether the message names nothing that could be looked up: only that something is wrong, or, at first, one word."""
+    text = task.message if task.earlier else task.text
+    words = _WORD.findall(text)
+    if not words or task.files or task.hint or not text.isascii() or any(map(str.isdigit, text)):
+        return False
+    return (len(words) == 1 and not task.earlier) or _stems(text) <= _nothing_named()
+
+
+@lru_cache(maxsize=1)
+def _nothing_named() -> frozenset[str]:
+    """The stems of words that say that something is wrong, and not what."""
+    return _all(_WRONG) | {_stem(word) for word in _STOP}
+
+
+def _unclear(task: _Task) -> bool:
+    thanks = _THANKS.fullmatch(task.message) or _SETTLED.search(task.message)
+    return _greets(task) or (_vague(task) and not thanks)
 
 
 def _stems(text: str) -> set[str]:

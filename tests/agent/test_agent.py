@@ -12,6 +12,7 @@ from agents import Model, ModelResponse, Usage
 from agents.testing import ScriptedModel, assistant_message, function_call
 
 from fte.agent.agent import STEPS_MAX, SupportAgent
+from fte.agent.offline import OfflineModel
 from fte.agent.tools import CALLS_MAX
 from fte.domain.budget import Budget, Spent
 from fte.domain.channels import CHANNELS, within_limits
@@ -442,6 +443,26 @@ async def test_the_model_sees_the_customer_s_words_as_data() -> None:
     assert (
         "4111" not in shown and "Ignore all rules" not in shown + system and "New instructions" not in system
     )
+
+
+async def test_a_brief_says_what_was_asked_and_answered_before() -> None:
+    said = [
+        line("Earliest of all", new=False), line("An answer to that", role="agent", new=False, seq=2),
+        line("How many rows may an export have?\nMy card is 4111 1111 1111 1111.", new=False, seq=3),
+        line("Up to 100,000.", role="agent", new=False, seq=4), line("Mine stops. " * 100, new=False, seq=5),
+        line("I look into it.", role="operator", new=False, seq=6),
+    ]  # fmt: skip
+    wish = line("I want to talk to a person.", seq=7)
+    agent = SupportAgent(OfflineModel(), Library(), COMPANY)
+    outcome = await agent.answer(assignment(lines=(*said, wish), first_answer=False))
+    assert outcome.escalation is not None and outcome.escalation.asked == "I want to talk to a person."
+    first, answered, second, colleague, rule = outcome.escalation.tried
+    assert (
+        first.startswith("asked before: How many rows may an export have? My card is") and "4111" not in first
+    )
+    assert answered == "answered: Up to 100,000." and colleague == "a colleague wrote: I look into it."
+    assert second.startswith("asked before: Mine stops.") and len(second) < 350
+    assert rule == "rule: human request"
 
 
 async def test_secrets_stay_out_of_model_trace_and_brief() -> None:

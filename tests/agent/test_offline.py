@@ -194,6 +194,37 @@ async def test_courtesies_need_no_search(text: str, channel: str) -> None:
     assert tools(outcome) == [*START, "send_response"] and outcome.escalation is None
 
 
+VAGUE = ["it does not work", "I have a problem.", "Help needed!", "timer"]
+
+
+@pytest.mark.parametrize("text", VAGUE)
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_what_names_nothing_is_asked_about(text: str, channel: str) -> None:
+    outcome = await answer(text, channel)
+    assert tools(outcome) == [*START, "send_response"] and outcome.escalation is None
+    assert "What would you like to do" in outcome.reply and within_limits(channel, outcome.reply)
+
+
+@pytest.mark.parametrize("now", ["it just doesn't work", "hello??"])
+@pytest.mark.parametrize("before", ["I have a problem.", "Hello"])
+async def test_nobody_is_asked_twice_what_they_want(before: str, now: str) -> None:
+    asked = await answer(before)
+    lines = (line(before, new=False), line(asked.reply, role="agent", new=False, seq=2), line(now, seq=3))
+    outcome = await answer("", lines=lines, first_answer=False)
+    assert outcome.escalation is not None and outcome.escalation.reason == "no_answer_found"
+    assert "search_knowledge_base" not in tools(outcome)
+
+
+@pytest.mark.parametrize(
+    ("now", "known"), [("I want to reset my password", "Forgot password?"), ("thanks!", "Good to hear")]
+)
+async def test_an_answer_to_our_question_is_read(now: str, known: str) -> None:
+    asked = await answer("I have a problem.")
+    said = (line("I have a problem.", new=False), line(asked.reply, role="agent", new=False, seq=2))
+    outcome = await answer("", lines=(*said, line(now, seq=3)), first_answer=False)
+    assert outcome.escalation is None and known in outcome.reply
+
+
 async def test_thanks_with_a_question_is_a_question() -> None:
     outcome = await answer("Thanks! And how do I rotate an agent API key?", first_answer=False)
     assert "search_knowledge_base" in tools(outcome) and "Rotate" in outcome.reply
@@ -341,6 +372,19 @@ async def test_several_questions_are_answered_in_one_message(text: str) -> None:
 async def test_what_the_pages_do_not_hold_is_said() -> None:
     outcome = await answer("How do I reset my password? Which birds live in your garden in Durban?")
     assert "Forgot password?" in outcome.reply and "do not answer the rest" in outcome.reply
+
+
+async def test_questions_that_were_not_looked_up_are_said_to_be_open() -> None:
+    asked = "How do I rotate an agent API key? And how do I reset my password?"
+    outcome = await answer(f"{asked} And which iOS does the app need?", library=Library(PHONES))
+    assert "Forgot password?" in outcome.reply and "other questions are not answered" in outcome.reply
+    assert "other questions" not in (await answer(asked, library=Library(PHONES))).reply
+
+
+async def test_a_chat_without_room_for_both_says_that_one_is_open() -> None:
+    text = "How do I reset my password? Which birds live in your garden in Durban?"
+    outcome = await answer(text, "whatsapp")
+    assert "send your other question on its own" in outcome.reply and within_limits("whatsapp", outcome.reply)
 
 
 async def test_two_short_questions_fit_a_chat() -> None:

@@ -386,7 +386,7 @@ def _fields(line: str) -> list[str]:
 
 def test_wordings_collected_from_messages_once_held_out() -> None:
     wanted, spared = _judged("wordings.tsv")
-    assert (len(wanted), len(spared)) == (112, 68)
+    assert (len(wanted), len(spared)) == (192, 206)
     assert sum(wanted) >= 0.92 * len(wanted), sum(wanted)
     assert sum(spared) >= 0.98 * len(spared), sum(spared)
 
@@ -400,6 +400,15 @@ def test_wordings_collected_from_messages_once_held_out() -> None:
         ("Könnte mich ein Sachbearbeiter bitte kontaktieren?", "human_request"),
         ("Il me faut un interlocuteur.", "human_request"),
         ("Gostaria que um responsável entrasse em contato comigo.", "human_request"),
+        ("Je voudrais être recontactée par une spécialiste.", "human_request"),
+        ("Jag vill bli kontaktad av en expert.", "human_request"),
+        ("Někdo z kolegů ať se mi ozve.", "human_request"),
+        ("Нехай фахівець мені перетелефонує.", "human_request"),
+        ("أريد من مختص أن يتواصل معي", "human_request"),
+        ("किसी अधिकारी से कहिए मुझसे संपर्क करें।", "human_request"),
+        ("전문가분이 저희에게 연락해 주시면 좋겠어요.", "human_request"),
+        ("哪位同事方便给我回电？", "human_request"),
+        ("Do I have to argue with a machine?", "human_request"),
     ],
 )
 def test_two_halves_of_a_wish_in_any_wording(text: str, reason: str) -> None:
@@ -413,6 +422,12 @@ def test_two_halves_of_a_wish_in_any_wording(text: str, reason: str) -> None:
         "Ein Kollege soll den Kunden anrufen. Wo trage ich die Nummer ein?",
         "We paid the invoice. Where do I get the receipt?",
         "Un collègue doit valider mes heures. Comment le choisir ?",
+        "Mon équipe discute du budget avec un client. Voit-il le rapport ?",
+        "How do I let somebody look at my calendar?",
+        "Může vedoucí schválit moje hodiny?",
+        "Чи може працівник бачити мої години?",
+        "هل يستطيع مدير المشروع رؤية ساعاتي؟",
+        "담당자가 제 시간을 승인하나요?",
     ],
 )
 def test_half_a_wish_is_none(text: str) -> None:
@@ -422,9 +437,9 @@ def test_half_a_wish_is_none(text: str) -> None:
 def test_messages_held_out() -> None:
     """The limits lie slightly below what docs/agent.md reports; a line that fails is no reason to add its words."""
     wanted, spared = _judged("held_out.tsv")
-    assert (len(wanted), len(spared)) == (26, 14)
-    assert sum(wanted) >= 12, sum(wanted)
-    assert sum(spared) >= 13, sum(spared)
+    assert (len(wanted), len(spared)) == (76, 39)
+    assert sum(wanted) >= 61, sum(wanted)
+    assert sum(spared) >= 36, sum(spared)
 
 
 def _reasons_by_mail(text: str) -> tuple[str, ...]:

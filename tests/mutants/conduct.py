@@ -60,6 +60,22 @@ CONDUCT = (
         tests=("tests/domain/test_escalation.py", "-k", "any_wording"),
     ),
     Mutant(
+        name="what-is-wanted-is-asked-again-and-again",
+        invariant="an unclear message is asked about once, then a person answers",
+        path="fte/agent/offline.py",
+        healthy="    if task.asked_back and _unclear(task):\n",
+        sick="    if False:\n",
+        tests=("tests/agent/test_offline.py", "-k", "asked_twice"),
+    ),
+    Mutant(
+        name="a-brief-begins-at-the-wish-for-a-person",
+        invariant="a colleague can act on a brief without reading back",
+        path="fte/agent/agent.py",
+        healthy="[*run.assignment.waiting_elsewhere, *_so_far(run.assignment)]",
+        sick="list(run.assignment.waiting_elsewhere)",
+        tests=("tests/agent/test_agent.py", "-k", "asked_and_answered_before"),
+    ),
+    Mutant(
         name="moods-are-known-in-four-languages",
         invariant="every message has a mood, in every language",
         path="fte/domain/sentiment.py",
