@@ -20,7 +20,7 @@ test: $(DEV_READY) ## every check, and every test but the long ones below; eight
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
-acceptance: $(DEV_READY) ## the whole program, started as its users do, by hand, by compose and as pods, and short races; some minutes
+acceptance: $(DEV_READY) ## the whole program, started as its users do, by hand, by compose and as pods, brokers to kill, and short races; some minutes
 	$(BIN)/python -m pytest -n 4 --dist loadfile -m acceptance $(ARGS)
 
 api-fuzz: $(DEV_READY) ## schemathesis on every route, with more requests than in the tests; some minutes

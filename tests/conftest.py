@@ -33,6 +33,9 @@ structlog.configure(
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     allow_fetching(items)
+    for item in items:
+        if "own_kafka" in getattr(item, "fixturenames", ()):  # a broker is seconds of two cores
+            item.add_marker("acceptance")
 
 
 def pytest_collection_finish() -> None:
