@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from fte.pg import schema
 from fte.pg.embedded import EmbeddedServer
@@ -18,6 +19,11 @@ from tests.databases import created_database, in_memory
 from tests.kafka.fixtures import allow_fetching, kafka, kafka_program, kafka_server, own_kafka  # noqa: F401
 
 gc.disable()  # until all is collected
+# How long an example takes says how busy the machine is.
+settings.register_profile(
+    "any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
 for name in [name for name in os.environ if name.startswith("FTE_") and not name.startswith("FTE_TEST_")]:
     del os.environ[name]

@@ -61,7 +61,7 @@ blocks = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(blocks, max_size=20))
 def test_no_text_is_lost_and_no_passage_is_too_long(some: list[Block]) -> None:
     found = cut(*some)

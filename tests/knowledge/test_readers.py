@@ -192,7 +192,7 @@ FRAGMENTS = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(["x.md", "x.html", "x.txt"]),
     st.one_of(
@@ -216,7 +216,7 @@ def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
         assert len(piece.title) <= chunk.TITLE_MAX
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.binary(max_size=200), st.integers(0, 600))
 def test_a_damaged_pdf_is_read_or_refused(noise: bytes, at: int) -> None:
     data = pdf()

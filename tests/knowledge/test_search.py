@@ -181,7 +181,7 @@ async def test_only_the_start_of_a_long_query_counts(shop: Pool) -> None:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.none() | st.floats(-1, 1),
     st.floats(0, 1),

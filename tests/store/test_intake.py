@@ -139,7 +139,7 @@ async def test_a_message_reopens_a_resolved_ticket(pool: Pool) -> None:
 
 
 @given(body=st.text(st.characters(), max_size=300), name=st.text(st.characters(), max_size=60))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_text_is_stored_and_what_cleaning_changed_is_kept(pool: Pool, body: str, name: str) -> None:
     received = await receive(pool, body, name=name, identifier="any@example.com")
     row = await pool.fetchrow(

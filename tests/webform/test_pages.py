@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fte.channels.web_form import page, ticket_page
@@ -80,7 +80,6 @@ def test_typed_text_never_changes_the_shape_of_a_page(make: Any, attack: str) ->
     assert make(attack).encode()
 
 
-@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_no_text_changes_the_shape_of_a_page(text: str) -> None:
     if text.strip():
@@ -88,7 +87,6 @@ def test_no_text_changes_the_shape_of_a_page(text: str) -> None:
         assert Outline(ticket(text)).shape == Outline(ticket("harmless")).shape
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_what_was_typed_comes_back_as_it_was(text: str) -> None:
     values = [attributes.get("value") for tag, attributes in Outline(form(text)).tags if tag == "input"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fte.channels.web_form.parse import (
@@ -187,7 +187,6 @@ json_values = st.recursive(
 names = st.sampled_from([*valid(), "priority", "attachments", "submission_id", HONEYPOT])
 
 
-@settings(deadline=None)
 @given(st.dictionaries(names, json_values), st.booleans())
 def test_any_value_in_any_field_is_a_form_or_rejected(changes: dict[str, Any], complete: bool) -> None:
     fields = valid(**changes) if complete else changes
@@ -202,7 +201,6 @@ def test_any_value_in_any_field_is_a_form_or_rejected(changes: dict[str, Any], c
         f"{form}".encode()
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(), max_size=80))
 def test_a_taken_address_is_plain(text: str) -> None:
     for typed in (text, f"{text}@example.com", f"ann@{text}", f"ann@{text}.com"):

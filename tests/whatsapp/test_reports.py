@@ -14,7 +14,7 @@ STATUSES = ["queued", "sending", "sent", "delivered", "read", "failed"]
 HISTORIES = st.lists(st.sampled_from(STATUSES), min_size=1, max_size=8)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(history=HISTORIES, known_at=st.integers(0, 8), named=st.booleans(), seed=st.randoms())
 async def test_reports_in_any_order_doubled_and_early_end_alike(
     pool: Pool, history: list[str], known_at: int, named: bool, seed: object
