@@ -1,7 +1,9 @@
 """Request bodies: read once, bounded in size and time, and decoded by their content type."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -11,13 +13,20 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from fte.channels.web_form.parse import Upload
 from fte.daemon.responses import JSON_TYPE, TooLarge, TooSlow, WrongMedia
-from fte.domain.errors import Malformed, Rejected
+from fte.domain.errors import Malformed, Rejected, Unavailable
 
 BODY_MAX: Final = 64 * 1024
 """Bytes in a request body."""
 BODY_TIMEOUT: Final = 10.0
 """Seconds the whole of a body may take to arrive."""
+UPLOAD_MAX: Final = 10 * 1024 * 1024
+"""Bytes in a body with files: those of the largest files, in base64, and the text."""
+UPLOAD_TIMEOUT: Final = 60.0
+"""Seconds the whole of such a body may take to arrive."""
+UPLOADS_MAX: Final = 4
+"""Such bodies in memory at a time."""
 FIELDS_MAX: Final = 50
 """Fields in a form."""
 
@@ -29,31 +38,64 @@ FORM_KINDS: Final = (JSON_TYPE, URLENCODED, MULTIPART)
 Fields = dict[str, Any]
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int = BODY_MAX) -> bytes:
-    """The whole body. Raises TooLarge, TooSlow, and ClientDisconnect when the client left."""
+class Uploads:
+    """The places for bodies with files: whoever finds none is asked to try again, and memory stays bounded."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Raises Unavailable when all are taken."""
+        if self._taken >= UPLOADS_MAX:
+            raise Unavailable("Many files are on their way to us right now. Please try again in a moment.")
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+
+async def read_body(
+    scope: Scope, receive: Receive, limit: int = BODY_MAX, seconds: float | None = None
+) -> bytes:
+    """The whole body, within so many seconds, else BODY_TIMEOUT; each of its parts within BODY_TIMEOUT.
+
+    Raises TooLarge, TooSlow, and ClientDisconnect when the client left.
+    """
     first = await _within_deadline(receive)
     body: bytes = first.get("body", b"")
     if first.get("more_body", False):
-        body = await _rest(body, receive, limit)
+        body = await _rest(body, receive, limit, BODY_TIMEOUT if seconds is None else seconds)
     if len(body) > limit:
         raise _too_large(limit)
     return body
 
 
-async def read_fields(scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Fields:
-    """The fields of a JSON object or of a form, by their names. An attached file stands as its name.
+@contextlib.asynccontextmanager
+async def reading_fields(
+    scope: Scope, receive: Receive, headers: dict[bytes, bytes], uploads: Uploads
+) -> AsyncIterator[Fields]:
+    """The fields of a JSON object or of a form, by their names; the files of a form as Uploads, under `attachments`.
 
-    Raises WrongMedia, Malformed, TooLarge or TooSlow; Rejected for JSON that is not an object.
+    A body that says that it is larger than BODY_MAX has a place of `uploads` until the block is left.
+
+    Raises WrongMedia, Malformed, TooLarge, TooSlow or Unavailable; Rejected for JSON that is not an object.
     """
     kind = media_type(headers)
     if kind not in FORM_KINDS:
         raise WrongMedia(f"Send JSON ({JSON_TYPE}) or a form post; {kind or 'no content type'} is not taken.")
-    if int(headers.get(b"content-length", b"0")) > BODY_MAX:
-        raise _too_large(BODY_MAX)
-    body = await read_body(scope, receive)
-    if kind == JSON_TYPE:
-        return _json_fields(body)
-    return _urlencoded(body) if kind == URLENCODED else await _multipart(scope, body)
+    size = int(headers.get(b"content-length", b"0"))
+    large = size > BODY_MAX and kind != URLENCODED
+    limit = UPLOAD_MAX if large else BODY_MAX
+    if size > limit:
+        raise _too_large(limit)
+    with uploads.place() if large else contextlib.nullcontext():
+        body = await read_body(scope, receive, limit, UPLOAD_TIMEOUT if large else None)
+        if kind == JSON_TYPE:
+            yield _json_fields(body)
+        else:
+            yield _urlencoded(body) if kind == URLENCODED else await _multipart(scope, body)
 
 
 def media_type(headers: dict[bytes, bytes]) -> str:
@@ -72,21 +114,22 @@ async def _within_deadline(receive: Receive) -> Any:
     return message
 
 
-async def _rest(body: bytes, receive: Receive, limit: int) -> bytes:
+async def _rest(body: bytes, receive: Receive, limit: int, seconds: float) -> bytes:
     chunks, size, more = [body], len(body), True
-    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT
+    deadline = asyncio.get_running_loop().time() + seconds
     while more and size <= limit:
         message = await _within_deadline(receive)
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         more = message.get("more_body", False)
         if asyncio.get_running_loop().time() > deadline:
-            raise TooSlow(f"The request did not arrive within {BODY_TIMEOUT:.0f} seconds.")
+            raise TooSlow(f"The request did not arrive within {seconds:.0f} seconds.")
     return b"".join(chunks)
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"That is too large: everything together may have {limit // 1024} kB.")
+    words = f"{limit // 1024**2} MB" if limit >= 1024**2 else f"{limit // 1024} kB"
+    return TooLarge(f"That is too large: everything together may have {words}.")
 
 
 def _json_fields(body: bytes) -> Fields:
@@ -121,23 +164,30 @@ async def _multipart(scope: Scope, body: bytes) -> Fields:
     async def stream() -> Any:
         yield body
 
-    parser = MultiPartParser(Headers(scope=scope), stream(), max_files=FIELDS_MAX, max_fields=FIELDS_MAX)
+    parser = _InMemory(Headers(scope=scope), stream(), max_files=FIELDS_MAX, max_fields=FIELDS_MAX)
     try:
         form = await parser.parse()
     except (MultiPartException, ValueError, LookupError, AssertionError):
         raise Malformed(f"This form cannot be read; it may have {FIELDS_MAX} fields.") from None
     try:
-        return _with_files(form.multi_items())
+        return await _with_files(form.multi_items())
     finally:
         await form.close()
 
 
-def _with_files(items: list[tuple[str, UploadFile | str]]) -> Fields:
+class _InMemory(MultiPartParser):
+    """Keeps files where the body is already; the base class writes them to a disk, which a pod does not have."""
+
+    spool_max_size = UPLOAD_MAX + 1
+
+
+async def _with_files(items: list[tuple[str, UploadFile | str]]) -> Fields:
     fields: Fields = {}
+    files: list[Upload] = []
     for name, value in items:
         if isinstance(value, str):
             fields[name] = value
         elif value.size or value.filename:
             # Whatever the field was called: a file is an attachment.
-            fields["attachments"] = value.filename or "a file"
-    return fields
+            files.append(Upload(value.filename or "", value.content_type or "", await value.read()))
+    return fields | {"attachments": files} if files else fields

@@ -10,14 +10,14 @@ import structlog
 
 from fte.channels.gmail import authenticity, compose, machine, mime, reference
 from fte.channels.gmail.client import GmailClient, Ref, Summary
-from fte.channels.gmail.files import Attached
 from fte.channels.gmail.mime import Mail
 from fte.daemon import trail
+from fte.daemon.attached import attachments
 from fte.domain.errors import FteError, NotFound
 from fte.domain.identity import identity_key
 from fte.pg.pool import Pool
 from fte.store import control, mail_threads, replies
-from fte.store.intake import Attachment, Disposition, InboundMessage, MailReference, set_aside, take_in
+from fte.store.intake import Disposition, InboundMessage, MailReference, set_aside, take_in
 from fte.store.mail_threads import Thread
 
 MAIL_MAX: Final = 64 * 1024 * 1024
@@ -177,7 +177,7 @@ class MailSorter:
             sent_at=summary.arrived_at,
             suppress=await self._brake(address, mail),
             raw=raw[:RAW_MAX],
-            attachments=tuple(_attachment(file) for file in mail.attachments),
+            attachments=attachments(mail.attachments),
             references=_references(summary, mail),
         )
         received = await take_in(self._pool, self._secret, message)
@@ -251,17 +251,6 @@ class MailSorter:
 
 def _key(address: str) -> str:
     return identity_key("email", address)
-
-
-def _attachment(file: Attached) -> Attachment:
-    return Attachment(
-        name=file.name,
-        media_type=file.media_type,
-        size=file.size,
-        state=file.state,
-        reason=file.reason,
-        content=file.content,
-    )
 
 
 def _references(summary: Summary, mail: Mail) -> tuple[MailReference, ...]:

@@ -23,7 +23,8 @@ from fte.channels.web_form.markup import Html
 from fte.channels.web_form.origins import Origins
 from fte.channels.web_form.page import Site, Trouble
 from fte.daemon import trail
-from fte.daemon.bodies import FORM_KINDS, Fields, media_type, read_fields
+from fte.daemon.attached import attachments
+from fte.daemon.bodies import FORM_KINDS, UPLOAD_MAX, Fields, Uploads, media_type, reading_fields
 from fte.daemon.files import StaticFile
 from fte.daemon.openapi import HTML, operation
 from fte.daemon.responses import JSON_TYPE, UNSTORED, error_headers, json_response, problem, status
@@ -42,6 +43,8 @@ ACCOUNT: Final = "form"
 """The account the form's messages are stored under; there is only one form."""
 ANSWERS_PER_TICKET: Final = 60
 """Further messages an hour on one ticket. Its holder has proven more than an address, so may write more."""
+FILES_PER_IP: Final = 20
+"""Messages with files an hour from one IP."""
 MINUTE: Final = 60
 HOUR: Final = 3600
 
@@ -57,6 +60,9 @@ THANKS: Final[dict[Answers, str]] = {
     "either": "Thank you. We have your message.",
 }
 
+_BODY_MAX: Final = 4 * UPLOAD_MAX
+"""Bytes at which the server library steps in, with less kind words than ours."""
+
 Headers = dict[bytes, bytes]
 
 
@@ -71,6 +77,16 @@ class Support:
     clock: Clock = time.monotonic_ns
 
 
+class FormFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a message in JSON. `content` is its bytes in base64; what it is, they tell."""
+
+    name: Annotated[str, Meta(max_length=parse.FILE_NAME_MAX)]
+    content: Annotated[str, Meta(min_length=4, extra_json_schema={"contentEncoding": "base64"})]
+
+
+FormFiles = Annotated[list[FormFile], Meta(max_length=parse.FILES_MAX)]
+
+
 class FirstMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What the form takes, as `fte.channels.web_form.parse` checks it. Further fields are ignored."""
 
@@ -81,6 +97,7 @@ class FirstMessage(msgspec.Struct, frozen=True, kw_only=True):
     message: Annotated[str, Meta(min_length=parse.MESSAGE.low, max_length=parse.MESSAGE.high)]
     priority: Priority | Literal[""] | None = "medium"
     submission_id: Annotated[str, Meta(max_length=parse.KEY_MAX)] | None = None
+    attachments: FormFiles | None = None
 
 
 class FurtherMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +105,7 @@ class FurtherMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     message: Annotated[str, Meta(min_length=parse.ANSWER.low, max_length=parse.ANSWER.high)]
     submission_id: Annotated[str, Meta(max_length=parse.KEY_MAX)] | None = None
+    attachments: FormFiles | None = None
 
 
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,11 +137,18 @@ def routes(support: Support) -> list[Route]:
     ticket = _Ticket(support, pages, intake)
     return [
         Route("/support", pages.form),
-        Route("/support/submit", _Submit(pages, intake, origins), methods=["POST", "OPTIONS"]),
+        Route(
+            "/support/submit",
+            _Submit(pages, intake, origins),
+            methods=["POST", "OPTIONS"],
+            max_body_size=_BODY_MAX,
+        ),
         *(Route(f"/support/{name}", StaticFile(asset), methods=["GET"]) for name, asset in files.items()),
         Route("/support/ticket", ticket.find),
         Route("/support/ticket/{ticket_id}/messages", ticket.back, methods=["GET"]),
-        Route("/support/ticket/{ticket_id}/messages", ticket.write, methods=["POST"]),
+        Route(
+            "/support/ticket/{ticket_id}/messages", ticket.write, methods=["POST"], max_body_size=_BODY_MAX
+        ),
         Route("/support/ticket/{ticket_id:path}", ticket.show),
     ]
 
@@ -223,15 +248,20 @@ class _Intake:
         self._by_ip = Limiter(settings.form_rate_per_ip, MINUTE, clock=clock)
         self._by_address = Limiter(settings.form_rate_per_address, HOUR, clock=clock)
         self._by_ticket = Limiter(ANSWERS_PER_TICKET, HOUR, clock=clock)
+        self._files_by_ip = Limiter(FILES_PER_IP, HOUR, clock=clock)
+        self.uploads = Uploads()
 
-    def count(self, scope: Scope) -> None:
+    def count(self, scope: Scope, given: Fields) -> None:
         """Count a request for its sender. Raises TooMany."""
         hops = self._support.settings.trusted_proxies
         forwarded = (
             [v.decode("latin-1") for k, v in scope["headers"] if k == b"x-forwarded-for"] if hops else []
         )
         peer = scope["client"][0] if scope.get("client") else ""
-        self._by_ip.take(client_address(peer, forwarded, hops))
+        address = client_address(peer, forwarded, hops)
+        self._by_ip.take(address)
+        if given.get("attachments"):
+            self._files_by_ip.take(address)
 
     async def first(self, given: Fields, headers: Headers) -> Received:
         """Store a first message. Raises Rejected, TooMany or Unavailable; the last may yet have stored it."""
@@ -240,15 +270,18 @@ class _Intake:
         message = InboundMessage(
             channel="web_form",
             account=ACCOUNT,
-            provider_id=parse.provider_id(_key(form.submission_id, headers), "form", *content),
+            provider_id=parse.provider_id(
+                _key(form.submission_id, headers), "form", *content, files=form.attachments
+            ),
             identifier_type="email",
             identifier=form.email,
             verified=False,
             name=form.name,
-            body=form.message,
+            body=parse.with_files(form.message, form.attachments),
             subject=form.subject,
             category=form.category,
             priority=form.priority,
+            attachments=attachments(form.attachments),
         )
         return await self._store(message, self._by_address, identity_key("email", form.email))
 
@@ -259,12 +292,15 @@ class _Intake:
         message = InboundMessage(
             channel="web_form",
             account=ACCOUNT,
-            provider_id=parse.provider_id(_key(answer.submission_id, headers), ticket_key, answer.message),
+            provider_id=parse.provider_id(
+                _key(answer.submission_id, headers), ticket_key, answer.message, files=answer.attachments
+            ),
             identifier_type="email",
             identifier=ticket.identifier,
             verified=False,
             name="",
-            body=answer.message,
+            body=parse.with_files(answer.message, answer.attachments),
+            attachments=attachments(answer.attachments),
             into_ticket=ticket.ticket,
             envelope={PAGE: str(ticket.ticket)},
         )
@@ -299,12 +335,19 @@ class _Intake:
         return json_response(answer)
 
 
+_FILES_RULE: Final = (
+    f"Files are pictures, PDF, text, office documents, sound or video: at most {parse.FILES_MAX}, "
+    f"{parse.FILE_BYTES_MAX // 1024**2} MB each and {parse.FILES_BYTES_MAX // 1024**2} MB in all. "
+    "A form post with files is multipart, and a body over 64 kB says its length."
+)
+
+
 @operation("Let a page of an allowed site post from its own script", method="OPTIONS", status=204)
 @operation(
     "Write to us",
     method="POST",
     takes=FirstMessage,
-    rule="The texts hold that many characters that can be seen and stored, and no file comes along.",
+    rule=f"The texts hold that many characters that can be seen and stored. {_FILES_RULE}",
     kinds=FORM_KINDS,
     header={"Idempotency-Key": str},
     gives=Submitted,
@@ -331,9 +374,9 @@ class _Submit:
     async def _submit(self, scope: Scope, receive: Receive, headers: Headers) -> Response:
         given: Fields | None = None
         try:
-            given = await read_fields(scope, receive, headers)
-            self._intake.count(scope)
-            received = await self._intake.first(given, headers)
+            async with reading_fields(scope, receive, headers, self._intake.uploads) as given:
+                self._intake.count(scope, given)
+                received = await self._intake.first(given, headers)
         except ClientDisconnect:
             return _nobody()
         except FteError as error:
@@ -414,7 +457,7 @@ class _Ticket:
         "Write on in a ticket",
         id=str,
         takes=FurtherMessage,
-        rule="The text holds something that can be seen and stored, and no file comes along.",
+        rule=f"The text holds something that can be seen and stored. {_FILES_RULE}",
         kinds=FORM_KINDS,
         header={"Idempotency-Key": str},
         gives=Submitted,
@@ -428,10 +471,10 @@ class _Ticket:
         given: Fields | None = None
         view: TicketView | None = None
         try:
-            given = await read_fields(request.scope, request.receive, headers)
-            self._intake.count(request.scope)
-            view = await tickets.by_public_id(self._pool, ticket_id)
-            received = await self._intake.further(view, given, headers)
+            async with reading_fields(request.scope, request.receive, headers, self._intake.uploads) as given:
+                self._intake.count(request.scope, given)
+                view = await tickets.by_public_id(self._pool, ticket_id)
+                received = await self._intake.further(view, given, headers)
         except ClientDisconnect:
             return _nobody()
         except FteError as error:

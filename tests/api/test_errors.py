@@ -13,7 +13,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from fte.daemon import bodies, gmail_webhook
-from fte.daemon.bodies import BODY_MAX, URLENCODED
+from fte.daemon.bodies import BODY_MAX, UPLOAD_MAX, URLENCODED
 from fte.daemon.openapi import Operation, document, operations
 from fte.demo.providers.whatsapp import signature
 from fte.domain.ids import new_id
@@ -180,7 +180,8 @@ def ways(site: Site) -> dict[int, Send]:
         return await site.send(path, method, said, known="{" in path, headers=used)
 
     async def too_large(path: str, method: str, said: Operation) -> httpx.Response:
-        content = b'"' + b"x" * 5 * BODY_MAX + b'"'
+        limit = UPLOAD_MAX if path.startswith("/support") else 5 * BODY_MAX
+        content = b'"' + b"x" * limit + b'"'
         if path.startswith("/webhooks/whatsapp"):
             return await site.send_signed(path, {}, content=content)
         return await site.send(

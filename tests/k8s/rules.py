@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from fte import __version__
 from fte.cli import app as commands
 from fte.daemon.app import STOP_TIMEOUT
+from fte.daemon.bodies import UPLOAD_MAX
 from fte.daemon.health import Health
 from fte.daemon.metrics import Metrics
 from fte.daemon.providers import configured
@@ -54,6 +55,8 @@ DEMANDING: Final = {
 PROVIDERS: Final = {"api", "message-processor", "sender", "mailbox"}
 """Who calls Google, Twilio or the model's provider."""
 USES_KAFKA: Final = {"http", "worker", "sender", "relay", "metrics"}
+BODY_SIZE: Final = "nginx.ingress.kubernetes.io/proxy-body-size"
+"""How much nginx takes; 1 MB where it is not said."""
 
 Rule = Callable[[list[Object]], Iterator[str]]
 
@@ -207,6 +210,9 @@ def _services(objects: list[Object]) -> Iterator[str]:
     public = urlsplit(named(objects, "ConfigMap", "fte-config")["data"]["FTE_PUBLIC_URL"])
     for name, ingress in of_kind(objects, "Ingress").items():
         spec = ingress["spec"]
+        largest = str(ingress["metadata"].get("annotations", {}).get(BODY_SIZE, "1m"))
+        if int(largest.removesuffix("m")) * 1024**2 < UPLOAD_MAX:
+            yield f"{name}: the form's files do not come through, it takes {largest}"
         for rule in spec["rules"]:
             if rule["host"] != public.hostname or public.scheme != "https":
                 yield f"{name}: customers are sent to {public.geturl()}"

@@ -242,6 +242,10 @@ DAMAGES = {
         ),
         "there is no service",
     ),
+    "an ingress too narrow for files": (
+        put("Ingress", API, "metadata", "annotations", value={}),
+        "the form's files do not come through",
+    ),
     "another host": (
         put("Ingress", API, "spec", "rules", 0, "host", value="help.example.com"),
         "certificate",

@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from fte.channels.gmail import files, mime
+from fte.channels import files
+from fte.channels.gmail import mime
 from fte.channels.gmail.authenticity import authenticated
 from fte.channels.gmail.compose import envelope_of
 from fte.channels.gmail.machine import bounce, machine

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fte.channels.gmail import files, mime
+from fte.channels import files
+from fte.channels.gmail import mime
 from fte.channels.gmail.mime import Mail, read
 from fte.domain.attachments import NAME_MAX
 from fte.domain.text import storable

@@ -6,6 +6,30 @@ SCHEMA = "migrations/versions/0006_deadlines.sql"
 
 INTAKE = (
     Mutant(
+        name="files-do-not-make-another-message",
+        invariant="I1 nothing is lost",
+        path="fte/channels/web_form/parse.py",
+        healthy='"\\0".join((key, *content, *sums))',
+        sick='"\\0".join((key, *content))',
+        tests=("tests/webform/test_files.py", "-k", "provider_id or sent_again"),
+    ),
+    Mutant(
+        name="any-number-of-large-bodies-is-in-memory",
+        invariant="every queue has a limit",
+        path="fte/daemon/bodies.py",
+        healthy="        if self._taken >= UPLOADS_MAX:\n",
+        sick="        if False:\n",
+        tests=("tests/webform/test_files.py", "-k", "large_bodies"),
+    ),
+    Mutant(
+        name="a-place-for-files-is-never-given-back",
+        invariant="every queue has a limit",
+        path="fte/daemon/bodies.py",
+        healthy="            self._taken -= 1\n",
+        sick="            pass\n",
+        tests=("tests/webform/test_files.py", "-k", "large_bodies"),
+    ),
+    Mutant(
         name="a-second-delivery-is-a-second-message",
         invariant="I2 duplicates collapse",
         path=SCHEMA,

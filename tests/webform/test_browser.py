@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, FilePayload, Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -19,6 +19,16 @@ from tests.support_webform import answer, application, served, valid
 
 pytestmark = pytest.mark.browser
 
+SCREENSHOT: FilePayload = {
+    "name": "error.png",
+    "mimeType": "image/png",
+    "buffer": b"\x89PNG\r\n\x1a\n what was seen",
+}
+INVOICE: FilePayload = {
+    "name": "invoice.pdf",
+    "mimeType": "application/pdf",
+    "buffer": b"%PDF-1.7 an invoice",
+}
 TICKET = re.compile(r"/support/ticket/[a-z2-7]{32}")
 
 
@@ -102,6 +112,53 @@ async def test_errors_keep_the_text_and_lead_to_the_fields(site: Site, script: b
     await page.get_by_role("button", name="Send message").click()
     await page.wait_for_url(TICKET)
     assert await site.pool.fetchval("select count(*) from messages") == 1
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+async def test_files_go_along_with_a_message_and_a_further_one(site: Site, script: bool) -> None:
+    page = await site.page(java_script_enabled=script)
+    await page.goto(f"{site.url}/support")
+    await fill(page)
+    await page.get_by_label("Files (optional)").set_input_files([SCREENSHOT, INVOICE])
+    await page.get_by_role("button", name="Send message").click()
+    await page.wait_for_url(TICKET)
+    text = page.locator("#thread > li .text")
+    await expect(text).to_contain_text("[attachment: error.png]\n[attachment: invoice.pdf]")
+    if not script:
+        await page.get_by_role("link", name="Write a message").click()
+    await page.get_by_label("Write a message").fill("And one more.")
+    await page.get_by_label("Files (optional)").set_input_files([SCREENSHOT])
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(text).to_have_count(2)
+    rows = await site.pool.fetch("select content from attachments order by name, id")
+    assert [row[0] for row in rows] == [SCREENSHOT["buffer"], SCREENSHOT["buffer"], INVOICE["buffer"]]
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "said"),
+    [
+        (1, 5 * 1024 * 1024 + 200_000, "photo-0.png has 5.2 MB; 5 MB is the most."),
+        (2, 4 * 1024 * 1024, "Together they have 8 MB; 7 MB is the most."),
+        (6, 10, "These are 6 files; at most 5 can be sent."),
+    ],
+)
+async def test_too_many_or_too_large_files_are_told_before_they_are_sent(
+    site: Site, count: int, size: int, said: str
+) -> None:
+    page = await site.page()
+    await page.goto(f"{site.url}/support")
+    await fill(page)
+    files = page.get_by_label("Files (optional)")
+    large: list[FilePayload] = [
+        {"name": f"photo-{n}.png", "mimeType": "image/png", "buffer": b"x" * size} for n in range(count)
+    ]
+    await files.set_input_files(large)
+    await expect(files).to_have_accessible_description(re.compile(re.escape(said)))
+    await page.get_by_role("button", name="Send message").click()
+    await expect(files).to_be_focused()
+    await files.set_input_files([SCREENSHOT])
+    await page.get_by_role("button", name="Send message").click()
+    await page.wait_for_url(TICKET)
 
 
 async def test_the_counter_counts_as_the_server_does(site: Site) -> None:
@@ -199,6 +256,8 @@ async def test_the_keyboard_is_enough(site: Site) -> None:
         outline = "getComputedStyle(document.activeElement).outlineStyle"
         assert await page.evaluate(outline) == "solid"
         await page.keyboard.type(typed)
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_label("Files (optional)")).to_be_focused()
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("button", name="Send message")).to_be_focused()
     await page.keyboard.press("Enter")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from fte.channels.files import Attached, Files, placeholder
 from fte.channels.gmail import phrases, quoting
 from fte.channels.gmail.addresses import addresses
 from fte.channels.gmail.decoding import (
@@ -16,12 +17,10 @@ from fte.channels.gmail.decoding import (
     parameters,
     transferred,
 )
-from fte.channels.gmail.files import Attached, Files
 from fte.channels.gmail.html import read_html
 from fte.channels.gmail.invitation import summary
 from fte.channels.gmail.quoting import Line, Split, plain_lines, shown, split, tidy
 from fte.channels.gmail.structure import DEPTH_MAX, Headers, Part, structure
-from fte.domain import attachments
 from fte.domain.text import one_line
 
 RAW_MAX: Final = 36 * 1024 * 1024
@@ -206,17 +205,11 @@ def _text(own: str, forwarded: str, body: _Body, subject: str) -> str:
     if not own:
         said += body.shown_images
     # The files come last, and what is too long is cut before them: who answers must know that they are there.
-    files = "\n".join(map(_placeholder, body.files.found))
+    files = "\n".join(map(placeholder, body.files.found))
     words = "\n\n".join(part for part in said if part)
     if not files:
         return _cut(words or subject, TEXT_MAX, body)
     return "\n\n".join(filter(None, (_cut(words, TEXT_MAX - len(files) - 2, body), files)))
-
-
-def _placeholder(file: Attached) -> str:
-    if file.state == "stored":
-        return attachments.kept(file.name)
-    return attachments.not_kept(file.name, file.reason or "")
 
 
 def _cut(text: str, limit: int, body: _Body) -> str:

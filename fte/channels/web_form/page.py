@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
+from fte.channels.files import TYPES
 from fte.channels.web_form.markup import NOTHING, Html, fill, join
-from fte.channels.web_form.parse import HONEYPOT, MESSAGE
+from fte.channels.web_form.parse import FILE_BYTES_MAX, FILES_BYTES_MAX, FILES_MAX, HONEYPOT, MESSAGE
 from fte.domain.modes import Answers
 from fte.domain.tickets import Category, Priority
 
@@ -88,6 +89,7 @@ def form_page(site: Site, submission_id: str, kept: Mapping[str, object], troubl
         category=_select("category", "What is it about?", CATEGORY_WORDS, "general", kept, trouble),
         priority=_select("priority", "How urgent is it?", PRIORITY_WORDS, "medium", kept, trouble),
         message=message_field("Message", MESSAGE.low, MESSAGE.high, 8, kept, trouble),
+        files=files_field(kept, trouble),
         hidden=hidden_fields(submission_id),
         lookup=_LOOKUP,
     )
@@ -142,6 +144,23 @@ def message_field(
         high=high,
         rows=rows,
         value=_typed("message", kept),
+    )
+
+
+def files_field(kept: Mapping[str, object], trouble: Trouble) -> Html:
+    """The field for files. No browser gives back what was chosen, so after a failure it asks for it again."""
+    again = trouble is not FINE and kept.get("attachments")
+    return fill(
+        _FILES,
+        again="Please choose your files again. " if again else "",
+        error=_error("attachments", trouble),
+        state=_state("attachments", "attachments-hint attachments-problem", trouble),
+        accept=",".join(TYPES),
+        most=FILES_MAX,
+        each=FILE_BYTES_MAX,
+        total=FILES_BYTES_MAX,
+        each_mb=FILE_BYTES_MAX // 1024**2,
+        total_mb=FILES_BYTES_MAX // 1024**2,
     )
 
 
@@ -252,7 +271,7 @@ _FORM_PAGE: Final = """\
 <h1>How can we help?</h1>
 <p class="lead">$lead</p>
 $summary
-<form class="card" method="post" action="/support/submit" novalidate>
+<form class="card" method="post" action="/support/submit" enctype="multipart/form-data" novalidate>
 <div class="pair">
 $name
 $email
@@ -263,6 +282,7 @@ $category
 $priority
 </div>
 $message
+$files
 $hidden
 <div class="actions">
 <button type="submit">Send message</button>
@@ -312,6 +332,16 @@ $error<textarea id="field-message" name="message" rows="$rows" required data-lim
 $value</textarea>
 <p class="hint counter" id="message-count" hidden></p>
 <p class="unseen" role="status" id="message-spoken"></p>
+</div>"""
+
+_FILES: Final = """\
+<div class="field">
+<label for="field-attachments">Files (optional)</label>
+<p class="hint" id="attachments-hint">${again}Up to $most files of $each_mb MB, $total_mb MB in all, such as a
+screenshot or a PDF.</p>
+$error<input id="field-attachments" name="attachments" type="file" multiple accept="$accept"
+ data-most="$most" data-each="$each" data-total="$total"$state>
+<p class="error" id="attachments-problem" role="status"></p>
 </div>"""
 
 _HIDDEN: Final = """\

@@ -1,12 +1,14 @@
 """The web form's fields: what was typed becomes a checked value, or a list of all that is wrong."""
 
+import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fte.channels.files import Attached, Files, placeholder
 from fte.domain.errors import Rejected
 from fte.domain.identity import EMAIL_MAX, LOCAL_MAX, ascii_domain
 from fte.domain.text import one_line, storable
@@ -16,6 +18,14 @@ HONEYPOT: Final = "fte_leave_empty"
 """A field no person sees and no browser fills in; only a program that fills in everything does."""
 KEY_MAX: Final = 200
 """Characters in a submission id."""
+FILES_MAX: Final = 5
+"""Files of one message."""
+FILE_BYTES_MAX: Final = 5 * 1024 * 1024
+"""Bytes of one file."""
+FILES_BYTES_MAX: Final = 7 * 1024 * 1024
+"""Bytes of all files of a message."""
+FILE_NAME_MAX: Final = 255
+"""Characters of a file's name as it is sent; what is stored is shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,15 @@ MESSAGE: Final = Length(10, 5_000)
 ANSWER: Final = Length(1, 5_000)
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it came in a form. `media_type` is what its sender calls it."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """A first message. `email` is as it was typed, its domain in ASCII; `submission_id` may be empty."""
@@ -46,6 +65,7 @@ class Form:
     message: str
     priority: Priority
     submission_id: str
+    attachments: tuple[Attached, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +74,7 @@ class Answer:
 
     message: str
     submission_id: str
+    attachments: tuple[Attached, ...]
 
 
 def parse_form(fields: Mapping[str, object]) -> Form:
@@ -69,9 +90,16 @@ def parse_answer(fields: Mapping[str, object]) -> Answer:
     return Answer(**_checked(fields, _ANSWER_RULES))
 
 
-def provider_id(key: str, *content: str) -> str:
-    """The id a message is stored under once. Other content under one key has another id, so none is lost."""
-    return hashlib.sha256("\0".join((key, *content)).encode("utf-8", "surrogatepass")).hexdigest()
+def provider_id(key: str, *content: str, files: Sequence[Attached] = ()) -> str:
+    """The id a message is stored under once. Other content or files under one key have another id, so none is lost."""
+    sums = (part for file in files for part in (file.name, hashlib.sha256(file.content or b"").hexdigest()))
+    return hashlib.sha256("\0".join((key, *content, *sums)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def with_files(message: str, files: Sequence[Attached]) -> str:
+    """The text of a message, and a line for each of its files, for whoever reads only the text."""
+    lines = "\n".join(map(placeholder, files))
+    return f"{message}\n\n{lines}" if lines else message
 
 
 def normal_email(text: str) -> str | None:
@@ -114,10 +142,6 @@ def _checked(fields: Mapping[str, object], rules: Mapping[str, _Rule]) -> dict[s
 
 def _unwanted(fields: Mapping[str, object]) -> dict[str, str]:
     problems = {}
-    if fields.get("attachments"):
-        problems["attachments"] = (
-            "Files cannot be taken here yet. Please describe what they show in your message."
-        )
     if fields.get(HONEYPOT):
         problems[HONEYPOT] = (
             "A hidden field that must stay empty was filled in, perhaps by your browser. "
@@ -198,6 +222,37 @@ def _submission_id(value: object) -> str:
     return value
 
 
+def _files(value: object) -> tuple[Attached, ...]:
+    if value is None or value == "":
+        return ()
+    if not isinstance(value, list):
+        raise _Wrong("The file did not come along. Send a list of files, each with its name and content.")
+    if len(value) > FILES_MAX:
+        raise _Wrong(f"Please attach at most {FILES_MAX} files; these are {len(value):,}.")
+    files = Files(most=FILES_MAX, bytes_max=FILE_BYTES_MAX, total_max=FILES_BYTES_MAX)
+    for each in value:
+        upload = each if isinstance(each, Upload) else _decoded(each)
+        files.add(upload.name, upload.media_type, upload.content)
+        file = files.found[-1]
+        if file.reason is not None:
+            why = file.reason if upload.content else "empty"
+            raise _Wrong(f"{file.name} cannot be taken: {why}. Please leave it out.")
+    return tuple(files.found)
+
+
+def _decoded(value: object) -> Upload:
+    """A file of a JSON body."""
+    name, content = (value.get("name"), value.get("content")) if isinstance(value, Mapping) else (None, None)
+    if not isinstance(name, str) or not isinstance(content, str) or len(name) > FILE_NAME_MAX:
+        raise _Wrong(
+            f"Each file needs a name of at most {FILE_NAME_MAX} characters and its content in base64."
+        )
+    try:
+        return Upload(name, "", base64.b64decode(content, validate=True))
+    except ValueError:
+        raise _Wrong("The content of a file must be in base64.") from None
+
+
 _FORM_RULES: Final[dict[str, _Rule]] = {
     "name": _line("your name", NAME),
     "email": _email,
@@ -206,8 +261,10 @@ _FORM_RULES: Final[dict[str, _Rule]] = {
     "message": _block("your message", MESSAGE),
     "priority": _one_of("a priority", PRIORITIES, default="medium"),
     "submission_id": _submission_id,
+    "attachments": _files,
 }
 _ANSWER_RULES: Final[dict[str, _Rule]] = {
     "message": _block("your message", ANSWER),
     "submission_id": _submission_id,
+    "attachments": _files,
 }

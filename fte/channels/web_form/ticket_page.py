@@ -7,7 +7,16 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from fte.channels.web_form.markup import NOTHING, Html, fill, join
-from fte.channels.web_form.page import FINE, Site, Trouble, document, hidden_fields, message_field, summary
+from fte.channels.web_form.page import (
+    FINE,
+    Site,
+    Trouble,
+    document,
+    files_field,
+    hidden_fields,
+    message_field,
+    summary,
+)
 from fte.channels.web_form.parse import ANSWER
 from fte.domain.modes import Answers
 from fte.domain.tickets import STATUS_WORDS, TicketStatus
@@ -84,6 +93,7 @@ def ticket_page(
         messages=join(_message(message) for message in ticket.messages),
         summary=summary(trouble),
         box=message_field("Write a message", ANSWER.low, ANSWER.high, 4, kept or {}, trouble),
+        files=files_field(kept or {}, trouble),
         hidden=hidden_fields(submission_id),
         person=NOTHING
         if ticket.status == "escalated" or site.answers == "people"
@@ -120,6 +130,7 @@ def answer_page(
         summary=summary(trouble),
         ticket_id=quote(ticket_id, safe="", errors="replace"),
         box=message_field("Your message", ANSWER.low, ANSWER.high, 4, kept, trouble),
+        files=files_field(kept, trouble),
         hidden=hidden_fields(submission_id),
     )
     return document(site, "Your message", body, wrong=True)
@@ -185,8 +196,10 @@ $summary
 <p class="without-script">
 <a class="button" href="/support/ticket/$ticket_id?write=1#field-message">Write a message</a>
 <span class="hint">Until then this page reloads by itself.</span></p>
-<form class="card answer" method="post" action="/support/ticket/$ticket_id/messages" novalidate>
+<form class="card answer" method="post" action="/support/ticket/$ticket_id/messages"
+ enctype="multipart/form-data" novalidate>
 $box
+$files
 $hidden
 <div class="actions"><button type="submit">Send</button></div>
 </form>
@@ -195,8 +208,10 @@ $person"""
 _ANSWER_PAGE: Final = """\
 <h1>Your message is not sent yet</h1>
 $summary
-<form class="card answer" method="post" action="/support/ticket/$ticket_id/messages" novalidate>
+<form class="card answer" method="post" action="/support/ticket/$ticket_id/messages"
+ enctype="multipart/form-data" novalidate>
 $box
+$files
 $hidden
 <div class="actions"><button type="submit">Send</button></div>
 </form>"""

@@ -31,6 +31,33 @@
     show();
   }
 
+  function megabytes(bytes) {
+    return (bytes / 1048576).toLocaleString("en", { maximumFractionDigits: 1 }) + " MB";
+  }
+
+  function filesProblem(files, limits) {
+    var sum = files.reduce(function (all, file) { return all + file.size; }, 0);
+    var large = files.find(function (file) { return file.size > Number(limits.each); });
+    if (files.length > Number(limits.most)) return "These are " + files.length + " files; at most " + limits.most + " can be sent.";
+    if (large) return large.name + " has " + megabytes(large.size) + "; " + megabytes(limits.each) + " is the most.";
+    if (sum > Number(limits.total)) return "Together they have " + megabytes(sum) + "; " + megabytes(limits.total) + " is the most.";
+    return "";
+  }
+
+  function checkFiles(field) {
+    // Told before they are sent: of what is far too large the server reads nothing, and browsers then say only that.
+    var shown = document.getElementById("attachments-problem");
+    field.addEventListener("change", function () {
+      shown.textContent = filesProblem(Array.from(field.files), field.dataset);
+      field.setAttribute("aria-invalid", String(shown.textContent !== ""));
+    });
+    field.form.addEventListener("submit", function (event) {
+      if (!shown.textContent) return;
+      event.preventDefault();
+      field.focus();
+    });
+  }
+
   function localTimes(root) {
     root.querySelectorAll("time").forEach(function (time) {
       var moment = new Date(time.dateTime);
@@ -105,6 +132,8 @@
   if (problems) problems.focus();
   var box = document.getElementById("field-message");
   if (box) startCounter(box);
+  var attached = document.getElementById("field-attachments");
+  if (attached) checkFiles(attached);
   localTimes(document);
   var thread = document.getElementById("thread");
   if (thread) follow(thread);

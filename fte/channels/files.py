@@ -1,4 +1,4 @@
-"""The files of a mail: which are kept, under which name, and what they really are. Nothing is opened or unpacked."""
+"""Files that come with a message: which are kept, under which name, and what they really are. Nothing is opened."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from typing import Final, Literal
 from fte.domain import attachments
 
 FILES_MAX: Final = 20
-"""Files kept of one mail."""
+"""Files kept of one message."""
 LISTED_MAX: Final = 50
-"""Files listed of one mail, kept or not."""
+"""Files listed of one message, kept or not."""
 FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 """Bytes of one file."""
 TOTAL_BYTES_MAX: Final = 20 * 1024 * 1024
-"""Bytes of all files of a mail."""
+"""Bytes of all files of a message."""
 
 TYPES: Final = {
     "image/png": "png",
@@ -86,7 +86,7 @@ _MARKUP: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """A file that came with a mail: `stored` with its content, or `refused` for a reason.
+    """A file that came with a message: `stored` with its content, or `refused` for a reason.
 
     `name` is safe to show and to offer for saving; `media_type` is what the content is, not what was declared.
     """
@@ -101,9 +101,12 @@ class Attached:
 
 @dataclass(slots=True)
 class Files:
-    """The files of one mail, with the limits over all of them."""
+    """The files of one message, with the limits over all of them: how many, and the bytes of each and of all."""
 
     found: list[Attached] = field(default_factory=list)
+    most: int = FILES_MAX
+    bytes_max: int = FILE_BYTES_MAX
+    total_max: int = TOTAL_BYTES_MAX
     _kept: int = 0
     _bytes: int = 0
 
@@ -134,13 +137,20 @@ class Files:
             return "type not accepted"
         if size == 0:
             return "empty"
-        if size > FILE_BYTES_MAX:
-            return f"larger than {FILE_BYTES_MAX // 1024**2} MB"
-        if self._kept >= FILES_MAX:
-            return f"more than {FILES_MAX} files"
-        if self._bytes + size > TOTAL_BYTES_MAX:
-            return f"more than {TOTAL_BYTES_MAX // 1024**2} MB in all"
+        if size > self.bytes_max:
+            return f"larger than {self.bytes_max // 1024**2} MB"
+        if self._kept >= self.most:
+            return f"more than {self.most} files"
+        if self._bytes + size > self.total_max:
+            return f"more than {self.total_max // 1024**2} MB in all"
         return None
+
+
+def placeholder(file: Attached) -> str:
+    """The line of a text that stands for the file."""
+    if file.state == "stored":
+        return attachments.kept(file.name)
+    return attachments.not_kept(file.name, file.reason or "")
 
 
 def sniffed(content: bytes) -> str | None:
