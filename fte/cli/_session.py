@@ -84,22 +84,23 @@ def load_settings(**overrides: Any) -> "Settings":
 
 
 def existing(settings: "Settings") -> "Settings":
-    """The same settings. Without a database in their data folder the command ends: it would make an empty one."""
+    """The same settings. Raises NotFound without a database in their data folder, where an empty one would be made."""
     from fte.pg.embedded import is_there
 
-    with plain_errors():
-        if not settings.database_url and not is_there(settings.data_dir):
-            raise NotFound(
-                f"There is no database in {settings.data_dir}.",
-                remedy="Name your data folder, by --data-dir or FTE_DATA_DIR.",
-            )
+    if not settings.database_url and not is_there(settings.data_dir):
+        raise NotFound(
+            f"There is no database in {settings.data_dir}.",
+            remedy="Name your data folder, by --data-dir or FTE_DATA_DIR.",
+        )
     return settings
 
 
 @contextlib.asynccontextmanager
-async def database(settings: "Settings") -> "AsyncIterator[Pool]":
-    """A pool on the configured or the embedded database, its schema checked."""
+async def database(settings: "Settings", *, new: bool = False) -> "AsyncIterator[Pool]":
+    """A pool on the configured or the embedded database, its schema checked. A `new` one is made where there is none."""
     from fte.daemon.app import checked_pool
 
+    if not new:
+        existing(settings)
     async with checked_pool(settings) as (pool, _):
         yield pool

@@ -37,7 +37,8 @@ def save(
 
     A database of your own is saved with its own tools; see docs/howto/backup.md.
     """
-    settings = existing(_embedded(load_settings(data_dir=data_dir)))
+    with plain_errors():
+        settings = existing(_embedded(load_settings(data_dir=data_dir)))
 
     async def work() -> None:
         from asyncio import to_thread

@@ -13,7 +13,7 @@ from uuid import UUID
 import typer
 
 from fte.cli._remote import TokenFile, Url, ask, say, say_json
-from fte.cli._session import AsJson, DataDir, database, existing, fail, load_settings, plain_errors, run
+from fte.cli._session import AsJson, DataDir, database, fail, load_settings, plain_errors, run
 from fte.domain.errors import Conflict, NotFound, Rejected
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def list_erased(data_dir: DataDir = None) -> None:
 
     Keep it outside the database, beside the backups, and newer than they are: after each erasure, or every few minutes.
     """
-    settings = existing(load_settings(data_dir=data_dir))
+    settings = load_settings(data_dir=data_dir)
 
     async def work() -> None:
         from fte.store import erasure_list

@@ -55,7 +55,7 @@ def watch(data_dir: DataDir = None) -> None:
 
         if not settings.gmail_topic:
             raise Rejected("FTE_GMAIL_TOPIC is not set.", fields={"FTE_GMAIL_TOPIC": "missing"}, remedy=HOWTO)
-        async with database(settings) as pool:
+        async with database(settings, new=True) as pool:
             client = _client(settings)
             try:
                 until = await client.watch(settings.gmail_topic)
@@ -164,7 +164,7 @@ async def _facts(settings: "Settings") -> dict[str, object]:
 
     account = settings.gmail_account.lower()
     problem, token = await _token_problem(settings)
-    async with database(settings) as pool:
+    async with database(settings, new=True) as pool:
         state = await mailboxes.state(pool, account)
         said = next((h for h in await channel_health.current(pool) if h.account == account), None)
     if problem is None and said is not None and not said.healthy:

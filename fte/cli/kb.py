@@ -42,7 +42,7 @@ def import_(
     from fte.knowledge.embed import WordLlamaEmbedder
 
     async def work() -> "ImportReport":
-        async with database(load_settings(data_dir=data_dir)) as pool:
+        async with database(load_settings(data_dir=data_dir), new=True) as pool:
             with _progress() as on_progress:
                 return await import_folder(pool, WordLlamaEmbedder(), path, on_progress)
 

@@ -27,7 +27,7 @@ def add(name: Name, role: Role = "agent", days: Days = None, data_dir: DataDir =
     async def work() -> str:
         from fte.store import operators
 
-        async with database(settings) as pool:
+        async with database(settings, new=True) as pool:
             return await operators.add(pool, name, role, days)
 
     token = run(work)

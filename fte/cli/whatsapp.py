@@ -59,7 +59,7 @@ async def _facts(settings: "Settings", account: "Account") -> dict[str, Any]:
     from fte.store import channel_health, whatsapp
 
     state, problem = await _asked(account)
-    async with database(settings) as pool:
+    async with database(settings, new=True) as pool:
         last = await whatsapp.last_inbound(pool, account.number)
         said = next((h for h in await channel_health.current(pool) if h.account == account.number), None)
     if problem is None and said is not None and not said.healthy:

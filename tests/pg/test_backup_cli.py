@@ -8,11 +8,23 @@ from typer.testing import CliRunner
 from fte.cli import app
 
 
-@pytest.mark.parametrize("words", [("backup", "save", "saved"), ("erase", "list")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("backup", "save", "saved"),
+        ("erase", "list"),
+        ("kb", "list"),
+        ("kb", "search", "exports"),
+        ("dlq", "list"),
+        ("operator", "list"),
+        ("report", "daily"),
+    ],
+    ids=" ".join,
+)
 def test_a_folder_without_a_database_is_not_taken_for_an_empty_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    """As of a cron job with another home: it would replace what is kept by nothing, and nobody would know."""
+    """A cron job with another home would replace what is kept by nothing; a mistyped folder would have no dead letters."""
     monkeypatch.chdir(tmp_path)
     environment = {"FTE_DATA_DIR": str(tmp_path / "data"), "FTE_DATABASE_URL": ""}
     done = CliRunner().invoke(app, words, env=environment)
