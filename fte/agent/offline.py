@@ -35,7 +35,9 @@ _MOVED: Final = re.compile(r"Before, the customer wrote on (\w+);")
 _SPOKEN: Final = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d (customer|agent|operator) \(\w+\): ")
 _CUSTOMER_SAID: Final = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d customer \(\w+\): (.*)$")
 _ASKED: Final = re.compile(
-    r"(?<=[?？؟])\s*|\n+|(?<=[.!])\s+(?=(?:second|secondly|also|and|third|next|another)\b)", re.I
+    r"(?<=[?？؟])\s*|\n+|(?<=[.!])\s+(?=(?:second|secondly|also|and|third|next|another)\b)"
+    r"|,? and (?=(?:also )?(?:how|what|which|where|when|why|who)(?: \w+)? (?:do|does|can|could|is|are|will)\b)",
+    re.I,
 )
 _ENUMERATED: Final = re.compile(
     r"^\W*(?:\d[.):]|first(?:ly)?\b|second(?:ly)?\b|third(?:ly)?\b|also\b|next\b)[,:]?\s*", re.I

@@ -358,6 +358,7 @@ PHONES = (
         "How do I rotate an agent API key? And how do I reset my password?",
         "1. How do I rotate an agent API key?\n2. How do I reset my password?",
         "First: how do I rotate an agent API key? Second: how do I reset my password?",
+        "How do I rotate an agent API key and also how do I reset my password?",
     ],
 )
 async def test_several_questions_are_answered_in_one_message(text: str) -> None:
@@ -367,6 +368,16 @@ async def test_several_questions_are_answered_in_one_message(text: str) -> None:
     assert len(library.queries) == 2 and all("1." not in query for query in library.queries)
     assert "Select Rotate next to the key" in outcome.reply and "Forgot password?" in outcome.reply
     assert within_limits("email", outcome.reply)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["How and where can I reset my password?", "I forgot it and how can I reset my password now?"],
+)
+async def test_what_asks_once_is_one_question(text: str) -> None:
+    library = Library()
+    assert "Forgot password?" in (await answer(text, library=library)).reply
+    assert library.queries == [text]
 
 
 async def test_what_the_pages_do_not_hold_is_said() -> None:
