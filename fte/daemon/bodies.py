@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -27,6 +27,8 @@ UPLOAD_TIMEOUT: Final = 60.0
 """Seconds the whole of such a body may take to arrive."""
 UPLOADS_MAX: Final = 4
 """Such bodies in memory at a time."""
+UPLOAD_PATIENCE: Final = 20.0
+"""Seconds a body waits for its turn."""
 FIELDS_MAX: Final = 50
 """Fields in a form."""
 
@@ -39,21 +41,24 @@ Fields = dict[str, Any]
 
 
 class Uploads:
-    """The places for bodies with files: whoever finds none is asked to try again, and memory stays bounded."""
+    """The places for bodies with files: what has none yet is not read, so that memory stays bounded."""
 
     def __init__(self) -> None:
-        self._taken = 0
+        self._places = asyncio.Semaphore(UPLOADS_MAX)
 
-    @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """Raises Unavailable when all are taken."""
-        if self._taken >= UPLOADS_MAX:
-            raise Unavailable("Many files are on their way to us right now. Please try again in a moment.")
-        self._taken += 1
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Raises Unavailable when none is free for UPLOAD_PATIENCE seconds."""
+        try:
+            async with asyncio.timeout(UPLOAD_PATIENCE):
+                await self._places.acquire()
+        except TimeoutError:
+            words = "Many files are on their way to us right now. Please try again in a moment."
+            raise Unavailable(words) from None
         try:
             yield
         finally:
-            self._taken -= 1
+            self._places.release()
 
 
 async def read_body(
@@ -90,7 +95,7 @@ async def reading_fields(
     limit = UPLOAD_MAX if large else BODY_MAX
     if size > limit:
         raise _too_large(limit)
-    with uploads.place() if large else contextlib.nullcontext():
+    async with uploads.place() if large else contextlib.nullcontext():
         body = await read_body(scope, receive, limit, UPLOAD_TIMEOUT if large else None)
         if kind == JSON_TYPE:
             yield _json_fields(body)
