@@ -112,7 +112,7 @@ _POINTS_AT_FILE: Final = re.compile(
 _WRONG: Final = (
     "assist assistance problem issue trouble question wrong broken broke stuck fails failed app application tool"
     " software program support fix solve urgent strange weird happens happened tried thanks nothing everything anything"
-    " quickly sorry bug tallywren"
+    " quickly sorry bug"
 )
 _WHAT_HELP: Final = "What can I help you with?"
 _WHAT_EXACTLY: Final = (
