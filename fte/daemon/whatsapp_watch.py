@@ -23,7 +23,7 @@ from fte.daemon.whatsapp_webhooks import error_of
 from fte.domain.errors import FteError, Rejected, Unavailable
 from fte.domain.retry import pause
 from fte.pg.pool import Pool
-from fte.store import attachments, channel_health, control, replies, whatsapp
+from fte.store import attachments, control, replies, whatsapp
 from fte.store.attachments import Pending
 from fte.store.intake import set_aside, take_in
 
@@ -93,16 +93,11 @@ class Watch:
             since = point.read_until - OVERLAP
             await self._take_missing(client, since, point.now - self._webhook_grace)
             await self._take_elsewhere(client, since, point.now - self._others_grace)
-        except Unavailable as error:
+        except Unavailable:
             await whatsapp.missed(self._pool, self._account.number)
-            await self._report(error.message)
             raise
         await whatsapp.read_until(self._pool, self._account.number, point.now)
-        await self._report(None)
         return False
-
-    async def _report(self, problem: str | None) -> None:
-        await channel_health.report(self._pool, "whatsapp", self._account.number, problem)
 
     async def _take_missing(self, client: TwilioClient, since: datetime, until: datetime) -> None:
         address = self._account.address

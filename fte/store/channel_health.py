@@ -1,4 +1,4 @@
-"""How the channels' providers are: told by whoever talks to them, asked by /health and by people."""
+"""How the channels' providers are: told by whoever talks to them and by probes, asked by /health and by people."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,23 @@ class ChannelHealth:
 async def report(pool: Pool, channel: Channel, account: str, problem: str | None) -> None:
     """Say that the channel works (None), or what keeps it from working."""
     await pool.execute(_sql.report, channel, account, None if problem is None else one_line(problem))
+
+
+async def begin_probe(pool: Pool, channel: Channel, account: str, seconds: float) -> bool:
+    """Whether it is the caller's turn to ask the provider whether it is there: nobody else gets one for so long.
+
+    Forgets what was said of other accounts of the channel: it has one.
+    """
+    return bool(await pool.fetchval(_sql.begin_probe, channel, account, seconds))
+
+
+async def probed(pool: Pool, channel: Channel, account: str, problem: str | None, again: float) -> bool:
+    """Store how the provider answered: as it should (None), or what is wrong. The next probe is in `again` seconds.
+
+    Whether that is news: it was silent and answers, or the other way round.
+    """
+    said = None if problem is None else one_line(problem)
+    return bool(await pool.fetchval(_sql.probed, channel, account, said, again))
 
 
 async def current(pool: Pool) -> list[ChannelHealth]:

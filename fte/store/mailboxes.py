@@ -78,6 +78,11 @@ async def put_off(pool: Pool, lease: Lease, seconds: float) -> None:
     await pool.execute(_sql.put_off, lease.account, lease.holder, seconds)
 
 
+async def put_on(pool: Pool, account: str) -> None:
+    """What kept readings from succeeding is over: one that was put off is due now."""
+    await pool.execute(_sql.put_on, account)
+
+
 async def give_back(pool: Pool, lease: Lease) -> None:
     """The reading was interrupted: whoever comes next may go on at once."""
     await pool.execute(_sql.put_off, lease.account, lease.holder, 0.0)

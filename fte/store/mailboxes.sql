@@ -39,6 +39,9 @@ update mailboxes
    set dirty = true, holder = null, held_until = now() + make_interval(secs => $3), mail = null
  where account = $1 and holder = $2
 
+-- name: put_on
+update mailboxes set held_until = null where account = $1 and holder is null
+
 -- name: watch_due
 select coalesce((select watch_expires_at <= now() + make_interval(secs => $2) from mailboxes where account = $1), true)
 

@@ -52,6 +52,22 @@ METRICS = (
         tests=("tests/daemon/test_health.py", "-k", "says_nothing"),
     ),
     Mutant(
+        name="a-provider-that-says-nothing-is-well",
+        invariant="a provider's death is told",
+        path="fte/daemon/probe.py",
+        healthy="return problem, EVERY",
+        sick="return None, EVERY",
+        tests=("tests/daemon/test_probe.py", "-k", "death_and_return and hang"),
+    ),
+    Mutant(
+        name="a-provider-that-returned-is-away-for-ever",
+        invariant="a provider's return is told",
+        path="fte/store/channel_health.sql",
+        healthy="silent_since = case when $3::text is not null then coalesce(known.silent_since, now()) end",
+        sick="silent_since = coalesce(known.silent_since, case when $3::text is not null then now() end)",
+        tests=("tests/daemon/test_probe.py", "-k", "death_and_return and server_error"),
+    ),
+    Mutant(
         name="metrics-wait-as-long-as-a-database-is-silent",
         invariant="an outage of the database is told",
         path="fte/daemon/metrics.py",

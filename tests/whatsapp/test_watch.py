@@ -13,7 +13,7 @@ from fte.daemon.whatsapp_watch import Watch
 from fte.demo.providers.twilio import SimulatedTwilio
 from fte.demo.providers.whatsapp import Media
 from fte.domain.errors import Unavailable
-from fte.store import channel_health, whatsapp
+from fte.store import whatsapp
 from tests.support import until
 from tests.whatsapp.support import CUSTOMER, House, keep_nothing, outgoing, queue_reply, state_of
 
@@ -105,13 +105,9 @@ async def test_the_point_moves_on_only_after_a_whole_reading(
     with pytest.raises(Unavailable):
         await watch.read(client)
     assert await home.pool.fetchval("select read_until from whatsapp_numbers") == before
-    (health,) = await channel_health.current(home.pool)
-    assert not health.healthy
     await watch.read(client)
     assert await contents(home) == ["hello"]
     assert await home.pool.fetchval("select read_until from whatsapp_numbers") > before
-    (health,) = await channel_health.current(home.pool)
-    assert health.healthy
 
 
 async def test_what_may_have_been_missed_is_looked_for_soon_and_once_more(
