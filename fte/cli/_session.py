@@ -90,7 +90,7 @@ def existing(settings: "Settings") -> "Settings":
     if not settings.database_url and not is_there(settings.data_dir):
         raise NotFound(
             f"There is no database in {settings.data_dir}.",
-            remedy="Name your data folder, by --data-dir or FTE_DATA_DIR.",
+            remedy="Name your data folder, by --data-dir or FTE_DATA_DIR. The first `fte up` makes a new database.",
         )
     return settings
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fte.cli._session import AsJson, DataDir, database, load_settings, run
-from fte.domain.errors import FteError, Rejected
+from fte.domain.errors import FteError, NotFound, Rejected
 from fte.domain.text import printable
 
 if TYPE_CHECKING:
@@ -164,9 +164,13 @@ async def _facts(settings: "Settings") -> dict[str, object]:
 
     account = settings.gmail_account.lower()
     problem, token = await _token_problem(settings)
-    async with database(settings, new=True) as pool:
-        state = await mailboxes.state(pool, account)
-        said = next((h for h in await channel_health.current(pool) if h.account == account), None)
+    state = said = None
+    try:
+        async with database(settings) as pool:
+            state = await mailboxes.state(pool, account)
+            said = next((h for h in await channel_health.current(pool) if h.account == account), None)
+    except NotFound as error:  # what Google says is worth knowing before there is one
+        problem = problem or f"{error.message} {error.remedy}"
     if problem is None and said is not None and not said.healthy:
         problem = said.detail
     return {

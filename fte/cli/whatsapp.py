@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fte.cli._session import AsJson, DataDir, database, load_settings, plain_errors, run
-from fte.domain.errors import FteError, Rejected
+from fte.domain.errors import FteError, NotFound, Rejected
 from fte.domain.text import printable
 
 if TYPE_CHECKING:
@@ -59,9 +59,13 @@ async def _facts(settings: "Settings", account: "Account") -> dict[str, Any]:
     from fte.store import channel_health, whatsapp
 
     state, problem = await _asked(account)
-    async with database(settings, new=True) as pool:
-        last = await whatsapp.last_inbound(pool, account.number)
-        said = next((h for h in await channel_health.current(pool) if h.account == account.number), None)
+    last = said = None
+    try:
+        async with database(settings) as pool:
+            last = await whatsapp.last_inbound(pool, account.number)
+            said = next((h for h in await channel_health.current(pool) if h.account == account.number), None)
+    except NotFound as error:  # what Twilio says is worth knowing before there is one
+        problem = problem or f"{error.message} {error.remedy}"
     if problem is None and said is not None and not said.healthy:
         problem = said.detail
     return {

@@ -218,3 +218,16 @@ async def test_watching_and_the_status(
     gmail.tokens.revoke(US)
     code, out, _ = await run("status")
     assert (code, "fte gmail auth" in out) == (1, True)
+
+
+async def test_looking_makes_no_database(
+    gmail: SimulatedGmail, set_up: Callable[..., None], tmp_path: Path
+) -> None:
+    set_up(FTE_GMAIL_TOKEN_FILE=str(gmail.write_token_file(tmp_path / "token.json")), FTE_DATABASE_URL="")
+    folder = tmp_path / "data"
+    code, out, _ = await run("status", "--json")
+    facts = json.loads(out)
+    assert (code, facts["token"], facts["cursor"]) == (1, "works", None)
+    assert f"There is no database in {folder}." in facts["problem"]
+    assert "`fte up`" in facts["problem"]
+    assert not folder.exists()

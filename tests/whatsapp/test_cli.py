@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -48,6 +49,16 @@ async def test_wrong_credentials_are_named(environment: dict[str, str], twilio: 
     code, shown = await invoke(environment | {"TWILIO_AUTH_TOKEN": "wrong"})
     assert code == 1
     assert "TWILIO_AUTH_TOKEN" in shown
+
+
+async def test_looking_makes_no_database(environment: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    code, shown = await invoke(environment | {"FTE_DATABASE_URL": "", "FTE_DATA_DIR": str(folder)}, "--json")
+    facts = json.loads(shown)
+    assert (code, facts["account_state"], facts["last_inbound"]) == (1, "active", None)
+    assert f"There is no database in {folder}." in facts["problem"]
+    assert "`fte up`" in facts["problem"]
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(
