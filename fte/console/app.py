@@ -21,6 +21,7 @@ from textual.worker import Worker, WorkerState
 from fte.console import keys, present, theme
 from fte.console.clipboard import Piece
 from fte.console.drafts import Drafts
+from fte.console.errors import OutcomeUnknown
 from fte.console.keys import Keymap, Situation
 from fte.console.model import ATTENTION, DISCONNECTED, Link, Phase, Queue, held_by, needs_person
 from fte.console.safe import line
@@ -344,6 +345,11 @@ class Console(App[str]):
         try:
             client = await self.connected()
             self.operator = await client.set_duty(duty, new_id())
+        except OutcomeUnknown:
+            # What we show has not changed, so the same key asks for the same again.
+            known = f"It is not known whether you are {duty} duty now."
+            self.say(f"{known} Press {keys.key_of('duty')} again to make sure that you are.", "error")
+            return
         except FteError as error:
             self.say(f"Your duty was not changed: {error.message}", "warning")
             return

@@ -377,10 +377,14 @@ class Desk:
         on_duty = any(member.on_duty for member in self.team)
         return self._refused(request) or answer(wire.TeamView(members=self.team, somebody_on_duty=on_duty))
 
-    async def _duty(self, request: Request) -> Response:
+    async def _duty(self, request: Request) -> Any:
         asked = wire.decode(await request.body(), wire.DutyRequest)
-        self.operator = msgspec.structs.replace(self.operator, duty=asked.duty)
-        return self._refused(request) or answer(self.operator)
+
+        def change() -> wire.OperatorView:
+            self.operator = msgspec.structs.replace(self.operator, duty=asked.duty)
+            return self.operator
+
+        return self._refused(request) or self._once(request, change)
 
     async def _attend(self, request: Request) -> Response:
         asked = wire.decode(await request.body(), wire.PresenceRequest)

@@ -86,6 +86,21 @@ async def test_going_off_duty_is_shown_and_said(desk: Desk, state_dir: Path) -> 
         assert desk.operator.duty == "on"
 
 
+async def test_a_duty_of_unknown_outcome_is_told_so_and_asked_for_again_by_its_key(
+    desk: Desk, state_dir: Path
+) -> None:
+    async with session(desk, state_dir) as here:
+        await here.live()
+        desk.lose_answers = 1_000
+        await here.press("D")
+        await here.says("It is not known whether you are off duty now. Press D again to make sure")
+        assert desk.operator.duty == "off"
+        desk.lose_answers = 0
+        await here.press("D")
+        await here.says("You are off duty")
+        assert desk.operator.duty == "off"
+
+
 async def test_the_team_screen_shows_who_is_there_and_what_they_hold(desk: Desk, state_dir: Path) -> None:
     usual: dict[str, Any] = {"role": "agent", "duty": "auto", "seen_at": START, "held": 0, "numbers": []}
     desk.team = [
