@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fte.cli._remote import TokenFile, Url, ask
-from fte.cli._session import DataDir
+from fte.cli._session import DataDir, load_settings, plain_errors, run
+from fte.domain.errors import Rejected
 from fte.domain.text import printable
 
 if TYPE_CHECKING:
@@ -19,11 +21,41 @@ if TYPE_CHECKING:
     from fte.domain.operators import OperatorRole
 
 
-def mcp(url: Url = None, token_file: TokenFile = None, data_dir: DataDir = None) -> None:
-    """Serve the desk to another agent, over standard input and output.
+Http = Annotated[
+    str | None,
+    typer.Option(
+        "--http",
+        metavar="HOST:PORT",
+        help="Listen there, for many agents, each with its own token; a port alone is one of 127.0.0.1.",
+        show_default=False,
+    ),
+]
+AllowedHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        help="A name that --http is reached by, besides those of this machine; may be given again.",
+        show_default=False,
+    ),
+]
 
-    The agent's host starts this command; the operator's token decides what the agent may do.
+
+def mcp(
+    url: Url = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+    http: Http = None,
+    allowed_host: AllowedHost = None,
+) -> None:
+    """Serve the desk to another agent, over standard input and output, or to many over HTTP.
+
+    The agent's host starts this command, or speaks to where it listens; the operator's token decides what the agent
+    may do.
     """
+    if http is not None:
+        _over_http(http, allowed_host or [], url, token_file, data_dir)
+        return
 
     async def work(client: "Client") -> None:
         operator = await client.me()
@@ -32,6 +64,29 @@ def mcp(url: Url = None, token_file: TokenFile = None, data_dir: DataDir = None)
         await _server(client, operator.role).run_stdio_async()
 
     ask(work, url, token_file, data_dir)
+
+
+def _over_http(
+    http: str, names: list[str], url: str | None, token_file: Path | None, data_dir: Path | None
+) -> None:
+    settings = load_settings(url=url, data_dir=data_dir)
+    with plain_errors():
+        if token_file is not None:
+            raise Rejected(
+                "With --http every request brings a token of its own.", remedy="Leave --token-file out."
+            )
+        from fte.cli._mcp_http import LOCAL, Entrance, address, in_url
+        from fte.cli._mcp_http import run as listen
+
+        host, port = address(http)
+        entrance = Entrance(settings.local_url, _server, [host, *names], settings.trusted_proxies)
+
+    def ready(where: str) -> None:
+        typer.echo(f"The desk is at {where}; every request needs an operator's token.", err=True)
+        if in_url(host) not in LOCAL:
+            typer.echo("Tokens can be read on the way there: put a proxy with TLS in front.", err=True)
+
+    run(lambda: listen(entrance, host, port, ready))
 
 
 def _server(client: "Client", role: "OperatorRole") -> "MCPServer[None]":
@@ -43,7 +98,11 @@ def _server(client: "Client", role: "OperatorRole") -> "MCPServer[None]":
 
     # What it would log is said in the answers as well, and its log lines could hold customers' words.
     server: MCPServer[None] = MCPServer(
-        "fte", version=__version__, instructions=INSTRUCTIONS, log_level="CRITICAL"
+        "fte",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        log_level="CRITICAL",
+        subscriptions=False,  # nothing here changes by itself, so nobody has to be told
     )
     for action, tool in Desk(client).tools(role):
         server.add_tool(

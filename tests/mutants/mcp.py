@@ -3,6 +3,7 @@
 from tests.mutants.catalogue import Mutant
 
 _TESTS = "tests/daemon/test_mcp.py"
+_HTTP = "tests/daemon/test_mcp_http.py"
 
 MCP = (
     Mutant(
@@ -20,5 +21,29 @@ MCP = (
         healthy=" if allowed(role, action)]",
         sick="]",
         tests=(_TESTS, "-k", "observer"),
+    ),
+    Mutant(
+        name="any-token-opens-the-desk",
+        invariant="another agent comes in with a right token only",
+        path="fte/cli/_mcp_http.py",
+        healthy="            raise Unauthorized from None",
+        sick='            return "observer"',
+        tests=(_HTTP, "-k", "without_a_right_token"),
+    ),
+    Mutant(
+        name="a-token-right-once-is-right-for-ever",
+        invariant="who is revoked is refused from the next request on",
+        path="fte/cli/_mcp_http.py",
+        healthy="        except BadToken:",
+        sick='        except () if strange else BadToken:\n            return "agent"\n        except BadToken:',
+        tests=(_HTTP, "-k", "revoked"),
+    ),
+    Mutant(
+        name="the-desk-under-any-name",
+        invariant="a stranger's page cannot reach the desk through a browser",
+        path="fte/cli/_mcp_http.py",
+        healthy="validate_request(Request(scope)) is not None",
+        sick="validate_request(Request(scope)) is None and False",
+        tests=(_HTTP, "-k", "strangers_name"),
     ),
 )
