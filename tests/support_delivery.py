@@ -85,11 +85,11 @@ async def answered(pool: Pool, text: str = "An answer.", channel: str = "email",
     return received
 
 
-async def answer(pool: Pool, text: str) -> None:
-    """Answer what is owed."""
+async def answer(pool: Pool, text: str, model: str = "test") -> None:
+    """Answer what is owed, as a worker with that model."""
     await pool.execute("update turns set due_at = now() where state = 'due'")
     for claim in await turns.claim(pool, new_id(), 50, 60):
-        await turns.finish(pool, claim, Outcome(text, Trace("test", "1")))
+        await turns.finish(pool, claim, Outcome(text, Trace(model, "1")))
 
 
 async def states(pool: Pool) -> list[str]:

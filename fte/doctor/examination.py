@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from fte.doctor import channels, database, machine, work
+from fte.doctor.environment import environment
 from fte.doctor.finding import Finding, failed
 from fte.doctor.kafka import kafka
 from fte.doctor.model import model
@@ -53,6 +54,7 @@ def _of_schema(pool: Pool, settings: Settings) -> list[tuple[str, Awaitable[list
         ("knowledge base", database.embeddings(pool)),
         ("work", work.waiting(pool, settings)),
         ("dead letters", work.dead_letters(pool)),
+        ("settings", environment(pool, settings)),
     ]
 
 

@@ -17,22 +17,26 @@ from typing import Any
 import asyncpg
 import pytest
 
+from fte.agent.agent import RULES
 from fte.bus import topics
 from fte.daemon import kafka as kafka_of
 from fte.daemon.http import bind
+from fte.daemon.whatsapp import account_of
 from fte.demo.providers import SimulatedGmail
 from fte.demo.providers.gmail import TOPIC
 from fte.demo.providers.twilio import SimulatedTwilio
 from fte.doctor import channels, database, examination, machine, model, network, work
+from fte.doctor.environment import environment
 from fte.doctor.examination import examine
 from fte.doctor.finding import Finding
 from fte.doctor.kafka import kafka as kafka_check
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.settings import Settings
+from fte.store import channel_health
 from tests.gmail.support import PUSH_ACCOUNT, US, webhook
 from tests.support import receive
-from tests.support_delivery import answered
+from tests.support_delivery import answer, answered
 from tests.support_model import Answer, ModelServer, Plain, Step, error, model_server, script, self_signed
 from tests.whatsapp.support import house
 
@@ -424,6 +428,61 @@ async def test_gmail_that_works_and_what_breaks_it(pool: Pool, hints: Hints, tmp
             )
 
 
+# ---------------------------------------------------------------- the shell's settings, and the daemon's
+
+
+@pytest.mark.parametrize(
+    ("used", "settings", "here"),
+    [
+        ("gpt-x", Settings(), "the offline model"),
+        ("gpt-x", Settings(model="gpt-y", openai_api_key="k"), "gpt-y"),
+        ("offline", Settings(model="gpt-y", openai_api_key="k"), "gpt-y"),
+        ("offline", Settings(openai_api_key="k"), "the provider's own choice"),
+        ("gpt-x", Settings(openai_api_key="k"), None),
+        ("gpt-x", Settings(model="gpt-x", model_base_url="http://127.0.0.1:1"), None),
+        ("gpt-x", Settings(model="offline", openai_api_key="k"), "the offline model"),
+        ("offline", Settings(), None),
+        (RULES, Settings(), None),
+    ],
+)
+async def test_a_shell_that_is_set_to_another_model(
+    pool: Pool, used: str, settings: Settings, here: str | None
+) -> None:
+    assert only(await environment(pool, settings), "settings").state == "ok"
+    await receive(pool)
+    await answer(pool, "An answer.", used)
+    finding = only(await environment(pool, settings), "settings")
+    if here is None:
+        assert finding.state == "ok", finding
+    else:
+        named = "the offline model" if used == "offline" else used
+        ill(
+            finding, f"the daemon asked {named}; this shell is set to {here}.", "daemon's settings", "warning"
+        )
+    await pool.execute("update runs set created_at = now() - interval '2 days'")
+    assert only(await environment(pool, settings), "settings").state == "ok"
+
+
+async def test_a_shell_without_the_daemons_channels(pool: Pool) -> None:
+    await channel_health.report(pool, "email", US, None)
+    ill(
+        only(await environment(pool, Settings()), "settings"),
+        f"looks after {US}; this shell is set to none.",
+        "daemon's settings",
+        "warning",
+    )
+    assert only(await environment(pool, Settings(gmail_account=US.upper())), "settings").state == "ok"
+    await pool.execute("update channel_health set checked_at = now() - interval '2 hours'")
+    assert only(await environment(pool, Settings()), "settings").state == "ok"
+    async with SimulatedTwilio().running() as twilio:
+        ours = Settings.load(twilio.environment() | {"FTE_PUBLIC_URL": "https://support.example.com"})
+    number = account_of(ours)
+    assert number is not None
+    await channel_health.report(pool, "whatsapp", number.number, "Twilio is away.")
+    assert only(await environment(pool, ours), "settings").state == "ok"
+    ill(only(await environment(pool, Settings()), "settings"), number.number, "daemon's settings", "warning")
+
+
 # ---------------------------------------------------------------- all of it
 
 
@@ -437,7 +496,8 @@ async def test_everything_is_looked_at_and_nothing_raises(
     found = await examine(Settings(database_url=database_url, url=f"http://127.0.0.1:{free_port()}"))
     names = [finding.check for finding in found]
     assert names[:6] == ["database", "disk", "schema", "pgvector", "connections", "clock"]
-    assert {"kafka", "model", "twilio", "gmail", "daemon", "knowledge base", "dead letters"} <= set(names)
+    assert {"kafka", "model", "twilio", "gmail", "daemon"} <= set(names)
+    assert {"knowledge base", "dead letters", "settings"} <= set(names)
     ill(only(found, "work"), "ZeroDivisionError", "report")
 
 
