@@ -11,7 +11,7 @@ import msgspec
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from fte.channels.web_form.parse import Upload
 from fte.daemon.responses import JSON_TYPE, TooLarge, TooSlow, WrongMedia
@@ -38,6 +38,8 @@ FORM_KINDS: Final = (JSON_TYPE, URLENCODED, MULTIPART)
 """What a form may be sent as."""
 
 Fields = dict[str, Any]
+_UNREADABLE: Final = (MultiPartException, ValueError, LookupError, AssertionError)
+"""What the parser of forms raises."""
 
 
 class Uploads:
@@ -59,6 +61,36 @@ class Uploads:
             yield
         finally:
             self._places.release()
+
+
+class Beginning:
+    """What a form began with, up to BODY_MAX bytes: its texts come before its files, so they are here when the whole of it
+    is not taken."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._kept = bytearray()
+        self._more = True
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._kept += message.get("body", b"")[: BODY_MAX - len(self._kept)]
+        self._more = message.get("more_body", False)
+        return message
+
+    async def read_on(self) -> None:
+        """Hear the client out, for BODY_TIMEOUT seconds at most: some browsers show no answer before they have said all."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BODY_TIMEOUT):
+                while self._more:
+                    await self.receive()
+
+    async def texts(self, scope: Scope) -> Fields:
+        """The texts before the first file that are here whole; none of a body that cannot be read."""
+        parser = _parser(scope, bytes(self._kept), files=0)
+        with contextlib.suppress(*_UNREADABLE):  # at the first file, or at the end of what is here
+            await parser.parse()
+        return {name: value for name, value in parser.items if isinstance(value, str)}
 
 
 async def read_body(
@@ -166,18 +198,21 @@ def _urlencoded(body: bytes) -> Fields:
 
 
 async def _multipart(scope: Scope, body: bytes) -> Fields:
-    async def stream() -> Any:
-        yield body
-
-    parser = _InMemory(Headers(scope=scope), stream(), max_files=FIELDS_MAX, max_fields=FIELDS_MAX)
     try:
-        form = await parser.parse()
-    except (MultiPartException, ValueError, LookupError, AssertionError):
+        form = await _parser(scope, body).parse()
+    except _UNREADABLE:
         raise Malformed(f"This form cannot be read; it may have {FIELDS_MAX} fields.") from None
     try:
         return await _with_files(form.multi_items())
     finally:
         await form.close()
+
+
+def _parser(scope: Scope, body: bytes, files: int = FIELDS_MAX) -> MultiPartParser:
+    async def stream() -> Any:
+        yield body
+
+    return _InMemory(Headers(scope=scope), stream(), max_files=files, max_fields=FIELDS_MAX)
 
 
 class _InMemory(MultiPartParser):

@@ -24,10 +24,10 @@ from fte.channels.web_form.origins import Origins
 from fte.channels.web_form.page import Site, Trouble
 from fte.daemon import trail
 from fte.daemon.attached import attachments
-from fte.daemon.bodies import FORM_KINDS, UPLOAD_MAX, Fields, Uploads, media_type, reading_fields
+from fte.daemon.bodies import FORM_KINDS, UPLOAD_MAX, Beginning, Fields, Uploads, media_type, reading_fields
 from fte.daemon.files import StaticFile
 from fte.daemon.openapi import HTML, operation
-from fte.daemon.responses import JSON_TYPE, UNSTORED, error_headers, json_response, problem, status
+from fte.daemon.responses import JSON_TYPE, UNSTORED, TooSlow, error_headers, json_response, problem, status
 from fte.domain.deadlines import Policy, answer_by_words, expectation, is_open
 from fte.domain.errors import FteError, NotFound, Rejected, TooMany, Unavailable
 from fte.domain.identity import EMAIL_MAX, identity_key
@@ -60,8 +60,13 @@ THANKS: Final[dict[Answers, str]] = {
     "either": "Thank you. We have your message.",
 }
 
-_BODY_MAX: Final = 4 * UPLOAD_MAX
-"""Bytes at which the server library steps in, with less kind words than ours."""
+_BODY_MAX: Final = 100 * UPLOAD_MAX
+"""Bytes at which the server library steps in, with less kind words than ours. We read no more than UPLOAD_MAX of it into
+memory."""
+_NOT_KEPT: Final = (
+    "What you wrote could not be kept. Go back in your browser, which may still have it, and copy it before you try "
+    "again."
+)
 
 Headers = dict[bytes, bytes]
 
@@ -226,7 +231,7 @@ class _Pages:
         html = page.form_page(await self.promising(), _kept_key(kept), kept, _trouble(error))
         return self.response(html, status(error), error_headers(error))
 
-    def failed(self, error: FteError) -> Response:
+    def failed(self, error: FteError, also: str = "") -> Response:
         """A page that only says what went wrong."""
         if isinstance(error, NotFound):
             return self.response(self._not_found, 404, error_headers(error))
@@ -234,7 +239,9 @@ class _Pages:
             "That did not work" if isinstance(error, Rejected | TooMany) else "We cannot be reached right now"
         )
         return self.response(
-            page.notice_page(self.site, title, _trouble(error).message), status(error), error_headers(error)
+            page.notice_page(self.site, title, f"{_trouble(error).message} {also}".strip()),
+            status(error),
+            error_headers(error),
         )
 
 
@@ -373,8 +380,9 @@ class _Submit:
 
     async def _submit(self, scope: Scope, receive: Receive, headers: Headers) -> Response:
         given: Fields | None = None
+        begun = Beginning(receive)
         try:
-            async with reading_fields(scope, receive, headers, self._intake.uploads) as given:
+            async with reading_fields(scope, begun.receive, headers, self._intake.uploads) as given:
                 self._intake.count(scope, given)
                 received = await self._intake.first(given, headers)
         except ClientDisconnect:
@@ -382,7 +390,10 @@ class _Submit:
         except FteError as error:
             if not _wants_page(headers):
                 return problem(error)
-            return self._pages.failed(error) if given is None else await self._pages.failed_form(error, given)
+            given = await _typed(error, begun, scope) if given is None else given
+            if given is None:
+                return self._pages.failed(error, _NOT_KEPT)
+            return await self._pages.failed_form(error, given)
         if _wants_page(headers):
             return _see_ticket(received.ticket_id)
         return await self._intake.stored(received, given.get("priority"), given.get("category"))
@@ -470,17 +481,19 @@ class _Ticket:
         ticket_id: str = request.path_params["ticket_id"]
         given: Fields | None = None
         view: TicketView | None = None
+        begun = Beginning(request.receive)
         try:
-            async with reading_fields(request.scope, request.receive, headers, self._intake.uploads) as given:
+            async with reading_fields(request.scope, begun.receive, headers, self._intake.uploads) as given:
                 self._intake.count(request.scope, given)
                 view = await tickets.by_public_id(self._pool, ticket_id)
                 received = await self._intake.further(view, given, headers)
         except ClientDisconnect:
             return _nobody()
         except FteError as error:
-            return (
-                await self._failed(error, ticket_id, given, view) if _wants_page(headers) else problem(error)
-            )
+            if not _wants_page(headers):
+                return problem(error)
+            given = await _typed(error, begun, request.scope) if given is None else given
+            return await self._failed(error, ticket_id, given, view)
         if _wants_page(headers):
             return _see_ticket(ticket_id, "#thread-end")
         return await self._intake.stored(received, None, view.category, shared=view.shared)
@@ -489,8 +502,10 @@ class _Ticket:
         self, error: FteError, ticket_id: str, given: Fields | None, view: TicketView | None
     ) -> Response:
         site, trouble = self._pages.site, _trouble(error)
-        if given is None or isinstance(error, NotFound):
+        if isinstance(error, NotFound):
             return self._pages.failed(error)
+        if given is None:
+            return self._pages.failed(error, _NOT_KEPT)
         if view is None:
             html = ticket_page.answer_page(site, ticket_id, _kept_key(given), given, trouble)
         else:
@@ -502,6 +517,14 @@ class _Ticket:
 
 def _wants_page(headers: Headers) -> bool:
     return b"text/html" in headers.get(b"accept", b"") and media_type(headers) != JSON_TYPE
+
+
+async def _typed(error: FteError, begun: Beginning, scope: Scope) -> Fields | None:
+    """What was typed into a form whose body was not taken, and that files came with it; None when the text is not there."""
+    if not isinstance(error, TooSlow):
+        await begun.read_on()
+    texts = await begun.texts(scope)
+    return texts | {"attachments": True} if texts.get("message") else None
 
 
 def _new_key() -> str:

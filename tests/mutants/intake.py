@@ -30,6 +30,22 @@ INTAKE = (
         tests=("tests/webform/test_files.py", "-k", "large_bodies"),
     ),
     Mutant(
+        name="a-refused-body-is-kept-whole",
+        invariant="every queue has a limit",
+        path="fte/daemon/bodies.py",
+        healthy='message.get("body", b"")[: BODY_MAX - len(self._kept)]',
+        sick='message.get("body", b"")',
+        tests=("tests/webform/test_files.py", "-k", "refused_body"),
+    ),
+    Mutant(
+        name="a-refused-body-is-heard-for-ever",
+        invariant="everything that waits has a deadline",
+        path="fte/daemon/bodies.py",
+        healthy="                while self._more:\n                    await self.receive()",
+        sick="                pass\n            while self._more:\n                await self.receive()",
+        tests=("tests/webform/test_files.py", "-k", "refused_body"),
+    ),
+    Mutant(
         name="a-second-delivery-is-a-second-message",
         invariant="I2 duplicates collapse",
         path=SCHEMA,

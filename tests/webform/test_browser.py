@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from fte.daemon.bodies import UPLOAD_MAX
 from fte.pg.pool import Pool
 from fte.settings import Settings
 from tests.support_webform import answer, application, served, valid
@@ -159,6 +160,33 @@ async def test_too_many_or_too_large_files_are_told_before_they_are_sent(
     await files.set_input_files([SCREENSHOT])
     await page.get_by_role("button", name="Send message").click()
     await page.wait_for_url(TICKET)
+
+
+async def test_without_script_nothing_typed_is_lost_when_the_files_are_too_large(site: Site) -> None:
+    page = await site.page(java_script_enabled=False)
+    await page.goto(f"{site.url}/support")
+    await fill(page, message='It broke & "so" <b>\nAnd again.')
+    await page.get_by_label("How urgent is it?").select_option("high")
+    files = page.get_by_label("Files (optional)")
+    film: FilePayload = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": b"x" * UPLOAD_MAX}
+    await files.set_input_files([film])
+    await page.get_by_role("button", name="Send message").click()
+    await expect(page.get_by_role("alert")).to_contain_text("everything together may have 10 MB")
+    await expect(files).to_have_accessible_description(re.compile("Please choose your files again"))
+    for label, value in (
+        ("Your name", "Ann Example"),
+        ("E-mail address", "ann@example.com"),
+        ("Subject", "Wrong invoice"),
+        ("What is it about?", "billing"),
+        ("How urgent is it?", "high"),
+    ):
+        await expect(page.get_by_label(label, exact=True)).to_have_value(value)
+    typed = page.get_by_label("Message", exact=True)
+    assert (await typed.input_value()).replace("\r\n", "\n") == 'It broke & "so" <b>\nAnd again.'
+    await files.set_input_files([SCREENSHOT])
+    await page.get_by_role("button", name="Send message").click()
+    await page.wait_for_url(TICKET)
+    assert await site.pool.fetchval("select count(*) from attachments") == 1
 
 
 async def test_the_counter_counts_as_the_server_does(site: Site) -> None:

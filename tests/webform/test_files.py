@@ -24,7 +24,7 @@ from fte.domain.errors import Rejected
 from fte.pg.pool import Pool
 from fte.settings import Settings
 from tests.support import DEADLINE, until
-from tests.support_webform import BROWSER, SECRET, Stack, stack, valid
+from tests.support_webform import BROWSER, SECRET, FakeClock, Stack, application, served, stack, valid
 
 PNG = b"\x89PNG\r\n\x1a\n a screenshot"
 PDF = b"%PDF-1.7 an invoice"
@@ -240,6 +240,93 @@ async def test_so_many_large_bodies_at_a_time_and_no_more(
         assert {(await send()).status_code for _ in range(bodies.UPLOADS_MAX + 1)} == {422}, (
             "places are free again"
         )
+
+
+async def test_a_page_without_script_keeps_the_text_of_what_is_too_large(pool: Pool) -> None:
+    typed = valid(message='It broke & "so" </textarea><b>on</b>', priority="high")
+    large = ("film.mp4", bytes(bodies.UPLOAD_MAX))
+    async with (
+        stack(pool) as site,
+        served(application(pool, Settings(), lambda: None, FakeClock())) as url,
+        httpx.AsyncClient(base_url=url, headers=BROWSER, timeout=DEADLINE) as browser,
+    ):
+        reply = await browser.post("/support/submit", files=as_parts(large, **typed))
+        ticket = await site.submit()
+        answer = [("message", (None, "Here it is: <b>")), ("attachments", large)]
+        further = await browser.post(f"/support/ticket/{ticket}/messages", files=answer)
+    for page in (reply, further):
+        assert page.status_code == 413
+        assert "everything together may have 10 MB" in page.text
+        assert "Please choose your files again." in page.text and "<b>" not in page.text
+    for words in (
+        'value="Ann Example"',
+        'value="ann@example.com"',
+        'value="Wrong invoice"',
+        '<option value="billing" selected',
+        '<option value="high" selected',
+        "It broke &amp; &quot;so&quot; &lt;/textarea&gt;&lt;b&gt;on&lt;/b&gt;",
+    ):
+        assert words in reply.text, words
+    assert f'action="/support/ticket/{ticket}/messages"' in further.text
+    assert "Here it is: &lt;b&gt;" in further.text
+    assert await site.count("messages") == 1 and await kept(site) == []
+
+
+async def test_a_page_without_script_keeps_the_text_when_its_turn_does_not_come(
+    site: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "UPLOAD_PATIENCE", 0)
+    monkeypatch.setattr(bodies, "UPLOADS_MAX", 0)
+    async with stack(site.pool) as full:
+        reply = await full.client.post(
+            "/support/submit", files=as_parts(("a.png", PNG + bytes(bodies.BODY_MAX))), headers=BROWSER
+        )
+    assert reply.status_code == 503 and "Retry-After" in reply.headers
+    assert "Please try again in a moment" in reply.text
+    assert valid()["message"] in reply.text and "Please choose your files again." in reply.text
+
+
+async def test_a_text_that_is_not_there_whole_is_told_to_be_lost(
+    site: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = ("attachments", ("film.mp4", bytes(bodies.UPLOAD_MAX)))
+    first = await site.client.post("/support/submit", files=[large, *as_parts()], headers=BROWSER)
+    long = await site.client.post(
+        "/support/submit", files=as_parts(message="x" * bodies.UPLOAD_MAX), headers=BROWSER
+    )
+    for page in (first, long):
+        assert page.status_code == 413
+        assert "could not be kept. Go back in your browser" in page.text and "xxx" not in page.text
+
+
+async def test_what_is_kept_of_a_refused_body_is_bounded_and_so_is_the_wait(
+    site: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that goes on for ever takes no memory, and is answered."""
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT", 0.2)
+    begun: list[bodies.Beginning] = []
+
+    class Watched(bodies.Beginning):
+        def __init__(self, receive: Any) -> None:
+            super().__init__(receive)
+            begun.append(self)
+
+    monkeypatch.setattr(support, "Beginning", Watched)
+
+    async def for_ever() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1_000
+            await asyncio.sleep(0)
+
+    headers = {
+        **BROWSER,
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Content-Length": str(bodies.UPLOAD_MAX + 1),
+    }
+    async with asyncio.timeout(DEADLINE):
+        reply = await site.client.post("/support/submit", content=for_ever(), headers=headers)
+    assert reply.status_code == 413 and "could not be kept" in reply.text
+    assert [len(one._kept) for one in begun] == [bodies.BODY_MAX]
 
 
 async def test_an_ip_may_send_so_many_messages_with_files(site: Stack) -> None:
