@@ -31,7 +31,7 @@ CARRIED_WITHIN: Final = 5.0
 Status = Literal["healthy", "degraded", "unhealthy", "stopping"]
 ChannelStatus = Literal["active", "unhealthy", "inactive", "down"]
 Dependencies = dict[str, Literal["up", "down"]]
-_Told = tuple[list[ChannelHealth], float | None]
+_Told = tuple[dict[Channel, ChannelHealth], float | None]
 """How the channels are, and for how many seconds the relay has been silent; None: it never said anything."""
 
 
@@ -51,14 +51,14 @@ class Alive(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`configured` are the channels with a provider; the web form always is there.
+    """`configured` are the channels with a provider and our accounts there; the web form always is there.
 
     `problems` are those of this process's own parts; `relay` is the group whose progress shows that events reach
     Kafka, None where there is no cluster. `stopping` is set once the process was asked to end.
     """
 
     pool: Pool
-    configured: frozenset[Channel] = frozenset()
+    configured: Mapping[Channel, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     relay: str | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -97,14 +97,14 @@ class Health:
             dependencies["kafka"] = "up" if carried else "down"
             if not carried:
                 problems.setdefault("kafka", _not_carried(silent))
-        ill = [line for line in known if line.channel in self.configured and not line.healthy]
+        ill = [line for line in known.values() if not line.healthy]
         status: Status = "degraded" if ill or problems else "healthy"
         return json_response(self._view(status, dependencies, ill, problems))
 
     async def _ask(self) -> _Told:
         async with self.pool.connection() as connection:
             await schema.check(connection)
-        known = await channel_health.current(self.pool)
+        known = await channel_health.of_accounts(self.pool, self.configured)
         return known, await cursors.silent_for(self.pool, self.relay) if self.relay else 0.0
 
     def _view(

@@ -50,9 +50,15 @@ class Instruments:
         )
 
     def has(self, roles: Sequence[str]) -> None:
-        """Say which roles the process has."""
+        """Say which roles the process has. What they count begins with zero: a rate needs a zero before a one."""
         for role in roles:
             self._role.labels(role).set(1)
+        if "sweeper" in roles:
+            for what in metrics.REMOVED.labels["what"]:
+                self._removed.labels(what)
+        if "worker" in roles:
+            for result in metrics.MODEL_CALL_SECONDS.labels["result"]:
+                self._calls.labels(result)
 
     def removed(self, what: str, count: int) -> None:
         """Count what was older than it is to be kept."""

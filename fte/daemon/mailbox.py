@@ -269,8 +269,11 @@ class Mailbox:
     # ---------------------------------------------------------------- announcements
 
     async def _watch_for_ever(self) -> None:
-        while self._topic:
+        while True:
             try:
+                if not self._topic:
+                    await mailboxes.unwatched(self._pool, self._account)
+                    return
                 await self._renew_watch()
                 self._watch_failures = 0
                 wait = WATCH_CHECK

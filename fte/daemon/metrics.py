@@ -23,6 +23,7 @@ from fte.domain import metrics
 from fte.domain.budget import Budget
 from fte.domain.channels import CHANNELS, Channel
 from fte.domain.errors import Unauthorized, Unavailable
+from fte.domain.events import COLLECTORS, PROCESSORS, SENDERS
 from fte.domain.measurements import BOUNDS
 from fte.domain.metrics import OTHER, Metric
 from fte.pg import log
@@ -63,7 +64,7 @@ class _Day:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """`configured` are the channels with a provider. With a `token` only who knows it may read.
+    """`configured` are the channels with a provider and our accounts there. With a `token` only who knows it may read.
 
     `relay` is the group that carries events to Kafka, None where there is no cluster; `lag` asks the cluster.
     `instruments` are the process's own; with `whole` it tells the state of the whole system, too, and how much of the
@@ -71,7 +72,7 @@ class Metrics:
     """
 
     pool: Pool
-    configured: frozenset[Channel]
+    configured: Mapping[Channel, str]
     token: str
     relay: str | None = None
     lag: "Callable[[], Awaitable[Mapping[tuple[str, str], int]]] | None" = None
@@ -139,14 +140,14 @@ class Metrics:
 
     async def _show_channels(self, registry: "CollectorRegistry") -> None:
         health = _gauge(metrics.CHANNEL_HEALTH, registry)
-        ill = {line.channel for line in await channel_health.current(self.pool) if not line.healthy}
+        known = await channel_health.of_accounts(self.pool, self.configured)
         for channel in CHANNELS:
             if channel == "web_form" or channel in self.configured:
-                health.labels(channel).set(channel not in ill)
+                health.labels(channel).set(channel not in known or known[channel].healthy)
         waiting = _gauge(metrics.REPLIES, registry)
         for (channel, state), count in (await replies.counts(self.pool)).items():
             waiting.labels(channel, state).set(count)
-        ends = await mailboxes.watch_ends(self.pool)
+        ends = await mailboxes.watch_ends(self.pool, self.configured.get("email", ""))
         if ends is not None:
             _gauge(metrics.WATCH, registry).set((ends - datetime.now(UTC)).total_seconds())
 
@@ -157,6 +158,8 @@ class Metrics:
             open_turns.labels(channel, state).set(count)
         _gauge(metrics.TURN_AGE, registry).set(age)
         letters = _gauge(metrics.DEAD_LETTERS, registry)
+        for group in (PROCESSORS, SENDERS, COLLECTORS):
+            letters.labels(group)
         for group, count in (await dead_letters.counts(self.pool)).items():
             letters.labels(group).set(count)
 

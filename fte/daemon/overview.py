@@ -64,7 +64,7 @@ class Overview:
 
     api: OperatorApi
     hints: Hints | None = None
-    configured: frozenset[Channel] = frozenset()
+    configured: Mapping[Channel, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     relay: str | None = None
     lag: "Callable[[], Awaitable[Mapping[tuple[str, str], int]]] | None" = None
@@ -115,8 +115,8 @@ class Overview:
     async def _channels(self, request: Request) -> Response:
         await self.api.operator(request, "read")
         pool = self.api.pool
-        known = {line.channel: line for line in await channel_health.current(pool)}
-        ends = await mailboxes.watch_ends(pool)
+        known = await channel_health.of_accounts(pool, self.configured)
+        ends = await mailboxes.watch_ends(pool, self.configured.get("email", ""))
         delay: float | None = None
         if self.relay is not None:
             since = await log.waiting_since(pool, await cursors.current(pool, self.relay))

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from fte.channels.gmail.client import GmailClient
 
 
-def configured(settings: Settings) -> frozenset[Channel]:
-    """The channels that lead through a provider. Raises Rejected when one is configured by half."""
-    found: set[Channel] = set()
+def configured(settings: Settings) -> dict[Channel, str]:
+    """The channels that lead through a provider, each with our account there. Raises Rejected when one is configured by
+    half."""
+    found: dict[Channel, str] = {}
     if settings.gmail_account:
-        found.add("email")
-    if account_of(settings) is not None:
-        found.add("whatsapp")
-    return frozenset(found)
+        found["email"] = settings.gmail_account.lower()
+    if (account := account_of(settings)) is not None:
+        found["whatsapp"] = account.number
+    return found
 
 
 def channels(

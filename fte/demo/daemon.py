@@ -76,6 +76,10 @@ def running(port: int | None, state_dir: Path) -> Iterator[RunningDemo]:
     While it runs, `state_dir` holds a file by which `fte simulate` finds it. Raises Unavailable when something does
     not come up.
     """
+    if port is not None and not _is_free(port):
+        raise Unavailable(
+            f"Somebody else listens on port {port}.", remedy="Name another --port, or none for a free one."
+        )
     folder = Path(tempfile.mkdtemp(prefix="fte-demo-"))
     url = f"http://127.0.0.1:{port or _free_port()}"
     with contextlib.ExitStack() as stack:
@@ -118,6 +122,17 @@ def _daemon(demo: RunningDemo) -> Iterator[None]:
         yield
     finally:
         _stop(child)
+
+
+def _is_free(port: int) -> bool:
+    """Else the answer to our first question would be somebody else's, and our customers theirs."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_port() -> int:

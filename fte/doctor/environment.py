@@ -27,8 +27,8 @@ select model, created_at
  order by created_at desc limit 1
 """
 """The newest that a model had a part in. What rules alone decide says nothing of it."""
-_LOOKED_AFTER: Final = 3600.0
-"""Seconds since a channel was last looked after by a daemon that is taken to do so still."""
+_LOOKED_AFTER: Final = 90.0
+"""Seconds since a channel was last looked after by a daemon that is taken to do so still: it is every half minute."""
 
 
 async def environment(pool: Pool, settings: Settings) -> list[Finding]:

@@ -1,5 +1,6 @@
 """How the channels' providers are: told by whoever talks to them and by probes, asked by /health and by people."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,10 +30,7 @@ async def report(pool: Pool, channel: Channel, account: str, problem: str | None
 
 
 async def begin_probe(pool: Pool, channel: Channel, account: str, seconds: float) -> bool:
-    """Whether it is the caller's turn to ask the provider whether it is there: nobody else gets one for so long.
-
-    Forgets what was said of other accounts of the channel: it has one.
-    """
+    """Whether it is the caller's turn to ask the provider whether it is there: nobody else gets one for so long."""
     return bool(await pool.fetchval(_sql.begin_probe, channel, account, seconds))
 
 
@@ -46,4 +44,14 @@ async def probed(pool: Pool, channel: Channel, account: str, problem: str | None
 
 
 async def current(pool: Pool) -> list[ChannelHealth]:
+    """Every account of every channel of which anything was ever said, also those that are not used any more."""
     return [ChannelHealth(**row) for row in await pool.fetch(_sql.current)]
+
+
+async def of_accounts(pool: Pool, accounts: Mapping[Channel, str]) -> dict[Channel, ChannelHealth]:
+    """Those of the accounts that are in use, as far as anything was said of them. The form has none: an empty one."""
+    return {
+        line.channel: line
+        for line in await current(pool)
+        if line.account == (accounts.get(line.channel) if line.channel != "web_form" else "")
+    }

@@ -6,8 +6,6 @@ on conflict (channel, account) do update
        changed_at = case when known.healthy = excluded.healthy then known.changed_at else now() end
 
 -- name: begin_probe
--- What was said of an account we no longer use would be held against the channel for ever.
-with former as (delete from channel_health where channel = $1 and account <> $2)
 insert into channel_health as known (channel, account, healthy, next_probe_at)
 values ($1, $2, true, now() + make_interval(secs => $3))
 on conflict (channel, account) do update set next_probe_at = excluded.next_probe_at

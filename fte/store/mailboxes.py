@@ -98,6 +98,11 @@ async def watched(pool: Pool, account: str, until: datetime) -> None:
     await pool.execute(_sql.watched, account, until)
 
 
+async def unwatched(pool: Pool, account: str) -> None:
+    """Nobody prolongs Gmail's watch of the mailbox any more: that it ends is as it should be."""
+    await pool.execute(_sql.unwatched, account)
+
+
 async def state(pool: Pool, account: str) -> MailboxState | None:
     """The mailbox, or None when it was never read."""
     row = await pool.fetchrow(_sql.state, account)
@@ -114,7 +119,7 @@ async def state(pool: Pool, account: str) -> MailboxState | None:
     )
 
 
-async def watch_ends(pool: Pool) -> datetime | None:
-    """When the first of the mailboxes' watches ends; None when there is no watch."""
-    ends: datetime | None = await pool.fetchval(_sql.watch_ends)
+async def watch_ends(pool: Pool, account: str) -> datetime | None:
+    """When Gmail's watch of the mailbox ends; None when there is none."""
+    ends: datetime | None = await pool.fetchval(_sql.watch_ends, account)
     return ends

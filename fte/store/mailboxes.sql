@@ -49,8 +49,11 @@ select coalesce((select watch_expires_at <= now() + make_interval(secs => $2) fr
 insert into mailboxes (account, watch_expires_at) values ($1, $2)
 on conflict (account) do update set watch_expires_at = excluded.watch_expires_at
 
+-- name: unwatched
+update mailboxes set watch_expires_at = null where account = $1
+
 -- name: state
 select account, history_id, dirty, synced_at, next_sync_at, watch_expires_at from mailboxes where account = $1
 
 -- name: watch_ends
-select min(watch_expires_at) from mailboxes
+select watch_expires_at from mailboxes where account = $1

@@ -30,7 +30,7 @@ from fte.domain.measurements import Measurement, Prices
 from fte.domain.metrics import METRICS
 from fte.pg.hints import Hints
 from fte.pg.pool import COMMAND_TIMEOUT, Pool
-from fte.store import agent_metrics, channel_health
+from fte.store import agent_metrics, channel_health, mailboxes
 from fte.store.agent_metrics import Reading
 from fte.wire import Envelope
 from tests.bus.contract import TOPIC, announce, consuming
@@ -40,9 +40,11 @@ from tests.store.test_drafts import held, hold_all
 from tests.support import receive, until
 from tests.support_delivery import answered
 
+US = "support@acme.example"
+
 
 def reader(pool: Pool, token: str = "") -> httpx.AsyncClient:
-    app: Starlette = application(Metrics(pool, frozenset({"email"}), token).routes())
+    app: Starlette = application(Metrics(pool, {"email": US}, token).routes())
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte")
 
 
@@ -53,11 +55,8 @@ def values(text: str) -> dict[str, float]:
 
 async def test_the_state_of_channels_replies_and_watch(pool: Pool) -> None:
     await answered(pool)
-    await channel_health.report(pool, "email", "support@acme.example", "the token is dead")
-    ends = datetime.now(UTC) + timedelta(days=3)
-    await pool.execute(
-        "insert into mailboxes (account, watch_expires_at) values ('support@acme.example', $1)", ends
-    )
+    await channel_health.report(pool, "email", US, "the token is dead")
+    await mailboxes.watched(pool, US, datetime.now(UTC) + timedelta(days=3))
     async with reader(pool) as prometheus:
         response = await prometheus.get("/metrics")
     assert response.status_code == 200
@@ -74,7 +73,18 @@ async def test_the_state_of_channels_replies_and_watch(pool: Pool) -> None:
     assert shown['fte_replies{channel="whatsapp",state="unknown"}'] == 0
     assert shown['fte_turns{channel="email",state="due"}'] == 0
     assert shown["fte_ai_sends_after_takeover_total"] == 0
+    assert shown['fte_dead_letters{group="fte-sender"}'] == 0
     assert "acme" not in response.text
+
+
+async def test_an_account_we_left_is_not_told_of(pool: Pool) -> None:
+    former = "help@acme.example"
+    await channel_health.report(pool, "email", former, "the token is dead")
+    await mailboxes.watched(pool, former, datetime.now(UTC) - timedelta(days=1))
+    async with reader(pool) as prometheus:
+        shown = values((await prometheus.get("/metrics")).text)
+    assert shown['fte_channel_health{channel="email"}'] == 1
+    assert "fte_gmail_watch_expires_seconds" not in shown
 
 
 async def test_answers_that_wait_for_approval_are_counted(pool: Pool) -> None:
@@ -89,7 +99,7 @@ async def test_answers_that_wait_for_approval_are_counted(pool: Pool) -> None:
 
 async def test_how_much_of_the_days_budget_is_used_is_told_where_there_is_one(pool: Pool) -> None:
     async def told(budget: Budget) -> float | None:
-        metrics = Metrics(pool, frozenset(), "", budget=budget)
+        metrics = Metrics(pool, {}, "", budget=budget)
         transport = httpx.ASGITransport(application(metrics.routes()))
         async with httpx.AsyncClient(transport=transport, base_url="http://fte") as prometheus:
             return values((await prometheus.get("/metrics")).text).get("fte_model_budget_used_ratio")
@@ -129,7 +139,7 @@ async def test_what_a_process_counts_is_told_while_the_database_is_away(database
     pool = await Pool.open(database_url)
     instruments = Instruments()
     instruments.has(["http", "worker"])
-    metrics = Metrics(pool, frozenset(), "", instruments=instruments)
+    metrics = Metrics(pool, {}, "", instruments=instruments)
     app = instruments.watch(application([*metrics.routes(), *Health(pool).routes()]))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as prometheus:
         before = values((await prometheus.get("/metrics")).text)
@@ -158,7 +168,7 @@ async def test_a_database_that_says_nothing_counts_as_away_in_time(database_url:
         return {("fte-sender", "fte.dlq"): 3}
 
     async with silent(database_url) as pool:
-        metrics = Metrics(pool, frozenset(), "", lag=behind, _question=Question(0.2))
+        metrics = Metrics(pool, {}, "", lag=behind, _question=Question(0.2))
         app = application(metrics.routes())
         async with (
             asyncio.timeout(COMMAND_TIMEOUT - 1),
@@ -172,7 +182,7 @@ async def test_a_database_that_says_nothing_counts_as_away_in_time(database_url:
 
 
 async def test_a_process_without_the_role_tells_of_itself_only(pool: Pool) -> None:
-    metrics = Metrics(pool, frozenset({"email"}), "", instruments=Instruments(), whole=False)
+    metrics = Metrics(pool, {"email": US}, "", instruments=Instruments(), whole=False)
     app = application(metrics.routes())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as prometheus:
         found = values((await prometheus.get("/metrics")).text)
@@ -204,7 +214,7 @@ async def test_every_metric_told_is_a_known_one_with_its_labels(pool: Pool) -> N
     instruments = Instruments()
     instruments.has(["http"])
     instruments.model_called(0.1, True)
-    metrics = Metrics(pool, frozenset({"email"}), "", instruments=instruments, budget=Budget(day=1_000))
+    metrics = Metrics(pool, {"email": US}, "", instruments=instruments, budget=Budget(day=1_000))
     app = instruments.watch(application(metrics.routes()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as prometheus:
         await prometheus.get("/metrics")
@@ -294,7 +304,7 @@ async def test_what_kafka_lacks_and_what_groups_have_not_handled_is_shown(
     kafka: str, pool: Pool, hints: Hints
 ) -> None:
     cluster = own_cluster(kafka)
-    metrics = Metrics(pool, frozenset(), "", cluster.named(RELAY), partial(lag, cluster, ("g",)))
+    metrics = Metrics(pool, {}, "", cluster.named(RELAY), partial(lag, cluster, ("g",)))
     prometheus = httpx.AsyncClient(
         transport=httpx.ASGITransport(application(metrics.routes())), base_url="http://fte"
     )
@@ -330,7 +340,7 @@ async def test_an_absent_cluster_shows_no_lag_and_breaks_nothing(pool: Pool) -> 
     async def away() -> dict[tuple[str, str], int]:
         raise Unavailable
 
-    metrics = Metrics(pool, frozenset(), "", "fte-relay", away)
+    metrics = Metrics(pool, {}, "", "fte-relay", away)
     app = application(metrics.routes())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as prometheus:
         found = values((await prometheus.get("/metrics")).text)

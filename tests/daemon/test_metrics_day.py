@@ -166,7 +166,7 @@ async def shown(pool: Pool) -> dict[tuple[str, frozenset[tuple[str, str]]], floa
     """What /metrics says: values by name and labels."""
     from prometheus_client.parser import text_string_to_metric_families
 
-    app = application(Metrics(pool, frozenset({"email", "whatsapp"}), "").routes())
+    app = application(Metrics(pool, {"email": "us", "whatsapp": "us"}, "").routes())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as prometheus:
         response = await prometheus.get("/metrics")
     return {

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -183,6 +184,17 @@ def test_what_a_demonstration_left_behind_is_not_believed(tmp_path: Path) -> Non
     with announced(tmp_path, DemoState(pid=os.getpid(), daemon=NOWHERE, gmail=NOWHERE, twilio=NOWHERE)) as _:
         assert running(tmp_path) is not None
     assert not (tmp_path / "demo.json").exists()
+
+
+def test_a_port_of_somebody_elses_is_refused(folder: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        result = CLI.invoke(app, ["demo", "--headless", "--for", "1s", "--port", port])
+    assert result.exit_code == 1
+    assert f"Somebody else listens on port {port}." in result.output
+    assert list(folder.iterdir()) == []
 
 
 def test_providers_run_in_a_thread_and_stop(tmp_path: Path) -> None:

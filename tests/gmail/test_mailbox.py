@@ -549,6 +549,12 @@ async def test_the_watch_is_renewed_when_a_day_of_it_is_gone(ours: Post, hints: 
     assert await ours.pool.fetchval("select watch_expires_at from mailboxes") > first
 
 
+async def test_a_watch_nobody_renews_any_more_is_forgotten(ours: Post) -> None:
+    await ours.pool.execute("update mailboxes set watch_expires_at = now() + interval '1 day'")
+    async with running(ours.mailbox):
+        await until(lambda: ours.pool.fetchval("select watch_expires_at is null from mailboxes"))
+
+
 async def test_a_watch_that_runs_out_makes_the_channel_unhealthy(ours: Post) -> None:
     ours.mailbox._topic = TOPIC
     await ours.pool.execute("update mailboxes set watch_expires_at = now() + interval '47 hours'")

@@ -52,6 +52,8 @@ DEMANDING: Final = {
     "FTE_GMAIL_ACCOUNT": "support@example.com",
 }
 """Settings that need a secret, each in those pods that get the setting."""
+KNOWS_CHANNELS: Final = {"http", "sender", "mailbox", "metrics"}
+"""Roles that send or fetch, or tell how each channel is."""
 PROVIDERS: Final = {"api", "message-processor", "sender", "mailbox"}
 """Who calls Google, Twilio or the model's provider."""
 USES_KAFKA: Final = {"http", "worker", "sender", "relay", "metrics"}
@@ -118,10 +120,12 @@ def _environments(objects: list[Object]) -> Iterator[str]:
             try:
                 given = work.environment(objects, secrets)
                 settings = Settings.load(given | {k: v for k, v in changed.items() if k in given})
-                configured(settings)
+                channels = configured(settings)
             except (KeyError, Rejected) as error:
                 yield f"{work.name}: does not start, {error}"
                 continue
+            if changed and KNOWS_CHANNELS & set(work.roles) and set(channels) != {"email", "whatsapp"}:
+                yield f"{work.name}: knows the channels {sorted(channels)} only"
             wants_database = work.container["args"][0] != "topics"
             wants_kafka = bool(USES_KAFKA & set(work.roles)) or work.container["args"][0] == "topics"
             if bool(settings.database_url) != wants_database or bool(settings.secret_key) != bool(work.roles):
@@ -168,7 +172,7 @@ def _commands(objects: list[Object]) -> Iterator[str]:
 
 def _ports(objects: list[Object]) -> Iterator[str]:
     served = {r.path for r in Health(cast(Any, None)).routes() if isinstance(r, Route)}
-    metrics = {r.path for r in Metrics(cast(Any, None), frozenset(), "").routes()}
+    metrics = {r.path for r in Metrics(cast(Any, None), {}, "").routes()}
     for work in _running(objects):
         listens = str(work.environment(objects, ALL_SECRETS)["FTE_PORT"])
         if [str(port["containerPort"]) for port in work.container["ports"]] != [listens]:

@@ -348,6 +348,10 @@ DAMAGES = {
         put("ConfigMap", "fte-config-kafka", "data", "FTE_KAFKA_PARTITIONS", value="12"),
         "share 12",
     ),
+    "a channel nobody tells of": (
+        drop("Deployment", "fte-metrics", *BOX, "env", 3),
+        "knows the channels",
+    ),
     "another namespace": (put("Service", API, "metadata", "namespace", value="default"), "another namespace"),
 }
 
