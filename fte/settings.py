@@ -21,6 +21,7 @@ MASK = "•••"
 SECRET_MIN: Final = 6
 """Characters from which on a secret is looked for in what is told; a shorter one would be found in any text."""
 
+_ADDRESS: Final = (r"[^@\s]+@[^@\s]+", "support@example.com")
 _HOST: Final = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::(\d{1,5}))?")
 PORT_MAX: Final = 65_535
 
@@ -104,6 +105,7 @@ class Settings:
             "env": "FTE_LINK_HOSTS",
             "help": "Hosts that answers may link to besides FTE_PUBLIC_URL's, separated by spaces; with neither, "
             "wherever the documents link.",
+            "like": (r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", "example.com docs.example.com"),
         },
     )
     trusted_proxies: int = field(
@@ -223,7 +225,11 @@ class Settings:
     )
     gmail_account: str = field(
         default="",
-        metadata={"env": "FTE_GMAIL_ACCOUNT", "help": "Mailbox customers write to; empty: no email channel."},
+        metadata={
+            "env": "FTE_GMAIL_ACCOUNT",
+            "help": "Mailbox customers write to; empty: no email channel.",
+            "like": _ADDRESS,
+        },
     )
     gmail_client_file: Path | None = field(
         default=None,
@@ -244,6 +250,7 @@ class Settings:
         metadata={
             "env": "FTE_GMAIL_TOPIC",
             "help": "Pub/Sub topic Gmail announces mail on (projects/…/topics/…); empty: only polling.",
+            "like": (r"projects/[^/\s]+/topics/[^/\s]+", "projects/my-project/topics/gmail"),
         },
     )
     gmail_push_audience: str = field(
@@ -312,6 +319,7 @@ class Settings:
         metadata={
             "env": "FTE_WHATSAPP_TEMPLATE",
             "help": "ContentSid of the template sent when the 24-hour window is closed; empty: a person is asked.",
+            "like": (r"HX[0-9a-fA-F]{32}", "HX and 32 hexadecimal digits"),
         },
     )
     metrics_token: str = field(
@@ -426,6 +434,14 @@ class Settings:
             "min": 0,
         },
     )
+    retention_metrics_days: int = field(
+        default=0,
+        metadata={
+            "env": "FTE_RETENTION_METRICS_DAYS",
+            "help": "Days single measurements are kept, which reports read; their totals stay; 0: for ever.",
+            "min": 0,
+        },
+    )
     url: str = field(
         default="", metadata={"env": "FTE_URL", "help": "Daemon the console talks to; empty: the local one."}
     )
@@ -469,6 +485,7 @@ class Settings:
                 | _kafka_problems(settings)
                 | _deadline_problems(settings)
                 | _budget_problems(settings)
+                | _retention_problems(settings)
             )
         if problems:
             named = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
@@ -523,6 +540,22 @@ class Settings:
         return self.data_dir / "secret.key"
 
 
+def misspelt(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that look like settings of ours and are none, each with the setting it comes nearest to, or nothing.
+
+    They are told of and not refused: a newer release's settings must not keep an older process from starting.
+    """
+    from difflib import get_close_matches
+
+    names = [one.metadata["env"] for one in fields(Settings)]
+    strange = [name for name in environ if name.startswith("FTE_") and name not in names]
+    return {
+        name: next(iter(get_close_matches(name, names, 1, 0.8)), "")
+        for name in sorted(strange)
+        if not name.startswith("FTE_TEST_")
+    }
+
+
 def without_password(address: str) -> str:
     """A URL fit to be shown: without what signs in, and without its query, which may sign in, too."""
     parts = urlsplit(address)
@@ -544,6 +577,15 @@ def _model_problems(settings: Settings) -> dict[str, str]:
 def _budget_problems(settings: Settings) -> dict[str, str]:
     if settings.budget_day_cost and not (settings.model_input_price or settings.model_output_price):
         return {"FTE_BUDGET_DAY_COST": "needs FTE_MODEL_INPUT_PRICE or FTE_MODEL_OUTPUT_PRICE to count by"}
+    return {}
+
+
+def _retention_problems(settings: Settings) -> dict[str, str]:
+    if 0 < settings.retention_metrics_days <= settings.log_retention_days:
+        return {
+            "FTE_RETENTION_METRICS_DAYS": "must be more than FTE_LOG_RETENTION_DAYS: an event that is read again "
+            "would be counted twice"
+        }
     return {}
 
 
@@ -596,10 +638,14 @@ def _parsed(type_: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
     if name == "float":
         return _number(float, raw, rules)
     text = str(raw).strip()
+    if rules.get("secret") and text in ("", "CHANGE-ME"):
+        raise ValueError("holds no secret; `openssl rand -hex 32` makes one, and empty means none")
     if "choices" in rules and text not in rules["choices"]:
         raise ValueError(f"{text!r} is none of {', '.join(rules['choices'])}")
     if rules["env"].endswith("_URL") and text:
         _check_address(text, rules)
+    if "like" in rules and any(not re.fullmatch(rules["like"][0], word) for word in text.split()):
+        raise ValueError(f"{text!r} is wrong; it should look like {rules['like'][1]}")
     if rules["env"] == "FTE_SECRET_KEY" and len(text) < 32:
         raise ValueError("needs at least 32 characters; `openssl rand -hex 32` makes one")
     return text
@@ -614,7 +660,8 @@ def _check_address(text: str, rules: Mapping[str, Any]) -> None:
     except ValueError:
         parts = urlsplit("")
     hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL takes several
-    if not parts.scheme or not all(_is_host(host) for host in hosts):
+    known = parts.scheme if secret else parts.scheme in ("http", "https")
+    if not known or not all(_is_host(host) for host in hosts):
         hint = ", with / # @ : and % of the password as %2F %23 %40 %3A and %25" if secret else ""
         raise ValueError(f"{'this' if secret else repr(text)} is not a URL; it should look like {like}{hint}")
 

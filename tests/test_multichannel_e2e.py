@@ -5,8 +5,9 @@ LIVE_TEST=1 python -m pytest tests/test_multichannel_e2e.py
 
 Live, it writes to the running `fte demo` as customers would, over all three channels (FTE_TEST_DATA_DIR names the data
 folder it was started with, when it is not the user's). Another daemon is named by
-FTE_TEST_URL; it needs a knowledge base that says how a password is reset and how data is exported, and providers that
-let others write in customers' names: FTE_TEST_GMAIL_URL and FTE_TEST_TWILIO_URL are those of simulated ones.
+FTE_TEST_URL; it needs a knowledge base that says how a password is reset and how data is exported. Mail and WhatsApp are
+skipped there unless providers let others write in customers' names: FTE_TEST_GMAIL_URL and FTE_TEST_TWILIO_URL are those
+of simulated ones.
 """
 
 import asyncio
@@ -99,21 +100,23 @@ def _live() -> Addresses:
             given or known
             for given, known in zip(named, (found.daemon, found.gmail, found.twilio), strict=True)
         ]
-    if not all(named):
-        pytest.fail(
-            "No `fte demo` is running; start one, or set FTE_TEST_URL, FTE_TEST_GMAIL_URL and FTE_TEST_TWILIO_URL."
-        )
+    if not named[0]:
+        pytest.fail("No `fte demo` is running; start one, or set FTE_TEST_URL to a daemon's address.")
     return Addresses(*named)
 
 
 @pytest.fixture
 async def gmail(addresses: Addresses) -> AsyncIterator[httpx.AsyncClient]:
+    if not addresses.gmail:
+        pytest.skip("Nobody lets us write mails in customers' names: FTE_TEST_GMAIL_URL is not set.")
     async with httpx.AsyncClient(base_url=addresses.gmail, timeout=15) as client:
         yield client
 
 
 @pytest.fixture
 async def twilio(addresses: Addresses) -> AsyncIterator[httpx.AsyncClient]:
+    if not addresses.twilio:
+        pytest.skip("Nobody lets us write on WhatsApp in customers' names: FTE_TEST_TWILIO_URL is not set.")
     async with httpx.AsyncClient(base_url=addresses.twilio, timeout=15) as client:
         yield client
 

@@ -119,19 +119,23 @@ class Cluster:
             "sasl_plain_password": self.password or None,
         }
 
+    def check(self) -> None:
+        """Raises Rejected when what it takes to reach the cluster cannot be read."""
+        self._ssl_context()
+
     def _ssl_context(self) -> ssl.SSLContext | None:
         if not self.security.endswith("ssl"):
             return None
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
-            if self.cert_file is not None:
-                context.load_cert_chain(self.cert_file, self.key_file)
         except OSError as error:
-            raise Rejected(
-                f"The certificates for Kafka cannot be read: {error}.",
-                fields={"FTE_KAFKA_CA_FILE": "or FTE_KAFKA_CERT_FILE, FTE_KAFKA_KEY_FILE: unreadable"},
-                remedy="Give PEM files that this process may read.",
-            ) from error
+            raise _unreadable(error, FTE_KAFKA_CA_FILE=self.ca_file) from error
+        if self.cert_file is not None:
+            try:
+                context.load_cert_chain(self.cert_file, self.key_file)
+            except OSError as error:
+                both = {"FTE_KAFKA_CERT_FILE": self.cert_file, "FTE_KAFKA_KEY_FILE": self.key_file}
+                raise _unreadable(error, **both) from error
         return context
 
 
@@ -143,6 +147,15 @@ def unavailable(error: BaseException) -> Unavailable:
     return Unavailable(
         f"Kafka cannot be reached: {said}.",
         remedy="Check FTE_KAFKA_BOOTSTRAP_SERVERS, the FTE_KAFKA_ security settings, and that the brokers run.",
+    )
+
+
+def _unreadable(error: OSError, **files: Path | None) -> Rejected:
+    named = " and ".join(f"{name} ({path})" for name, path in files.items())
+    return Rejected(
+        f"{named} cannot be read: {error.strerror or type(error).__name__}.",
+        fields=dict.fromkeys(files, "cannot be read"),
+        remedy="Give PEM files that this process may read.",
     )
 
 

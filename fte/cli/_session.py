@@ -85,12 +85,12 @@ def load_settings(**overrides: Any) -> "Settings":
 
 def existing(settings: "Settings") -> "Settings":
     """The same settings. Raises NotFound without a database in their data folder, where an empty one would be made."""
-    from fte.pg.embedded import is_there
+    from fte.pg.embedded import NO_DATABASE, is_there
 
     if not settings.database_url and not is_there(settings.data_dir):
         raise NotFound(
             f"There is no database in {settings.data_dir}.",
-            remedy="Name your data folder, by --data-dir or FTE_DATA_DIR. The first `fte up` makes a new database.",
+            remedy=NO_DATABASE,
         )
     return settings
 

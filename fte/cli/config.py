@@ -13,7 +13,11 @@ def config(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show every setting, and whether it was set. Secrets are masked. A wrong setting ends this with its name."""
     from dataclasses import fields
 
+    from fte.settings import misspelt
+
     settings = load_settings(data_dir=data_dir)
+    for name, nearest in misspelt().items():
+        typer.echo(printable(f"There is no setting {name}{nearest and f'; {nearest} is one'}."), err=True)
     rows = [
         {
             "setting": field.metadata["env"],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 import structlog
 from starlette.applications import Starlette
 
+from fte.channels.web_form.origins import Origins
 from fte.daemon import kafka, providers
 from fte.daemon.collector import Collector
 from fte.daemon.gmail_webhook import GmailWebhook
@@ -44,7 +45,7 @@ from fte.pg.embedded import EmbeddedServer
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.ports import Embedder
-from fte.settings import Settings
+from fte.settings import Settings, misspelt
 from fte.store import deadlines, operators, presence, restore
 from fte.store.retention import Periods
 
@@ -145,8 +146,8 @@ class Daemon:
         """Run the roles until `stop` is set or one of them breaks."""
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(self.hints.run())]
-            webhooks = self.webhooks() if "http" in roles else None
-            if webhooks is not None:
+            webhooks = self.webhooks()
+            if "http" in roles:
                 started.append(tasks.create_task(webhooks.run()))
             watched = self.instruments.watch(self.application(roles, webhooks))
             serving = tasks.create_task(serve(watched, listening, self.stop))
@@ -162,6 +163,7 @@ class Daemon:
                         originals=self.settings.retention_originals_days,
                         traces=self.settings.retention_traces_days,
                         audit=self.settings.retention_audit_days,
+                        measurements=self.settings.retention_metrics_days,
                     ),
                     on_removed=self.instruments.removed,
                 )
@@ -182,11 +184,10 @@ class Daemon:
             for task in started:
                 task.cancel()
 
-    def webhooks(self) -> Webhooks | None:
-        account = account_of(self.settings)
-        return Webhooks(self.pool, self.secret, account, self.hints.ring) if account else None
+    def webhooks(self) -> Webhooks:
+        return Webhooks(self.pool, self.secret, account_of(self.settings), self.hints.ring)
 
-    def application(self, roles: tuple[Role, ...], webhooks: Webhooks | None) -> Starlette:
+    def application(self, roles: tuple[Role, ...], webhooks: Webhooks) -> Starlette:
         """Every process tells how it is; only the role http does more."""
         cluster = kafka.cluster_of(self.settings)
         channels = providers.configured(self.settings)
@@ -225,7 +226,7 @@ class Daemon:
         routes = [
             *support_routes(support),
             *mail.routes(),
-            *(webhooks.routes() if webhooks else []),
+            *webhooks.routes(),
             *api.routes(),
             *stream.routes(),
             *overview.routes(),
@@ -371,6 +372,7 @@ async def run(
 
     Raises Unavailable or Rejected when it cannot start.
     """
+    _check(settings, roles)
     listening = bind(settings.host, settings.port)
     stop = asyncio.Event()
     _on_signals(stop)
@@ -386,6 +388,19 @@ async def run(
     finally:
         faulthandler.cancel_dump_traceback_later()
         listening.close()
+
+
+def _check(settings: Settings, roles: tuple[Role, ...]) -> None:
+    """What the settings name must be there, before anything is. Raises Rejected."""
+    for name, nearest in misspelt().items():
+        _log.warning("there is no such setting", name=name, nearest=nearest)
+    providers.configured(settings)
+    if "http" in roles:
+        Origins(settings.embed_origins)
+    if "worker" in roles:
+        company(settings)
+    if cluster := kafka.cluster_of(settings):
+        cluster.check()
 
 
 def _on_signals(stop: asyncio.Event) -> None:

@@ -44,9 +44,12 @@ _log = structlog.get_logger("fte.whatsapp")
 
 
 class Webhooks:
-    """The routes of one account. `on_stored` is called after every message that was newly stored."""
+    """The routes of one account; without one they refuse everything. `on_stored` is called after every message that was
+    newly stored."""
 
-    def __init__(self, pool: Pool, secret: bytes, account: Account, on_stored: Callable[[], None]) -> None:
+    def __init__(
+        self, pool: Pool, secret: bytes, account: Account | None, on_stored: Callable[[], None]
+    ) -> None:
         self._pool = pool
         self._secret = secret
         self._account = account
@@ -58,7 +61,7 @@ class Webhooks:
 
     async def run(self) -> None:
         """Have what webhooks may not have brought looked for, until cancelled."""
-        while True:
+        while self._account is not None:
             await self._missed.wait()
             self._missed.clear()
             try:
@@ -84,8 +87,9 @@ class Webhooks:
     )
     async def _receive(self, request: Request) -> Response:
         try:
-            form = await self._genuine_form(request)
-            await self._take(inbound.understand(form, self._account), request)
+            account = self._configured()
+            form = await self._genuine_form(request, account)
+            await self._take(inbound.understand(form, account), account, request)
         except ClientDisconnect:
             self._missed.set()
             return Response(status_code=400)
@@ -97,19 +101,27 @@ class Webhooks:
             return problem(error)
         return Response(TWIML, 200, UNSTORED, "application/xml")
 
-    async def _genuine_form(self, request: Request) -> list[tuple[str, str]]:
+    def _configured(self) -> Account:
+        if self._account is None:
+            raise Refused(
+                "WhatsApp is not set up here.",
+                remedy="Set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_WHATSAPP_NUMBER and FTE_PUBLIC_URL.",
+            )
+        return self._account
+
+    async def _genuine_form(self, request: Request, account: Account) -> list[tuple[str, str]]:
         """The form, when Twilio signed it. Raises Refused, and Malformed for what is signed and yet no form."""
         headers = dict(request.scope["headers"])
         header = headers.get(signature.HEADER)
-        if not signature.has_form(header, self._account.algorithm):
+        if not signature.has_form(header, account.algorithm):
             raise self._refusal("no signature of the configured algorithm")
         body = await read_body(request.scope, request.receive, BODY_MAX)
         form = _form(body) if media_type(headers) == URLENCODED else None
         if not signature.is_genuine(
             header,
-            token=self._account.token,
-            algorithm=self._account.algorithm,
-            public_url=self._account.public_url,
+            token=account.token,
+            algorithm=account.algorithm,
+            public_url=account.public_url,
             target=_target(request),
             form=[(_bytes(name), _bytes(value)) for name, value in form or ()],
         ):
@@ -125,7 +137,7 @@ class Webhooks:
             self._refused, self._tell_at = 0, time.monotonic() + TELL_EVERY
         return Refused("This request is not signed by Twilio for this address.")
 
-    async def _take(self, meaning: Incoming | StatusReport, request: Request) -> None:
+    async def _take(self, meaning: Incoming | StatusReport, account: Account, request: Request) -> None:
         if isinstance(meaning, StatusReport):
             reported = await replies.report(
                 self._pool, "whatsapp", meaning.sid, meaning.status, error_of(meaning), _reply_id(request)
@@ -133,7 +145,7 @@ class Webhooks:
             if reported is not None:
                 trail.reported(reported, meaning.status)
         else:
-            received = await take_in(self._pool, self._secret, as_inbound(self._account, meaning))
+            received = await take_in(self._pool, self._secret, as_inbound(account, meaning))
             trail.received(received, "whatsapp")
             if received.duplicate:
                 return

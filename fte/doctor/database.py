@@ -14,6 +14,7 @@ from fte.doctor.finding import Finding, failed, ok, warning
 from fte.doctor.network import listener
 from fte.domain.errors import Unavailable
 from fte.pg import schema
+from fte.pg.embedded import NO_DATABASE, is_there
 from fte.pg.pool import Pool
 from fte.settings import Settings
 
@@ -32,6 +33,10 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Pool | None, Finding
     """A pool on the database, or None and why there is none."""
     async with AsyncExitStack() as stack:
         pool = None
+        if not settings.database_url and not is_there(settings.data_dir):
+            said = f"There is no database in {settings.data_dir}."
+            yield pool, failed("database", said, NO_DATABASE)
+            return
         try:
             url = await stack.enter_async_context(database(settings))
             pool = await Pool.open(url, size=CONNECTIONS)

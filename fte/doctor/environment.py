@@ -12,7 +12,7 @@ from fte.doctor.finding import Finding, ok, warning
 from fte.domain.channels import Channel
 from fte.domain.errors import FteError
 from fte.pg.pool import Pool
-from fte.settings import Settings
+from fte.settings import Settings, misspelt
 from fte.store import channel_health
 
 OFFLINE: Final = "offline"
@@ -32,8 +32,19 @@ _LOOKED_AFTER: Final = 90.0
 
 
 async def environment(pool: Pool, settings: Settings) -> list[Finding]:
-    differing = [*await _model(pool, settings), *await _channels(pool, settings)]
+    differing = [*_misspelt(), *await _model(pool, settings), *await _channels(pool, settings)]
     return differing or [ok(_CHECK, "Nothing shows that the daemon has others than this shell.")]
+
+
+def _misspelt() -> list[Finding]:
+    return [
+        warning(
+            _CHECK,
+            f"There is no setting {name}.",
+            f"Is it {nearest}?" if nearest else "Take it out, or correct it.",
+        )
+        for name, nearest in misspelt().items()
+    ]
 
 
 async def _model(pool: Pool, settings: Settings) -> list[Finding]:

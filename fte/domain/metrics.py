@@ -15,7 +15,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OUTCOMES: Final = ("answered", "escalated", "handed_over", "suppressed", "dead")
 ESCALATIONS: Final = (*REASONS, "delivery_failed", "delivery_unknown", "restored")
 SETTLED: Final = ("sent", "delivered", "read", "failed", "unknown", "superseded", "cancelled")
-RETAINED: Final = ("conversations", "originals", "files", "traces", "audit")
+RETAINED: Final = ("conversations", "originals", "files", "traces", "audit", "measurements")
 OPEN: Final = ("queued", "sending", "unknown")
 
 

@@ -13,9 +13,16 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+import structlog
+
 from fte.domain.errors import Unavailable
 
 DATABASE = "fte"
+
+NO_DATABASE = "Name your data folder, by --data-dir or FTE_DATA_DIR. The first `fte up` makes a new database."
+"""What helps where a data folder holds none."""
+
+_log = structlog.get_logger("fte.pg")
 
 
 def is_there(folder: Path) -> bool:
@@ -45,6 +52,7 @@ class EmbeddedServer:
             self._server = get_server(self._folder / "pg", cleanup_mode=None, start=False)
             self._server.start()
             self._create_database()
+            self._say_nothing_of_rows()
         except Exception as error:
             self._leave()
             raise self._does_not_start(error) from error
@@ -59,9 +67,9 @@ class EmbeddedServer:
 
     def start_again(self) -> bool:
         """Start the server if it has ended, as by a kill. Whether it had. Raises Unavailable when it does not come up."""
-        if self._server.get_postmaster_info().is_running():
-            return False
         try:
+            if self._server.get_postmaster_info().is_running():
+                return False
             self._server.start()  # or find it, where another of its users was faster
         except Exception as error:
             raise self._does_not_start(error) from error
@@ -72,6 +80,19 @@ class EmbeddedServer:
             f"The embedded database in {self._folder} does not start: {error}.",
             remedy=f"See {self._folder / 'pg' / 'log'}, or set FTE_DATABASE_URL to a PostgreSQL of your own.",
         )
+
+    def _stop(self) -> None:
+        try:
+            self._server.stop()
+        except (
+            Exception
+        ) as error:  # it was killed before, or in this moment: what is gone need not be stopped
+            _log.warning("database did not stop", error=type(error).__name__)
+
+    def _say_nothing_of_rows(self) -> None:
+        """Have the server's log name the constraint that a row breaks, and not the row: it holds a customer's words."""
+        if "terse" not in self._server.psql("show log_error_verbosity;"):
+            self._server.psql("alter system set log_error_verbosity = terse;\nselect pg_reload_conf();")
 
     def _create_database(self) -> None:
         exists = "select datname from pg_database;"
@@ -92,7 +113,7 @@ class EmbeddedServer:
             pass
         else:
             if self._server is not None:
-                self._server.stop()
+                self._stop()
         finally:
             os.close(self._lock)
             self._lock = None

@@ -7,7 +7,7 @@ import asyncpg
 
 from fte.domain.errors import Unavailable
 
-SCHEMA_VERSION: Final = "0015"
+SCHEMA_VERSION: Final = "0016"
 """The newest migration, known here so that a start need not load the migration tool; a test compares the two."""
 
 LOCK_TIMEOUT: Final = 5.0

@@ -16,6 +16,8 @@ CONVERSATIONS_MAX: Final = 20
 """Conversations one sweep removes at most."""
 BATCH: Final = 200
 """Rows of anything else that one sweep removes, or empties, at most."""
+MEASUREMENTS_MAX: Final = 5_000
+"""Measurements one sweep removes at most: each message makes several."""
 _sql = queries.load(__file__)
 
 
@@ -24,13 +26,15 @@ class Periods:
     """Days things are kept; 0: for ever.
 
     `conversations` counts from the last message of a settled conversation, `originals` (mails as they came, and files)
-    from their arrival, `traces` (what runs of the agent looked up and did) and `audit` from when they were written.
+    from their arrival, `traces` (what runs of the agent looked up and did), `audit` and `measurements` (single ones; their
+    totals stay) from when they were written.
     """
 
     conversations: int = 0
     originals: int = 0
     traces: int = 0
     audit: int = 0
+    measurements: int = 0
 
 
 async def sweep(pool: Pool, periods: Periods, now: datetime) -> dict[str, int]:
@@ -46,6 +50,9 @@ async def sweep(pool: Pool, periods: Periods, now: datetime) -> dict[str, int]:
         removed["traces"] = await _some(pool, _sql.traces, first_id_at(_before(now, periods.traces)))
     if periods.audit:
         removed["audit"] = await _some(pool, _sql.audit, _before(now, periods.audit))
+    if periods.measurements:
+        before = _before(now, periods.measurements)
+        removed["measurements"] = await _some(pool, _sql.measurements, before, MEASUREMENTS_MAX)
     return removed
 
 
@@ -58,8 +65,8 @@ def _before(now: datetime, days: int) -> datetime:
     return now - timedelta(days=days)
 
 
-async def _some(pool: Pool, query: str, before: datetime | UUID) -> int:
-    done = await pool.execute(query, before, BATCH)
+async def _some(pool: Pool, query: str, before: datetime | UUID, most: int = BATCH) -> int:
+    done = await pool.execute(query, before, most)
     return int(done.rpartition(" ")[2])
 
 

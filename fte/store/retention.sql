@@ -47,3 +47,9 @@ with oldest as (
     select id, at from audit order by id limit $2
 )
 delete from audit using oldest where audit.id = oldest.id and oldest.at < $1
+
+-- name: measurements
+with oldest as (
+    select id, recorded_at from agent_metrics order by id limit $2
+)
+delete from agent_metrics using oldest where agent_metrics.id = oldest.id and oldest.recorded_at < $1

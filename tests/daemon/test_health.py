@@ -84,7 +84,8 @@ async def test_health_is_told_of_the_end(pool: Pool, hints: Hints) -> None:
     stop = asyncio.Event()
     daemon = Daemon(Settings(), "", pool, hints, SECRET, stop)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(daemon.application(("sweeper",), None)), base_url="http://fte"
+        transport=httpx.ASGITransport(daemon.application(("sweeper",), daemon.webhooks())),
+        base_url="http://fte",
     ) as web:
         assert (await web.get("/health/ready")).status_code == 200
         stop.set()

@@ -30,6 +30,7 @@ from fte.doctor.environment import environment
 from fte.doctor.examination import examine
 from fte.doctor.finding import Finding
 from fte.doctor.kafka import kafka as kafka_check
+from fte.domain.errors import Rejected
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from fte.settings import Settings
@@ -587,6 +588,61 @@ def test_the_commands_show_no_secret() -> None:
 def test_each_setting_stands_apart_from_its_value() -> None:
     names = [line.split()[0] for line in fte("config").stdout.splitlines()]
     assert names == [field.metadata["env"] for field in fields(Settings)]
+
+
+def test_a_name_that_is_none_of_ours_is_told_with_the_one_it_is_like() -> None:
+    done = fte("config", FTE_DATABASE_POLL="3", FTE_NEWFANGLED="1")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "There is no setting FTE_DATABASE_POLL; FTE_DATABASE_POOL is one.",
+        "There is no setting FTE_NEWFANGLED.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FTE_PUBLIC_URL", "ftp://support.example.com"),
+        ("FTE_GMAIL_ACCOUNT", "support"),
+        ("FTE_GMAIL_TOPIC", "gmail"),
+        ("FTE_LINK_HOSTS", "example.com https://example.com"),
+        ("FTE_WHATSAPP_TEMPLATE", "welcome"),
+        ("FTE_METRICS_TOKEN", " "),
+        ("FTE_METRICS_TOKEN", "CHANGE-ME"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(Rejected, match=name):
+        Settings.load({name: value})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"FTE_EMBED_ORIGINS": "example.com"},
+        {"FTE_COMPANY_DIR": "/nowhere"},
+        {
+            "FTE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+            "FTE_KAFKA_SECURITY": "ssl",
+            "FTE_KAFKA_CA_FILE": "/nowhere.pem",
+        },
+    ],
+)
+def test_what_the_settings_name_is_looked_for_before_anything_starts(
+    given: dict[str, str], tmp_path: Path
+) -> None:
+    done = fte("up", FTE_DATA_DIR=str(tmp_path), FTE_PORT=str(free_port()), **given)
+    assert done.returncode == 1
+    assert list(given)[-1] in done.stderr
+    assert "is up" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_makes_no_database(tmp_path: Path) -> None:
+    done = fte("doctor", FTE_DATA_DIR=str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert f"There is no database in {tmp_path / 'data'}." in done.stdout
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("command", ["config", "doctor", "up"])

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fte.domain.errors import Unavailable
@@ -108,6 +109,35 @@ async def test_a_server_that_was_killed_under_its_users_is_started_again_once(fo
         assert second is not None
         assert postmaster(folder) == second != pid
     assert postmaster(folder) is None, "whoever leaves last stops it all the same"
+
+
+async def test_a_server_that_vanishes_while_it_is_stopped_breaks_nobody(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedServer(folder)
+    with server:
+        ended = server._server
+
+        def stop() -> None:
+            type(ended).stop(ended)
+            raise psutil.NoSuchProcess(1)
+
+        monkeypatch.setattr(ended, "stop", stop)
+    assert postmaster(folder) is None
+
+
+async def test_the_servers_own_log_holds_no_customers_words(folder: Path) -> None:
+    import asyncpg
+
+    with EmbeddedServer(folder) as server:
+        connection = await asyncpg.connect(server.url)
+        await connection.execute("create table said (words text check (words <> 'canary and more'))")
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute("insert into said values ($1)", "canary and more")
+        await connection.close()
+    log = (folder / "pg" / "log").read_text()
+    assert "said_words_check" in log
+    assert "canary and more" not in log
 
 
 def test_two_may_start_it_at_once(folder: Path) -> None:

@@ -5,13 +5,19 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from fte.daemon.instruments import Instruments
 from fte.daemon.sweeper import Sweeper
+from fte.domain.errors import Rejected
 from fte.domain.ids import first_id_at, new_id
+from fte.domain.measurements import Measurement
 from fte.pg import log
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from fte.store import control, conversation_merges, merges, retention
+from fte.settings import Settings
+from fte.store import agent_metrics, control, conversation_merges, merges, retention
+from fte.store.agent_metrics import Reading
 from fte.store.intake import Attachment, Received
 from fte.store.retention import Periods
 from tests.identity.support import chat, later, mail, owner
@@ -46,7 +52,14 @@ async def test_a_settled_conversation_goes_when_it_is_old_and_with_the_last_its_
     periods = Periods(conversations=30)
     assert not any((await retention.sweep(pool, periods, in_days(29.9))).values())
     removed = await retention.sweep(pool, periods, in_days(30.1))
-    assert removed == {"conversations": 1, "originals": 0, "files": 0, "traces": 0, "audit": 0}
+    assert removed == {
+        "conversations": 1,
+        "originals": 0,
+        "files": 0,
+        "traces": 0,
+        "audit": 0,
+        "measurements": 0,
+    }
     assert await columns_with(pool, WORD) == set()
     assert await pool.fetchval("select id from conversations") == open_.conversation
     assert not any((await retention.sweep(pool, periods, in_days(300))).values())
@@ -117,6 +130,22 @@ async def test_originals_and_files_traces_and_audit_each_have_their_time(pool: P
     assert not any(
         (await retention.sweep(pool, Periods(originals=1, traces=1, audit=1), in_days(99))).values()
     )
+
+
+async def test_measurements_go_and_their_totals_stay(pool: Pool) -> None:
+    reading = Reading(event=new_id(), at=in_days(0), measured=(Measurement("message", 1.0, "email"),))
+    await agent_metrics.record(pool, [reading])
+    periods = Periods(measurements=30)
+    assert (await retention.sweep(pool, periods, in_days(29.9)))["measurements"] == 0
+    assert (await retention.sweep(pool, periods, in_days(30.1)))["measurements"] == 1
+    assert await count(pool, "agent_metrics") == 0
+    assert [total.sum for total in await agent_metrics.totals(pool)] == [1.0]
+
+
+def test_measurements_are_kept_longer_than_the_events_they_are_read_off() -> None:
+    assert Settings.load({"FTE_RETENTION_METRICS_DAYS": "15"}).retention_metrics_days == 15
+    with pytest.raises(Rejected, match="FTE_RETENTION_METRICS_DAYS"):
+        Settings.load({"FTE_RETENTION_METRICS_DAYS": "14"})
 
 
 async def test_a_sweep_takes_no_more_than_its_share(pool: Pool) -> None:

@@ -8,8 +8,11 @@ import httpx
 import pytest
 
 from fte.daemon import whatsapp_webhooks
+from fte.daemon.http import application
+from fte.daemon.whatsapp_webhooks import Webhooks
 from fte.domain.errors import Unavailable
-from tests.support import until
+from fte.pg.pool import Pool
+from tests.support import SECRET, until
 from tests.whatsapp.support import CUSTOMER, House, outgoing, queue_reply, sid, state_of
 
 ENDED = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
@@ -230,6 +233,15 @@ async def test_a_reaction_owes_no_answer(home: House) -> None:
     assert row is not None
     assert tuple(row) == ("[reaction: 👍]", "suppressed", "reaction")
     assert await home.count("turns") == 0
+
+
+async def test_where_whatsapp_is_not_set_up_everything_is_refused_with_the_remedy(pool: Pool) -> None:
+    app = application(Webhooks(pool, SECRET, None, lambda: None).routes())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fte") as web:
+        for path in ("/webhooks/whatsapp", "/webhooks/whatsapp/status"):
+            answer = await web.post(path, data={"Body": "hello"}, headers={"X-Twilio-Signature": "x"})
+            assert answer.status_code == 403
+            assert "TWILIO_ACCOUNT_SID" in answer.text
 
 
 async def test_a_flood_is_never_told_to_slow_down(home: House) -> None:
