@@ -279,6 +279,13 @@ class Daemon:
                 public_url=self.settings.public_url or self.settings.local_url,
             ).run()
 
+    def _model_called(self, seconds: float, worked: bool) -> None:
+        self.instruments.model_called(seconds, worked)
+        if worked:
+            self.problems.pop("model", None)
+        else:
+            self.problems["model"] = "The last call of the model failed; `fte doctor` asks it and says why."
+
     async def _work(self) -> None:
         # The agent's libraries take seconds to load; forms are accepted meanwhile.
         from fte.daemon.worker import Worker, spare_the_loaded_code
@@ -287,9 +294,7 @@ class Daemon:
         pool = await self._own_pool("worker")
         try:
             embedder = WordLlamaEmbedder()
-            answerer = await asyncio.to_thread(
-                agent, self.settings, pool, embedder, self.instruments.model_called
-            )
+            answerer = await asyncio.to_thread(agent, self.settings, pool, embedder, self._model_called)
             await embedder.embed(["warm up"])
             spare_the_loaded_code()
             _log.info("worker ready")

@@ -63,11 +63,14 @@ async def test_a_models_server_from_the_settings(fte: Fte) -> None:
 
             answers[:] = [error(503), error(429, retry_after="0.1"), SEARCH, SEND]
             assert GOOD in await told(web, await ask(web, "after_an_outage"))
+            assert (await web.get("/health")).json()["problems"] == {}
 
             answers[:] = [error(401, "invalid_api_key", f"bad key {KEY} of {QUESTION}")]
             before = len(server.requests)
             words = await told(web, await ask(web, "wrong_key"))
             assert "passed your message on" in words and len(server.requests) == before + 1
+            health = (await web.get("/health")).json()
+            assert (health["status"], "fte doctor" in health["problems"]["model"]) == ("degraded", True)
         async with fte.operator() as operator:
             page = (await operator.get("/operator/queue?view=needs_person")).json()
             assert [item["reason"] for item in page["items"]] == ["agent_failure"]
