@@ -24,7 +24,8 @@ _RESOLUTIONS: Final[dict[Resolution, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDay:
-    """The day on one channel, or on all. Times are seconds from the first unanswered message to the answer."""
+    """The day on one channel, or on all. Times are seconds from the first unanswered message to the answer, the AI's or a
+    person's."""
 
     channel: str
     messages: int = 0
@@ -35,6 +36,8 @@ class ChannelDay:
     answers_people: int = 0
     answer_p50: float | None = None
     answer_p95: float | None = None
+    people_p50: float | None = None
+    people_p95: float | None = None
     escalations: dict[str, int] = field(default_factory=dict)
     resolutions: dict[Resolution, int] = field(default_factory=dict)
 
@@ -101,8 +104,10 @@ def _lines(report: Report) -> Iterator[str]:
             "Customers",
             "Mood",
             "Answers of the AI",
+            "median",
+            "95 %",
             "of people",
-            "Median",
+            "median",
             "95 %",
         ),
         (
@@ -113,15 +118,17 @@ def _lines(report: Report) -> Iterator[str]:
                 str(day.customers),
                 "–" if day.sentiment is None else f"{day.sentiment:.2f}",
                 str(day.answers_ai),
-                str(day.answers_people),
                 _seconds(day.answer_p50),
                 _seconds(day.answer_p95),
+                str(day.answers_people),
+                _seconds(day.people_p50),
+                _seconds(day.people_p95),
             )
             for day in shown
         ),
     )
     yield ""
-    yield "Mood is from 0 (angry) to 1 (glad). Median and 95 % are of the time to the AI's answer."
+    yield "Mood is from 0 (angry) to 1 (glad). Median and 95 % are of the time from a message to its answer."
     total = next(day for day in shown if day.channel == ALL)
     yield from _section("What became of the conversations", _became(shown, report.assumed_after))
     yield from _section(
@@ -179,6 +186,8 @@ def _named(channel: str) -> str:
 def _seconds(seconds: float | None) -> str:
     if seconds is None:
         return "–"
+    if seconds >= 3 * 3_600:
+        return f"{seconds / 3_600:.0f} h"
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 

@@ -37,6 +37,8 @@ async def report(
         facts[row["channel"]] |= {"answers_ai": row["by_ai"], "answers_people": row["by_people"]}
     for row in await pool.fetch(_sql.times, since, until):
         facts[row["channel"]] |= {"answer_p50": row["p50"], "answer_p95": row["p95"]}
+    for row in await pool.fetch(_sql.people_times, since, until, first):
+        facts[row["channel"]] |= {"people_p50": row["p50"], "people_p95": row["p95"]}
     for row in await pool.fetch(_sql.escalations, since, until):
         facts[row["channel"]].setdefault("escalations", {})[row["reason"]] = row["times"]
     talks = await pool.fetch(_sql.talks, since, until, first, CONVERSATIONS_MAX, THANKS_MAX)

@@ -21,6 +21,21 @@ select coalesce(t.channel, 'all') as channel, percentile_cont(0.5) within group 
          where metric_name = 'turn_seconds' and recorded_at >= $1 and recorded_at < $2) t
  group by rollup (t.channel)
 
+-- name: people_times
+-- From the first message that nobody had answered to a person's answer.
+select coalesce(t.channel, 'all') as channel, percentile_cont(0.5) within group (order by t.seconds) as p50,
+       percentile_cont(0.95) within group (order by t.seconds) as p95
+  from (select a.channel::text, extract(epoch from a.created_at - asked.at)::float8 as seconds
+          from messages a
+          cross join lateral (
+              select min(m.created_at) as at from messages m
+               where m.conversation_id = a.conversation_id and m.direction = 'inbound' and m.seq < a.seq
+                 and m.seq > coalesce((select max(b.seq) from messages b
+                                        where b.conversation_id = a.conversation_id and b.seq < a.seq and answers(b)), 0)) asked
+         where a.id >= $3 and a.created_at >= $1 and a.created_at < $2 and a.role = 'operator' and answers(a)
+           and asked.at is not null) t
+ group by rollup (t.channel)
+
 -- name: escalations
 select coalesce(e.channel, 'all') as channel, e.reason, count(*) as times
   from (select channel::text, coalesce(dimensions ->> 'reason', '?') as reason from agent_metrics
@@ -29,11 +44,16 @@ select coalesce(e.channel, 'all') as channel, e.reason, count(*) as times
  order by times desc, e.reason
 
 -- name: categories
-select k.category, count(*) as tickets
+-- Only the form asks for one: the others have that of the page that was looked at last.
+select coalesce(nullif(k.category, 'general'), page.category, 'general') as category, count(*) as tickets
   from tickets k
+  left join lateral (
+      select d.category from runs r join documents d on d.source = r.trace #>> '{passages,0,source}'
+       where r.conversation_id = k.conversation_id and r.id >= $3 and r.created_at >= $1 and r.created_at < $2
+       order by r.id desc limit 1) page on k.category = 'general'
  where exists (select from messages m where m.conversation_id = k.conversation_id and m.id >= $3 and m.direction = 'inbound'
                                         and m.created_at >= $1 and m.created_at < $2)
- group by k.category order by tickets desc, k.category
+ group by 1 order by tickets desc, 1
 
 -- name: pages
 -- The page an answer is said to come from is the first it was given.

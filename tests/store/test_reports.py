@@ -10,8 +10,8 @@ from fte.domain.ids import new_id
 from fte.domain.report import ALL, ChannelDay, Report, markdown
 from fte.domain.turns import Escalation, Outcome, Passage, ToolCall, Trace
 from fte.pg.pool import Pool
-from fte.store import reports, turns
-from tests.support import receive
+from fte.store import control, reports, turns
+from tests.support import hire, receive, seeing
 
 EXPORT = Passage("Export your data", "export.md", "help", 0.8, "Select Export.")
 SEARCHED = ToolCall("search_knowledge_base", {"query": "x"}, "")
@@ -26,6 +26,9 @@ PERSON = Outcome(
 )
 
 
+PROVEN: dict[str, Any] = {"channel": "email", "account": "support@example.com", "verified": True}
+
+
 async def said(pool: Pool, who: str, body: str, outcome: Outcome, **changes: Any) -> None:
     await receive(pool, body, identifier=f"{who.lower()}@example.com", name=who, **changes)
     await pool.execute("update turns set due_at = now() where state = 'due'")
@@ -35,10 +38,9 @@ async def said(pool: Pool, who: str, body: str, outcome: Outcome, **changes: Any
 
 @pytest.fixture
 async def day(pool: Pool) -> Pool:
-    proven = {"channel": "email", "account": "support@example.com", "verified": True}
-    await said(pool, "Ada", "How do I export my data?", ANSWER, **proven)
+    await said(pool, "Ada", "How do I export my data?", ANSWER, **PROVEN)
     await pool.execute("update messages set delivery_status = 'sent' where direction = 'outbound'")
-    await said(pool, "Ada", "Thanks!", Outcome("You are welcome.", Trace("test", "1")), **proven)
+    await said(pool, "Ada", "Thanks!", Outcome("You are welcome.", Trace("test", "1")), **PROVEN)
     await said(pool, "Bo", "A person, please", PERSON)
     await said(pool, "Cy", "Where can I park? I am cy@example.com, +49 170 1234567", LOST)
     await said(pool, "Di", "How do I export?", ANSWER)
@@ -77,6 +79,35 @@ async def test_each_channel_and_all_of_them_are_counted(day: Pool) -> None:
     assert (form.escalations, total.escalations) == ({"no_answer_found": 1}, {"no_answer_found": 1})
     assert report.categories == {"general": 2, "technical": 2}
     assert [(page.source, page.answers) for page in report.pages] == [("export.md", 2)]
+
+
+async def test_how_long_people_took_counts_from_what_nobody_had_answered(pool: Pool) -> None:
+    ben = await hire(pool, "Ben")
+    await said(pool, "Ada", "How do I export?", ANSWER, **PROVEN)
+    await said(pool, "Ada", "And to PDF? A person, please", PERSON, **PROVEN)
+    talk = await pool.fetchval("select id from conversations")
+    await control.take_over(pool, "key-1", talk, ben)
+    epoch = await pool.fetchval("select epoch from conversations")
+    await control.reply(pool, "key-2", talk, seeing(ben, 9, epoch), "With Print.")
+    await pool.execute(
+        "update messages set created_at = created_at - interval '30 minutes' where content like 'And%'"
+    )
+    await pool.execute("update messages set delivery_status = 'sent' where direction = 'outbound'")
+    mail = on(await made(pool), "email")
+    assert mail.answers_people == 1
+    assert mail.people_p50 == pytest.approx(1_800, abs=60)
+    assert "| 30 min | 30 min |" in markdown(await made(pool))
+
+
+async def test_the_topic_of_what_has_no_category_is_that_of_the_page(pool: Pool) -> None:
+    await pool.execute(
+        "insert into documents (id, source, title, category, content_hash, embedder)"
+        " values (gen_random_uuid(), 'export.md', 'Export', 'data', '', 'none')"
+    )
+    await said(pool, "Ada", "How do I export?", replace(ANSWER, category=None))
+    await said(pool, "Bo", "How do I export?", ANSWER)
+    await said(pool, "Cy", "Where can I park?", replace(LOST, category=None))
+    assert (await made(pool)).categories == {"data": 1, "general": 1, "technical": 1}
 
 
 async def test_what_the_customer_said_and_what_is_assumed_are_counted_apart(day: Pool) -> None:
