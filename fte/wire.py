@@ -26,6 +26,8 @@ from fte.domain.tags import TAGS_MAX
 from fte.domain.tickets import Category, Priority, Resolution, TicketStatus
 
 JSON = dict[str, Any]
+PRESENT = "Fte-Present"
+"""A header of requests: `no` when a program asks with an operator's token, and nobody is present for that."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 """A number that the database keeps as an integer."""
 

@@ -99,7 +99,7 @@ class Entrance:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         token = _token(request)
-        async with aclosing(Client(self._url, token)) as client:
+        async with aclosing(Client(self._url, token, person=False)) as client:
             role = await self._role(client, token, self._sender(request))
             body = await read_body(scope, receive)
             desk = self._make_desk(client, role)

@@ -48,15 +48,20 @@ Seen = Annotated[
 
 
 def ask(
-    work: "Callable[[Client], Awaitable[T]]", url: str | None, token_file: Path | None, data_dir: Path | None
+    work: "Callable[[Client], Awaitable[T]]",
+    url: str | None,
+    token_file: Path | None,
+    data_dir: Path | None,
+    *,
+    person: bool = True,
 ) -> T:
-    """Have a daemon asked, with the token found as `fte console` finds it."""
+    """Have a daemon asked, with the token found as `fte console` finds it; `person` as for `Client`."""
     settings = load_settings(url=url, data_dir=data_dir)
 
     async def asked() -> T:
         from fte.cli.console import find_token
 
-        async with _client(settings.local_url, find_token(settings, token_file)) as client:
+        async with _client(settings.local_url, find_token(settings, token_file), person) as client:
             try:
                 return await work(client)
             except Rejected as error:
@@ -74,10 +79,10 @@ def _in_words(error: Rejected) -> str:
 
 
 @asynccontextmanager
-async def _client(url: str, token: str) -> "AsyncIterator[Client]":
+async def _client(url: str, token: str, person: bool) -> "AsyncIterator[Client]":
     from fte.console.client import Client
 
-    client = Client(url, token)
+    client = Client(url, token, person=person)
     try:
         yield client
     finally:

@@ -63,7 +63,7 @@ def mcp(
             typer.echo("Waiting for another agent's host to speak; Ctrl+D ends.", err=True)
         await _server(client, operator.role).run_stdio_async()
 
-    ask(work, url, token_file, data_dir)
+    ask(work, url, token_file, data_dir, person=False)
 
 
 def _over_http(

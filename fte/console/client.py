@@ -22,6 +22,7 @@ from fte.domain.operators import Action
 from fte.domain.presence import Doing, Duty
 from fte.domain.recent import Recent
 from fte.wire import (
+    PRESENT,
     ActionDone,
     ActionRequest,
     CannedPage,
@@ -114,14 +115,15 @@ class Client:
     Conflict, Rejected, TooMany, Unavailable.
     """
 
-    def __init__(self, url: str, token: str, *, jitter: Jitter = random.random) -> None:
+    def __init__(self, url: str, token: str, *, jitter: Jitter = random.random, person: bool = True) -> None:
+        """`person` is false for a program that asks with an operator's token: nobody is present for that."""
         local = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
         self.url = url.rstrip("/")
         self._jitter = jitter
         self._hurry = asyncio.Event()
         self._http = httpx.AsyncClient(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {token}"} | ({} if person else {PRESENT: "no"}),
             timeout=httpx.Timeout(READ_DEADLINE, connect=CONNECT_DEADLINE),
             trust_env=not local,
             verify=_certificates(self.url),

@@ -47,6 +47,7 @@ from fte.store import (
 )
 from fte.store.conversations import VIEWS, View
 from fte.wire import (
+    PRESENT,
     ActionDone,
     ActionRequest,
     CannedPage,
@@ -478,7 +479,8 @@ class OperatorApi:
         if found is None:
             raise Unauthorized
         self.check(found, action)
-        await self._note(found)
+        if request.headers.get(PRESENT) != "no":
+            await self._note(found)
         return found
 
     def check(self, operator: OperatorView, action: Action) -> None:

@@ -18,7 +18,7 @@ from fte.knowledge.documents import import_folder
 from fte.knowledge.embed import WordLlamaEmbedder
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from fte.store import operators
+from fte.store import operators, presence
 from tests.acceptance.support import PAGES
 from tests.daemon.support import Backend, backend
 from tests.support import receive
@@ -75,6 +75,14 @@ async def refused(client: Client, tool: str, **arguments: Any) -> str:
     words = "".join(part.text for part in result.content)
     assert result.is_error and "Traceback" not in words, words
     return words
+
+
+async def test_what_an_agent_asks_is_no_sign_of_life_of_a_person(daemon: Backend, tmp_path: Path) -> None:
+    await receive(daemon.pool, "Where is my invoice?")
+    async with agent(daemon, tmp_path, "agent") as client:
+        await said(client, "add_note", number="1", text="Paid twice.")
+    assert await daemon.pool.fetchval("select seen_at from operators where name = 'Robot'") is None
+    assert not (await presence.on_duty(daemon.pool, 900.0)).here
 
 
 async def test_an_observer_reads_and_no_more(daemon: Backend, tmp_path: Path) -> None:
