@@ -1,8 +1,8 @@
 """The languages we know: how customers say what matters, which language a text is in, and our own sentences.
 
 One file a language in `fte/domain/phrases`; `docs/agent.md` says how to read and change them. Everything is read
-once, when first needed. Matching looks for a fixed piece of each phrase first, and every gap in a phrase is
-bounded, so its time grows with the text and not faster.
+once, when first needed. Matching looks up which phrases have a fixed piece in the text first, and every gap in a
+phrase is bounded, so its time grows with the text and not faster.
 """
 
 import re
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain
-from typing import Final
+from operator import add
+from typing import Final, NamedTuple
 
 DEFAULT: Final = "en"
 """The language of whoever's language is not known."""
@@ -21,6 +22,10 @@ _WORDS_MAX: Final = 400
 _GAP_WORDS: Final = 4
 _GAP_CHARACTERS: Final = 12
 _ENDING_MAX: Final = 24
+_GRAM: Final = 3
+"""Characters of an anchor by which it is looked up."""
+_SHORT: Final = 300
+"""Characters of a text whose pieces are worth remembering."""
 
 _LETTER: Final = "[\\w\u0900-\u0963\u0966-\u097f]"
 _BETWEEN: Final = r"[\s,،、，:'\"«»“”„()/-]{1,3}"
@@ -39,37 +44,81 @@ def fold(text: str) -> str:
     return re.sub(r"[^\S\n]+", " ", unicodedata.normalize("NFC", bare))
 
 
-class Phrases:
-    """Phrases of one kind in one language."""
+class _Phrase(NamedTuple):
+    """A phrase, as it is looked for. A text that says it holds one piece of each of its words."""
 
-    __slots__ = ("_anchored", "_regex")
+    anchors: tuple[str, ...]
+    """The pieces of the word that is looked up; none where the text must be searched in any case."""
+    others: tuple[tuple[str, ...], ...]
+    pattern: str
+
+
+class Phrases:
+    """Phrases of one kind: of one language, or of several together."""
+
+    __slots__ = ("_always", "_index", "phrases")
 
     def __init__(self, lines: Iterable[str] = (), *, joined: bool = False) -> None:
         """`joined`: the language is written without spaces between words."""
         given = list(lines)
-        regex = [line[1:] for line in given if line.startswith("/")]
-        self._regex = re.compile("|".join(f"(?:{one})" for one in regex)) if regex else None
-        self._anchored = tuple(_phrase(line, joined) for line in given if not line.startswith("/"))
+        regex = "|".join(f"(?:{line[1:]})" for line in given if line.startswith("/"))
+        phrases = [_phrase(line, joined) for line in given if not line.startswith("/")]
+        self._learn([_Phrase((), (), regex), *phrases] if regex else phrases)
+
+    @classmethod
+    def together(cls, several: Iterable["Phrases"]) -> "Phrases":
+        """All that several say, in their order."""
+        all_of_them = cls()
+        all_of_them._learn([phrase for one in several for phrase in one.phrases])
+        return all_of_them
+
+    def _learn(self, phrases: list[_Phrase]) -> None:
+        self.phrases = phrases
+        self._always = [number for number, phrase in enumerate(phrases) if not phrase.anchors]
+        self._index: dict[str, list[tuple[str, int]]] = {}
+        for number, phrase in enumerate(phrases):
+            for anchor in phrase.anchors:
+                self._index.setdefault(anchor[:_GRAM], []).append((anchor, number))
+
+    def _possible(self, text: str) -> list[re.Pattern[str]]:
+        """The patterns of those that the text may say, in their order: it holds a piece of each of their words."""
+        index = self._index
+        looked_up = [entry for gram in index.keys() & _grams(text) for entry in index[gram]]
+        anchored = {number for anchor, number in looked_up if anchor in text}
+        possible = [
+            number
+            for number in anchored
+            if all(any(map(text.__contains__, pieces)) for pieces in self.phrases[number].others)
+        ]
+        return [_compiled(self.phrases[number].pattern) for number in sorted(self._always + possible)]
 
     def found_in(self, text: str) -> bool:
         """Whether a folded text says one of them."""
-        if self._regex is not None and self._regex.search(text):
-            return True
-        for anchors, pattern in self._anchored:  # plain loops: this is run thousands of times for one message
-            for anchor in anchors:
-                if anchor in text:
-                    if _compiled(pattern).search(text):
-                        return True
-                    break
-        return False
+        return any(pattern.search(text) for pattern in self._possible(text))
 
     def without(self, text: str) -> str:
-        """The folded text with each of them taken out."""
-        text = self._regex.sub(" _ ", text) if self._regex is not None else text
-        for anchors, pattern in self._anchored:
-            if any(anchor in text for anchor in anchors):
-                text = _compiled(pattern).sub(" _ ", text)
+        """The folded text with each of them taken out.
+
+        What is put in holds no piece of a word, so nothing becomes possible that was not so before.
+        """
+        for pattern in self._possible(text):
+            text = pattern.sub(" _ ", text)
         return text
+
+
+def _grams(text: str) -> frozenset[str]:
+    """Every one, two and three characters in a row of a text."""
+    return _grams_of_short(text) if len(text) <= _SHORT else _grams_of_long(text)
+
+
+def _cut(text: str) -> frozenset[str]:
+    pairs = list(map(add, text, text[1:]))
+    return frozenset(chain(text, pairs, map(add, pairs, text[2:])))
+
+
+_grams_of_short: Final = lru_cache(maxsize=512)(_cut)
+"""One sentence is asked for many kinds of phrases, after all the others."""
+_grams_of_long: Final = lru_cache(maxsize=2)(_cut)
 
 
 @cache
@@ -77,12 +126,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _phrase(line: str, joined: bool) -> tuple[tuple[str, ...], str]:
-    """A phrase's anchors, one of which any text that says it holds, and its pattern."""
+def _phrase(line: str, joined: bool) -> _Phrase:
     between = r"\s{0,2}" if joined else _BETWEEN
     gap = rf"[^.!?;。\n]{{0,{_GAP_CHARACTERS}}}" if joined else rf"(?:{between}{_LETTER}+){{0,{_GAP_WORDS}}}"
     pattern = ""
-    anchors: tuple[str, ...] = ("",)
+    words: list[tuple[str, ...]] = []
     lead = ""
     for word in line.split():
         if word == "...":
@@ -95,13 +143,13 @@ def _phrase(line: str, joined: bool) -> tuple[tuple[str, ...], str]:
             pattern += f"(?:{lead}{choice})?" if lead else f"(?:{choice}{between})?"
         else:
             pattern += lead + choice
-            pieces = tuple(piece for piece, _ in spelt)
-            anchors = max(anchors, pieces, key=lambda some: min(map(len, some)))
+            words.append(tuple(piece for piece, _ in spelt))
         lead = between if pattern and not (optional and not lead) else ""
-    if not any(anchors):
+    words = sorted((pieces for pieces in words if all(pieces)), key=lambda pieces: -min(map(len, pieces)))
+    if not words:
         raise ValueError(f"a phrase needs a word of its own: {line!r}")
     edges = ("", "") if joined else (f"(?<!{_LETTER})", f"(?!{_LETTER})")
-    return anchors, f"{edges[0]}{pattern}{edges[1]}"
+    return _Phrase(words[0], tuple(words[1:]), f"{edges[0]}{pattern}{edges[1]}")
 
 
 def _spelt(word: str) -> tuple[str, str]:
@@ -195,14 +243,17 @@ def _folded(words: Iterable[str]) -> frozenset[str]:
 
 def says(kind: str, folded: str) -> bool:
     """Whether a folded text says something of this kind, in any language."""
-    return any(language.phrases(kind).found_in(folded) for language in languages())
+    return _in_any(kind).found_in(folded)
 
 
 def without(kind: str, folded: str) -> str:
     """The folded text without what is said of this kind, in any language."""
-    for language in languages():
-        folded = language.phrases(kind).without(folded)
-    return folded
+    return _in_any(kind).without(folded)
+
+
+@cache
+def _in_any(kind: str) -> Phrases:
+    return Phrases.together(language.phrases(kind) for language in languages())
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
 """Twenty languages: who must speak to a person is told in each, and no ordinary question is taken for it."""
 
+import re
 from functools import cache, partial
 from pathlib import Path
 
@@ -145,6 +146,16 @@ def test_a_script_of_several_languages_is_told_by_words_and_letters(text: str, c
 def test_a_phrase_needs_a_word_to_look_for() -> None:
     with pytest.raises(ValueError, match="needs a word"):
         Phrases(["* ..."])
+
+
+@pytest.mark.parametrize("kind", ["not", "human_request", "refund_request"])
+def test_looking_up_pieces_finds_what_trying_every_phrase_finds(kind: str) -> None:
+    every = [one.phrases(kind) for one in languages()]
+    patterns = [[re.compile(phrase.pattern) for phrase in one.phrases] for one in every]
+    for _, _, text in CASES[::7]:
+        folded = corrected(fold(text))
+        looked_up = [one.found_in(folded) for one in every]
+        assert looked_up == [any(one.search(folded) for one in own) for own in patterns], text
 
 
 @pytest.mark.parametrize("code", CODES)

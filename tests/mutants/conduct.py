@@ -15,9 +15,17 @@ CONDUCT = (
         name="only-english-asks-for-a-person",
         invariant="who must speak to a person does, in their language",
         path="fte/domain/languages.py",
-        healthy="    return any(language.phrases(kind).found_in(folded) for language in languages())",
+        healthy="    return _in_any(kind).found_in(folded)",
         sick="    return languages()[0].phrases(kind).found_in(folded)",
         tests=("tests/domain/test_languages.py", "-k", "understood"),
+    ),
+    Mutant(
+        name="short-words-are-not-looked-up",
+        invariant="who must speak to a person does, in their language",
+        path="fte/domain/languages.py",
+        healthy="frozenset(chain(text, pairs, map(add, pairs, text[2:])))",
+        sick="frozenset(map(add, pairs, text[2:]))",
+        tests=("tests/domain/test_languages.py", "-k", "trying_every_phrase"),
     ),
     Mutant(
         name="all-that-is-cyrillic-is-russian",
