@@ -156,11 +156,17 @@ def _spelt(word: str) -> tuple[str, str]:
     """The longest piece of a word that is always there, and the word's pattern."""
     pattern, piece, pieces = "", "", [""]
     for character in unicodedata.normalize("NFC", word.casefold().replace("ß", "\ue000")):
-        if character == "*" or character in _SPELT or character == "\ue000":
+        if character in "*_\ue000" or character in _SPELT:
             pieces.append(piece)
             piece = ""
             wild = f"{_LETTER}{{0,{_ENDING_MAX}}}"
-            pattern += wild if character == "*" else _SPELT.get(character, _SPELT["ß"])
+            pattern += (
+                wild
+                if character == "*"
+                else _BETWEEN
+                if character == "_"
+                else _SPELT.get(character, _SPELT["ß"])
+            )
         else:
             piece += fold(character)
             pattern += re.escape(fold(character))
@@ -225,7 +231,7 @@ def _read(code: str, text: str) -> Language:
             word
             for line in chain(*sections.values())
             if not line.startswith("/")
-            for word in re.findall(r"[^\W\d_]{3,}(?![\w*])", line)
+            for word in re.findall(r"[^\W\d_]{3,}(?![\w*])", line.replace("_", " "))
         ),
         common=_folded(facts.get("words", "").split()),
         bare=_folded(choice for line in lists["bare"] for choice in line.split("/")),
@@ -280,6 +286,7 @@ _SCRIPTS: Final = (
     (("zh",), re.compile("[\u4e00-\u9fff]")),
     (("ar",), re.compile("[\u0621-\u064a]")),
     (("hi",), re.compile("[\u0904-\u0939]")),
+    (("el",), re.compile("[\u0370-\u03ff\u1f00-\u1fff]")),
     (("ru", "uk"), re.compile("[\u0400-\u04ff]")),
 )
 """Which languages a script is of; the first when nothing else tells."""

@@ -57,6 +57,13 @@ takk|tusen takk|mange takk|takk skal du ha|takk skal dere ha|hjertelig takk
 ありがとう|ありがとうございます|ありがとうございました|有難うございます|有難うございました|感謝します|感謝いたします
 感謝しています|助かりました|大変助かりました
 감사합니다|감사해요|고맙습니다|고마워요|감사드립니다|정말 감사합니다|대단히 감사합니다|정말 고맙습니다|너무 감사합니다
+kiitos|paljon kiitoksia|kiitos paljon|suuri kiitos|suurkiitos|kiitos avusta|kiitti|kiitoksia|iso kiitos
+ευχαριστώ|ευχαριστώ πολύ|σας ευχαριστώ|σας ευχαριστώ πολύ|ευχαριστούμε|ευχαριστούμε πολύ|χίλια ευχαριστώ
+efxaristo|efxaristo poly|efxaristw|efharisto
+terima kasih|terima kasih banyak|terimakasih|makasih|makasih banyak|trims|makasih ya|terima kasih ya
+mulțumesc|multumesc|mulțumesc mult|multumesc mult|mulțumim|multumim|vă mulțumesc|va multumesc|mersi|mersi mult
+cảm ơn|cám ơn|cảm ơn bạn|cảm ơn nhiều|cảm ơn bạn nhiều|xin cảm ơn|cảm ơn ạ|cam on|cam on ban|cam on nhieu
+köszönöm|koszonom|köszönöm szépen|koszonom szepen|nagyon köszönöm|köszi|koszi|kösz|köszönjük|nagyon szépen köszönöm
 """
 _BESIDES: Final = """
 so much|so very much|very much|a lot|a million|a bunch|a ton|again|once again|kindly|indeed|everyone|all

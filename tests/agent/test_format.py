@@ -147,6 +147,12 @@ SAMPLES = {
     "cs": "Jak si mohu změnit heslo?",
     "uk": "Як мені змінити пароль?",
     "ko": "비밀번호를 어떻게 바꾸나요?",
+    "fi": "Miten voin vaihtaa salasanani?",
+    "el": "Πώς μπορώ να αλλάξω τον κωδικό μου;",
+    "id": "Bagaimana cara saya mengganti kata sandi?",
+    "ro": "Cum pot să îmi schimb parola?",
+    "vi": "Làm sao để tôi đổi mật khẩu?",
+    "hu": "Hogyan tudom megváltoztatni a jelszavamat?",
 }
 
 

@@ -442,6 +442,21 @@ def test_messages_held_out() -> None:
     assert sum(spared) >= 36, sum(spared)
 
 
+def test_messages_held_out_in_six_more_languages_and_in_dialects() -> None:
+    """As above; the plain ones were written before the phrases, the indirect ones after them."""
+    _, *lines = (HERE / "six_languages.tsv").read_text(encoding="utf-8").splitlines()
+    rows = [(kind, person, bool(_reasons_by_mail(text))) for kind, _, _, person, text in map(_fields, lines)]
+    plain, indirect = (
+        [found for kind, person, found in rows if kind == one and person == "yes"]
+        for one in ("plain", "indirect")
+    )
+    spared = [not found for _, person, found in rows if person == "no"]
+    assert (len(plain), len(indirect), len(spared)) == (99, 48, 53)
+    assert sum(plain) >= 95, sum(plain)
+    assert sum(indirect) >= 21, sum(indirect)
+    assert sum(spared) >= 52, sum(spared)
+
+
 def _reasons_by_mail(text: str) -> tuple[str, ...]:
     message = text.replace("\\n", "\n")
     return reasons(message, "email", sentiment(message))

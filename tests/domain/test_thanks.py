@@ -122,6 +122,13 @@ Flott, takk!
 감사합니다!
 도와주셔서 감사합니다
 네, 해결됐어요. 정말 감사합니다
+Kiitos paljon!
+Σας ευχαριστώ πολύ!
+efxaristo poly
+Terima kasih banyak
+Mulțumesc mult!
+Cảm ơn bạn nhiều
+Nagyon köszönöm!
 """
 MORE = r"""
 Thanks?
@@ -211,7 +218,7 @@ Teşekkürler, bir sorum var
 धन्यवाद, लेकिन काम नहीं कर रहा
 नहीं धन्यवाद
 धन्यवाद, एक और सवाल
-kiitos
+aitäh
 ขอบคุณ
 Thanks для
 Ada
@@ -244,6 +251,12 @@ Takk på forhånd
 ありがとう、もう一つ質問があります
 よろしくお願いします
 감사합니다만 아직 안 됩니다
+Kiitos, mutta se ei toimi
+Ευχαριστώ, αλλά δεν δουλεύει
+Terima kasih, tapi belum bisa
+Mulțumesc, dar nu merge
+Cảm ơn, nhưng vẫn lỗi
+Köszönöm, de nem működik
 감사합니다, 질문이 하나 더 있어요
 Спасибо за ничего
 Tack för ingenting
