@@ -457,6 +457,13 @@ def test_messages_held_out_in_six_more_languages_and_in_dialects() -> None:
     assert sum(spared) >= 52, sum(spared)
 
 
+def test_a_third_set_held_out() -> None:
+    wanted, spared = _judged("third_set.tsv")
+    assert (len(wanted), len(spared)) == (100, 50)
+    assert sum(wanted) >= 67, sum(wanted)
+    assert sum(spared) >= 49, sum(spared)
+
+
 def _reasons_by_mail(text: str) -> tuple[str, ...]:
     message = text.replace("\\n", "\n")
     return reasons(message, "email", sentiment(message))
