@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import Final, Literal, get_args
 
 from fte.domain.channels import Channel
-from fte.domain.languages import corrected, fold, languages, says, without
+from fte.domain.languages import corrected, fold, languages, says, says_both, without
 from fte.domain.mood import MOOD_FLOOR
 from fte.domain.turns import Line, Urgency
 
@@ -87,16 +87,17 @@ def reasons(text: str, channel: Channel, mood: float) -> tuple[Reason, ...]:
     original = _visible(text)
     masked = without("not", corrected(fold(original)))
     sentences = _few([part for part in _SENTENCES.split(masked) if part.strip()])
+    ours = [part for part in sentences if not says("own trade", part) or says("to us", part)]
     tests: tuple[tuple[Reason, Callable[[], bool]], ...] = (
         ("legal", lambda: says("legal", masked) or _threatens_to_sue(original)),
         ("security_incident", lambda: says("security_incident", masked)),
-        ("chargeback", lambda: _about_us(sentences, "chargeback")),
+        ("chargeback", lambda: _any("chargeback", ours)),
         ("privacy_request", lambda: says("privacy_request", masked)),
-        ("refund_request", lambda: _about_us(sentences, "refund_request") or _wants_back(sentences)),
+        ("refund_request", lambda: _asks_for_refund(ours) or _wants_back(ours)),
         ("cancellation_threat", lambda: says("cancellation_threat", masked)),
         ("profanity", lambda: says("profanity", masked) or bool(_COARSE.search(original))),
         ("human_request", lambda: _asks_for_person(masked, channel) or _wants_somebody(sentences)),
-        ("pricing_inquiry", lambda: _about_us(sentences, "pricing_inquiry")),
+        ("pricing_inquiry", lambda: _any("pricing_inquiry", ours)),
         ("negative_sentiment", lambda: mood < MOOD_FLOOR or says("anger", masked)),
     )
     return tuple(reason for reason, applies in tests if applies())
@@ -165,13 +166,17 @@ def _visible(text: str) -> str:
     """The customer's own words: nothing invisible, no quoted mail (it may hold our own offer of a person)."""
     if len(text) > _TEXT_MAX:
         text = f"{text[: _TEXT_MAX // 2]}\n{text[-_TEXT_MAX // 2 :]}"
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    for quote in "’‘`´":
-        text = text.replace(quote, "'")
-    text = _QUOTED.sub("", text)
+    text = _QUOTED.sub("", _in_one_spelling(text))
     for offer in _our_offers():
         text = text.replace(offer, " ")
     return _NAMES.sub(" ", _OUR_FOOTERS.sub(" ", text))
+
+
+def _in_one_spelling(text: str) -> str:
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    for quote in "’‘`´":
+        text = text.replace(quote, "'")
+    return text
 
 
 @lru_cache(maxsize=1)
@@ -228,17 +233,30 @@ _WHATSAPP_WORDS: Final = re.compile(r"\b(?:humans?|agents?|representatives?)\b")
 def _asks_for_person(masked: str, channel: Channel) -> bool:
     if any(_bare(line) for line in masked.split("\n")):
         return True
-    return says("human_request", masked) or (channel == "whatsapp" and bool(_WHATSAPP_WORDS.search(masked)))
+    return says("human_request", masked) or (
+        channel == "whatsapp" and bool(_WHATSAPP_WORDS.search(masked))
+    )
 
 
 def _bare(line: str) -> bool:
     """Whether a line is a word for a person and nothing else but courtesies."""
     line = _EDGES.sub(" ", line).strip()
-    return 0 < len(line) <= _BARE_MAX and any(
-        line in language.bare
-        or " ".join(word for word in line.split() if word not in language.polite) in language.bare
-        for language in languages()
+    words = line.split()
+    return (
+        0 < len(line) <= _BARE_MAX
+        and not _bare_words().isdisjoint(words)
+        and any(
+            line in language.bare
+            or " ".join(word for word in words if word not in language.polite) in language.bare
+            for language in languages()
+        )
     )
+
+
+@lru_cache(maxsize=1)
+def _bare_words() -> frozenset[str]:
+    """Without one of these words no line is bare, in any language."""
+    return frozenset(word for language in languages() for bare in language.bare for word in bare.split())
 
 
 def _few(sentences: list[str]) -> list[str]:
@@ -253,25 +271,18 @@ _BARE_MAX: Final = 80
 
 def _wants_somebody(sentences: list[str]) -> bool:
     """Whether one sentence names somebody of ours and wants to be brought together with them."""
-    return any(
-        language.phrases("staff").found_in(sentence) and language.phrases("reach me").found_in(sentence)
-        for sentence in sentences
-        for language in languages()
-    )
+    return any(says_both("staff", "reach me", sentence) for sentence in sentences)
 
 
-def _wants_back(sentences: list[str]) -> bool:
+def _wants_back(ours: list[str]) -> bool:
     """Whether money we took is wanted back, said in one breath or in two neighbouring sentences."""
-    ours = [sentence for sentence in sentences if not says("own trade", sentence) or says("to us", sentence)]
     together = (f"{one}\n{next_one}" for one, next_one in zip_longest(ours, ours[1:], fillvalue=""))
     return any(says("charged", both) and says("give back", both) for both in together)
 
 
-def _about_us(sentences: list[str], kind: str) -> bool:
-    """Whether the matter is between the customer and us, rather than between them and their own clients."""
-    return any(
-        says(kind, sentence)
-        and not (kind == "refund_request" and says("how to", sentence))
-        and (not says("own trade", sentence) or says("to us", sentence))
-        for sentence in sentences
-    )
+def _asks_for_refund(ours: list[str]) -> bool:
+    return any(says("refund_request", part) and not says("how to", part) for part in ours)
+
+
+def _any(kind: str, sentences: list[str]) -> bool:
+    return any(says(kind, sentence) for sentence in sentences)

@@ -252,6 +252,14 @@ def says(kind: str, folded: str) -> bool:
     return _in_any(kind).found_in(folded)
 
 
+def says_both(one: str, other: str, folded: str) -> bool:
+    """Whether a folded text says something of both kinds in the same language."""
+    return says(one, folded) and any(
+        language.phrases(one).found_in(folded) and language.phrases(other).found_in(folded)
+        for language in languages()
+    )
+
+
 def without(kind: str, folded: str) -> str:
     """The folded text without what is said of this kind, in any language."""
     return _in_any(kind).without(folded)
