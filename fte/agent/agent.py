@@ -192,7 +192,7 @@ class SupportAgent:
             reply = format.clarification(run.assignment, self._company)
             return Outcome(reply, self._trace(run, None, verdicts=("empty message",)))
         words = f"{run.assignment.subject}\n{question}" if run.assignment.first_answer else question
-        found = escalation.reasons(words, run.assignment.channel, run.mood)
+        found = escalation.reasons(words, run.assignment.channel, run.mood, self._company.name)
         if found:
             return self._handed_over(
                 run, None, found[0], verdicts=tuple(f"rule: {reason}" for reason in found)

@@ -73,19 +73,20 @@ _SENTENCES: Final = re.compile(r"[.!?;\n]+(?=\s|$)|[。！？；।؟۔]+")
 _WORDS: Final = re.compile(r"\w+")
 
 
-def before(text: str, channel: Channel, mood: float) -> Reason | None:
+def before(text: str, channel: Channel, mood: float, company: str = "") -> Reason | None:
     """Why this message must go to a person without asking the model; None when the agent may answer.
 
-    `text` is all the customer wrote for this answer, subject included; `mood` its lowest sentiment, 0 to 1.
+    `text` is all the customer wrote for this answer, subject included; `mood` its lowest sentiment, 0 to 1;
+    `company` the name of the one we answer for: who will sue it by its name, or leaves it, means us.
     """
-    found = reasons(text, channel, mood)
+    found = reasons(text, channel, mood, company)
     return found[0] if found else None
 
 
-def reasons(text: str, channel: Channel, mood: float) -> tuple[Reason, ...]:
+def reasons(text: str, channel: Channel, mood: float, company: str = "") -> tuple[Reason, ...]:
     """All reasons that apply, the most pressing first."""
     original = _visible(text)
-    masked = without("not", corrected(fold(original)))
+    masked = without("not", corrected(_named(fold(original), company)))
     sentences = _few([part for part in _SENTENCES.split(masked) if part.strip()])
     ours = [part for part in sentences if not says("own trade", part) or says("to us", part)]
     tests: tuple[tuple[Reason, Callable[[], bool]], ...] = (
@@ -179,6 +180,41 @@ def _in_one_spelling(text: str) -> str:
     return text
 
 
+def _named(folded: str, company: str) -> str:
+    """The text, and before it the lines that name the company, with the word that stands for it in phrases.
+
+    Both, because a company may be called anything: the words of its name keep their meaning.
+    """
+    called = _called(company)
+    if called is None or not called.search(folded):
+        return folded
+    named = called.sub(_COMPANY, folded).split("\n")
+    return "\n".join((*(line for line in named if _COMPANY in line), folded))
+
+
+_COMPANY: Final = "thiscompany"
+_FORMS: Final = re.compile(
+    "ab|ag|aps|as|asa|bv|co|company|corp|corporation|gmbh|inc|incorporated|kft|kg|limited|llc|llp|ltd|nv|ohg|oyj?|plc"
+    "|pte|pty|pvt|sa|sarl|sas|se|sl|spa|spzoo|srl|sro|ug"
+)
+"""Legal forms, with which a company signs and without which customers name it."""
+
+
+@lru_cache(maxsize=8)
+def _called(company: str) -> re.Pattern[str] | None:
+    """What customers call the company in folded text; None when that could be anybody or anything."""
+    words = fold(_in_one_spelling(company)).split()
+    while len(words) > 1 and _FORMS.fullmatch(re.sub(r"\W", "", words[-1])):
+        words = [*words[:-2], words[-2].rstrip(",")]
+    if len("".join(words)) < _NAME_MIN or all(word in _common() or _FORMS.fullmatch(word) for word in words):
+        return None
+    name = r"\s+".join(map(re.escape, words))
+    return re.compile(rf"(?<!\w){name}(?!\w)")
+
+
+_NAME_MIN: Final = 2
+
+
 @lru_cache(maxsize=1)
 def _our_offers() -> tuple[str, ...]:
     """Our own sentences that offer a person, as they come back below a reply."""
@@ -211,7 +247,7 @@ _SUE: Final = re.compile(
             r"(?i:\b(?:going|gonna|want|wants|have|need|ready|prepared|threaten\w*|right|decided|forced|intend\w*"
             r"|plan\w*|able|like|about"
             r"|reason)(?: to)? )sue\b(?!')",
-            r"(?i:\bsue)(?i: (?:you|u|y'all|tallywren|them all|your (?:company|firm|business|ass))\b)",
+            r"(?i:\bsue)(?i: (?:you|u|y'all|them all|your (?:company|firm|business|ass))\b)",
             r"(?i:\bsue for (?:damages|compensation|breach|negligence|fraud|\W?\d))",
             r"(?i:\b(?:suing|sued)\b)(?i:(?! (?:reports?|et)\b))",
         )

@@ -124,6 +124,11 @@ async def test_rules_decide_without_the_model(text: str, reason: str) -> None:
     assert f"rule: {reason}" in outcome.trace.verdicts
 
 
+async def test_a_customer_who_calls_the_company_by_its_name_means_us() -> None:
+    outcome = await answer([send()], turn=assignment("My sister says: sue Tallywren."))
+    assert outcome.escalation is not None and outcome.escalation.reason == "legal"
+
+
 async def test_an_old_message_does_not_hand_over_again() -> None:
     lines = (
         line("I will call my lawyer", new=False),

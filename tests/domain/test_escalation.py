@@ -351,6 +351,51 @@ def test_hostile_repetition_takes_no_time(fragment: str) -> None:
     assert is_quick(lambda: reasons(text, "whatsapp", 0.5), 1.0)
 
 
+@pytest.mark.parametrize(
+    ("company", "text", "reason"),
+    [
+        ("Acme", "My sister says: sue Acme.", "legal"),
+        ("Acme B.V.", "My sister says: sue ACME!", "legal"),
+        ("Blue  River Labs, Inc.", "better sue Blue River\nLabs", "legal"),
+        ("Müller & Söhne GmbH", "better sue Muller & Sohne", "legal"),
+        ("O'Neill's Ltd", "better sue O\u2019Neill\u2019s now", "legal"),
+        ("C++ (Studio) [x]*|.", "better sue c++ (studio) [x]*|.", "legal"),
+        ("Acme", "We are leaving Acme for good.", "cancellation_threat"),
+        ("Acme", "How much is Acme?", "pricing_inquiry"),
+        ("Acme", "Acme took 90 euros. I want that back.", "refund_request"),
+    ],
+)
+def test_the_company_is_meant_by_its_name(company: str, text: str, reason: str) -> None:
+    assert reasons(text, "email", 0.6) == ()
+    assert reasons(text, "email", 0.6, company) == (reason,)
+
+
+@pytest.mark.parametrize(
+    ("company", "text"),
+    [
+        ("Acme", "How do I see my hours in Acme?"),
+        ("Acme", "My sister says: sue Acmeson."),
+        ("Sue", "Sue cannot log in. Which role does she need?"),
+        ("On", "I left the timer on. Can I leave on Friday a note for it?"),
+        ("our company", "Three people leave our company in May. How do I archive them?"),
+        (".", "How do I leave. Where is the button"),
+        ("", "better sue Acme"),
+        ("X" * 10_000, "How do I see my hours?"),
+    ],
+)
+def test_a_company_by_its_name_is_no_reason(company: str, text: str) -> None:
+    assert reasons(text, "email", 0.6, company) == ()
+
+
+def test_words_of_a_company_s_name_keep_their_meaning() -> None:
+    assert reasons("I want a human", "email", 0.6, "Human") == ("human_request",)
+
+
+@given(st.text(max_size=40))
+def test_no_company_by_its_name_takes_a_reason_away(company: str) -> None:
+    assert "human_request" in reasons("I want to talk to a human", "email", 0.6, company)
+
+
 COMPANY = Path(fte.__file__).parent / "demo" / "company" / "customers.json"
 
 
