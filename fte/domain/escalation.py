@@ -89,15 +89,20 @@ def reasons(text: str, channel: Channel, mood: float, company: str = "") -> tupl
     masked = without("not", corrected(_named(fold(original), company)))
     sentences = _few([part for part in _SENTENCES.split(masked) if part.strip()])
     ours = [part for part in sentences if not says("own trade", part) or says("to us", part)]
+
+    def halves(one: str, other: str, parts: Sequence[str] = sentences) -> bool:
+        """Whether one sentence says both, in the same language."""
+        return any(says_both(one, other, part) for part in parts)
+
     tests: tuple[tuple[Reason, Callable[[], bool]], ...] = (
         ("legal", lambda: says("legal", masked) or _threatens_to_sue(original)),
-        ("security_incident", lambda: says("security_incident", masked)),
-        ("chargeback", lambda: _any("chargeback", ours)),
-        ("privacy_request", lambda: says("privacy_request", masked)),
+        ("security_incident", lambda: says("security_incident", masked) or halves("our access", "not us")),
+        ("chargeback", lambda: _any("chargeback", ours) or halves("bank", "takes it up", ours)),
+        ("privacy_request", lambda: says("privacy_request", masked) or halves("kept", "about me")),
         ("refund_request", lambda: _asks_for_refund(ours) or _wants_back(ours)),
-        ("cancellation_threat", lambda: says("cancellation_threat", masked)),
+        ("cancellation_threat", lambda: says("cancellation_threat", masked) or halves("go on", "no more")),
         ("profanity", lambda: says("profanity", masked) or bool(_COARSE.search(original))),
-        ("human_request", lambda: _asks_for_person(masked, channel) or _wants_somebody(sentences)),
+        ("human_request", lambda: _asks_for_person(masked, channel) or halves("staff", "reach me")),
         ("pricing_inquiry", lambda: _any("pricing_inquiry", ours)),
         ("negative_sentiment", lambda: mood < MOOD_FLOOR or says("anger", masked)),
     )
@@ -269,9 +274,7 @@ _WHATSAPP_WORDS: Final = re.compile(r"\b(?:humans?|agents?|representatives?)\b")
 def _asks_for_person(masked: str, channel: Channel) -> bool:
     if any(_bare(line) for line in masked.split("\n")):
         return True
-    return says("human_request", masked) or (
-        channel == "whatsapp" and bool(_WHATSAPP_WORDS.search(masked))
-    )
+    return says("human_request", masked) or (channel == "whatsapp" and bool(_WHATSAPP_WORDS.search(masked)))
 
 
 def _bare(line: str) -> bool:
@@ -303,11 +306,6 @@ def _few(sentences: list[str]) -> list[str]:
 
 _EDGES: Final = re.compile(r"[\s,.!?;:\"'“”„«»(){}¡¿…。！？、，।-]+")
 _BARE_MAX: Final = 80
-
-
-def _wants_somebody(sentences: list[str]) -> bool:
-    """Whether one sentence names somebody of ours and wants to be brought together with them."""
-    return any(says_both("staff", "reach me", sentence) for sentence in sentences)
 
 
 def _wants_back(ours: list[str]) -> bool:

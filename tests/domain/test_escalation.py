@@ -431,7 +431,7 @@ def _fields(line: str) -> list[str]:
 
 def test_wordings_collected_from_messages_once_held_out() -> None:
     wanted, spared = _judged("wordings.tsv")
-    assert (len(wanted), len(spared)) == (292, 544)
+    assert (len(wanted), len(spared)) == (332, 564)
     assert sum(wanted) >= 0.94 * len(wanted), sum(wanted)
     assert sum(spared) >= 0.98 * len(spared), sum(spared)
 
@@ -454,6 +454,11 @@ def test_wordings_collected_from_messages_once_held_out() -> None:
         ("전문가분이 저희에게 연락해 주시면 좋겠어요.", "human_request"),
         ("哪位同事方便给我回电？", "human_request"),
         ("Do I have to argue with a machine?", "human_request"),
+        ("That transfer was not ours.", "security_incident"),
+        ("There are sessions I do not recognise.", "security_incident"),
+        ("My bank is already looking into it.", "chargeback"),
+        ("What has your firm got on me?", "privacy_request"),
+        ("Frankly, I don't see us renewing with you.", "cancellation_threat"),
     ],
 )
 def test_two_halves_of_a_wish_in_any_wording(text: str, reason: str) -> None:
@@ -482,9 +487,9 @@ def test_half_a_wish_is_none(text: str) -> None:
 def test_messages_held_out() -> None:
     """The limits lie slightly below what docs/agent.md reports; a line that fails is no reason to add its words."""
     wanted, spared = _judged("held_out.tsv")
-    assert (len(wanted), len(spared)) == (116, 59)
-    assert sum(wanted) >= 80, sum(wanted)
-    assert sum(spared) >= 54, sum(spared)
+    assert (len(wanted), len(spared)) == (108, 55)
+    assert sum(wanted) >= 81, sum(wanted)
+    assert sum(spared) >= 51, sum(spared)
 
 
 def test_messages_held_out_in_six_more_languages_and_in_dialects() -> None:
