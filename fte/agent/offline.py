@@ -21,6 +21,8 @@ from openai.types.responses import ResponseFunctionToolCall
 
 from fte.agent.guard import mentions_price
 from fte.domain.attachments import without_placeholders
+from fte.knowledge.excerpt import LEFT_OUT
+from fte.knowledge.stems import stem
 from fte.knowledge.thesaurus import asked as asked_in
 from fte.knowledge.thesaurus import read, spelled
 
@@ -36,7 +38,8 @@ _SPOKEN: Final = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d (customer|agent|ope
 _CUSTOMER_SAID: Final = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d customer \(\w+\): (.*)$")
 _ASKED: Final = re.compile(
     r"(?<=[?？؟])\s*|\n+|(?<=[.!])\s+(?=(?:second|secondly|also|and|third|next|another)\b)"
-    r"|,? and (?=(?:also )?(?:how|what|which|where|when|why|who)(?: \w+)? (?:do|does|can|could|is|are|will)\b)",
+    r"|,? and (?=(?:also )?(?:how|what|which|where|when|why|who)(?: \w+)? (?:do|does|can|could|is|are|will)\b)"
+    r"|, and (?=(?:can|could|may|do|does|is|are|should|will|would) (?:an?|the|my|our|i|we|you|he|she|it|they|there)\b)",
     re.I,
 )
 _ENUMERATED: Final = re.compile(
@@ -45,9 +48,10 @@ _ENUMERATED: Final = re.compile(
 _GOES_ON: Final = re.compile(
     r"^\W*(?:and|what about|how about|or|then|also|und|et|y|e|en|a|och|ve|и)\b", re.I
 )
-_REFERS: Final = re.compile(r"\b(?:it|that|this|them|those|one)\b", re.I)
+_REFERS: Final = re.compile(r"\b(?:it|that|this|they|them|those|one)\b", re.I)
 _ASKING: Final = re.compile(
-    r"[?？؟]|^\W*(?:how|what|which|where|when|why|who|can|could|do|does|is|are|may|should|will|would)\b", re.I
+    r"[?？؟]|(?:^|[.!:])\W*(?:how|what|which|where|when|why|who|can|could|do|does|is|are|may|should|will|would)\b",
+    re.I,
 )
 QUESTIONS_MAX: Final = 2
 """Questions of a message that are looked up one by one: as many as there are searches."""
@@ -121,8 +125,6 @@ _WHAT_EXACTLY: Final = (
 )
 _OTHERS_OPEN: Final = "Your other questions are not answered here. Please send them again."
 _OTHER_ALONE: Final = "Please send your other question on its own."
-_CUT: Final = 480
-"""A passage this long was probably cut off by the search tool."""
 _PLACES: Final = {"email": "by e-mail", "whatsapp": "on WhatsApp", "web_form": "on our support page"}
 _TITLE_MAX: Final = 50
 _ASKING_MIN: Final = 3
@@ -192,7 +194,8 @@ class _Task:
         found: list[str] = []
         for part in parts:
             context = found[-1] if found else before
-            found.append(f"{context}\n{part}" if context and _goes_on(part) else part)
+            goes_on = _goes_on(part) or (found and len(_stems(part)) <= 1)
+            found.append(f"{context}\n{part}" if context and goes_on else part)
         if len(found) < 2:
             alone = f"{before}\n{self.question}" if found and found[0] != parts[0] else self.question
             return [alone.strip()]
@@ -291,19 +294,19 @@ def next_calls(task: _Task) -> list[tuple[str, dict[str, Any]]]:
     searches = task.called.count("search_knowledge_base")
     questions = task.questions
     if searches == 0:
-        return [
-            ("search_knowledge_base", {"query": _one_line(question), "max_results": 5, "category": None})
-            for question in questions
-        ]
+        return [_search(_one_line(question)) for question in questions]
     if len(questions) > 1:
         return [_several(task, questions)]
     found = [passage for search in task.searches for passage in search]
     attempts = task.called.count("send_response")
     answer = _answer(task, questions[0], found, shorter=attempts > 0) if attempts < 2 else ""
     if not answer and searches < 2:
-        again = _asking_part(task.message) or _keywords(task)
-        return [("search_knowledge_base", {"query": again, "max_results": 5, "category": None})]
+        return [_search(_asking_part(task.message) or _keywords(task))]
     return [("send_response", {"message": answer})] if answer else [_hand_over("no_answer_found")]
+
+
+def _search(query: str) -> tuple[str, dict[str, Any]]:
+    return "search_knowledge_base", {"query": query, "max_results": 5, "category": None}
 
 
 def _one_line(question: str) -> str:
@@ -419,7 +422,7 @@ def _vague(task: _Task) -> bool:
 @lru_cache(maxsize=1)
 def _nothing_named() -> frozenset[str]:
     """The stems of words that say that something is wrong, and not what."""
-    return _all(_WRONG) | {_stem(word) for word in _STOP}
+    return _all(_WRONG) | {stem(word) for word in _STOP}
 
 
 def _unclear(task: _Task) -> bool:
@@ -429,7 +432,7 @@ def _unclear(task: _Task) -> bool:
 
 def _stems(text: str) -> set[str]:
     return {
-        _stem(word)
+        stem(word)
         for word in _WORD.findall(text.lower().replace("’", "'"))
         if word not in _STOP and len(word) > 1
     }
@@ -439,19 +442,22 @@ def _all(text: str) -> frozenset[str]:
     return frozenset(_stems(text))
 
 
-@lru_cache(maxsize=4096)
-def _stem(word: str) -> str:
-    for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "ed", "es", "er", "s", "e", "y"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
-
-
 def _asking_part(question: str) -> str:
-    """The sentences that ask, without what leads up to them; empty when they are all, or say too little."""
+    """The sentences that ask, without what leads up to them; empty when they are all, or say too little.
+
+    Before a bare "How?" what is wanted is said in the sentence before.
+    """
     asking = " ".join(_QUESTION.findall(question)).strip()
+    if asking and len(_stems(asking)) < _ASKING_MIN:
+        asking = " ".join([*_WISH.findall(question), asking])
     enough = len(_stems(asking)) >= _ASKING_MIN
     return _one_line(asking) if enough and len(asking) < len(question.strip()) else ""
+
+
+def _what_asks(question: str) -> str:
+    """The sentences that ask; without a question mark, a single sentence asks."""
+    asking = " ".join(_QUESTION.findall(question))
+    return asking if _stems(asking) else ("" if _SENTENCE_ENDS.search(question) else question)
 
 
 def _up_to_question(text: str) -> str:
@@ -494,8 +500,8 @@ def _meanings(question: str, passages: list[_Found]) -> list[_Meaning]:
         for key, others in reading.synonyms.items()
         if (word := frozenset(_stems(key)))
     }
-    for stem in _stems(reading.text) - {stem for word in synonyms for stem in word}:
-        synonyms[frozenset({stem})] = ()
+    for own in _stems(reading.text).difference(*synonyms):
+        synonyms[frozenset({own})] = ()
     return [
         _Meaning(word, others, 1.0 if word & pointed or not pointed else 0.5)
         for word, others in synonyms.items()
@@ -528,7 +534,7 @@ def _answer(task: _Task, question: str, passages: list[_Found], *, shorter: bool
         fits = len(_joined(whole)) <= _space(task, found)
         return f"{_moved(task)}{_joined(whole if fits else core)}{_tail(found)}"
     around = _around(pieces, core, 2 if shorter else _SENTENCES_MAX)
-    if not shorter and (core[0].step or _STEPS_ASKED.search(question)):
+    if not shorter and (any(piece.step for piece in core) or _STEPS_ASKED.search(question)):
         around = _with_steps(pieces, around)
     return _page(task, found, around)
 
@@ -554,8 +560,9 @@ def _chosen(
     """
     pieces = [[one for one in _pieces(found.content) if not mentions_price(one.text)] for found in passages]
     said = _said(_meanings(question, passages), [piece for each in pieces for piece in each])
-    figure = _COUNTED.search(question) is not None
+    figure = bool(_COUNTED.search(question) or _MEASURED.search(_what_asks(question)))
     deed = _STEPS_ASKED.search(question) is not None
+    fault = _FAULT.search(question) is not None
     given = set(_WORD.findall(question.lower()))
     pages = {found.page for found in passages}
     best: tuple[_Found, list[_Piece], list[_Piece]] | None = None
@@ -573,6 +580,7 @@ def _chosen(
             score += _FIRST * (run[0].at == 0)
             score -= _ELSEWHERE * any(f'"{page}"' in text for page in pages - {found.page})
             score += _FIGURE_WANTED * (figure and _has_figure(text, given))
+            score += _FAULT_WANTED * (fault and any(_FAULTS.match(piece.heading) for piece in run))
             score += _DEED_WANTED * (deed and any(piece.step or _DEED.search(piece.text) for piece in run))
             if score > most:
                 best, most = (found, each, run), score
@@ -641,7 +649,7 @@ def _with_steps(pieces: list[_Piece], chosen: list[_Piece]) -> list[_Piece]:
 def _page(task: _Task, found: _Found, chosen: list[_Piece]) -> str:
     head = f'{_again(task)}This is an automated answer from our help page "{found.title}":'
     body = _laid_out(chosen)
-    cut = len(found.content) >= _CUT and any(piece.step for piece in chosen)
+    cut = found.content.endswith(LEFT_OUT) and any(piece.step for piece in chosen)
     tail = "\n\nThe page may have further steps." if cut else ""
     while chosen and len(f"{head} {body}{tail}".split()) > task.room:
         chosen = chosen[:-1]
@@ -682,14 +690,21 @@ def _tail(found: _Found) -> str:
 
 _QUESTION: Final = re.compile(r"(?<![^.!?\n])[^.!?\n]+[?？؟]")
 """Only from a sentence's first letter on: from each of its letters, a long text without a question took seconds."""
-_COUNTED: Final = re.compile(
-    r"(?i)\bhow (?:many|much|long|often|old|big|large|far|fast)\b"
-    r"|\b(?:limits?|maximum|minimum|max|versions?|expires?|valid)\b"
-)
+_WISH: Final = re.compile(r"(?i)\b(?:need|want|would like|have|try|trying|tried|wish) to [^.!?\n]+")
+_COUNTED: Final = re.compile(r"(?i)\bhow (?:many|much|long|often|old|big|large|far|fast)\b")
+_MEASURED: Final = re.compile(r"(?i)\b(?:limits?|maximum|minimum|max|versions?|expires?|valid)\b")
+"""Words that ask for a figure where something is asked, and tell something else where it is told."""
 _DEED: Final = re.compile(
     r"(?i)\w > \w|(?:^|[,;:] |\bthen )(?:select|open|go to|choose|turn|press|click|enter|paste|add)\b"
 )
 """What tells the reader what to do: a menu, or an order."""
+_FAULT: Final = re.compile(
+    r"(?i)n['’]t (?:work|show|open|start|load|sync|send|arrive|appear|come|save|connect|update|print|let|find|see|get)\w*\b"
+    r"|\b(?:not (?:work|show|arriv|load|sync|appear|updat|sent|com)\w*|missing|fail(?:s|ed)?|stuck|broken|errors?|refused)\b"
+)
+"""That something does not go as it should."""
+_FAULTS: Final = re.compile(r"(?i)(?:errors?|problems?|troubleshooting|.*\b(?:not|fail\w*|wrong|missing)\b)")
+"""Headings above what to do then."""
 _TOGETHER: Final = 4
 """Sentences of one answer in a chat, and of what an answer by mail is built around."""
 _OTHER_WORD: Final = 0.7
@@ -705,8 +720,9 @@ _FIRST: Final = 0.05
 _ELSEWHERE: Final = 0.5
 _FIGURE_WANTED: Final = 0.4
 _DEED_WANTED: Final = 0.1
+_FAULT_WANTED: Final = 0.25
 """What counts beside the share of the question spoken of: the search's score, length, the first place, a reference to
-another page that was found, a figure where one is asked for, what to do where that is."""
+another page that was found, a figure where one is asked for, what to do where that is, what helps where something fails."""
 
 
 def _pieces(content: str) -> list[_Piece]:

@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from fte.domain.text import storable
 from fte.domain.turns import Passage
 from fte.knowledge.clean import visible
+from fte.knowledge.excerpt import excerpt
 from fte.knowledge.thesaurus import Reading, asked, read, spelled, telling
 from fte.pg import queries
 from fte.pg.pool import Pool
@@ -23,6 +25,8 @@ CANDIDATES: Final = 40
 """Passages that are found by meaning, and passages that are scored."""
 SHORTLIST: Final = 40
 """Passages that are found by words."""
+HIT_MAX: Final = 500
+"""Characters of a hit: of a longer passage it is the part that says most of what is asked."""
 COMMON: Final = 500
 """Passages; a word in more of them than this finds none by itself."""
 HEAVIEST: Final = 6
@@ -64,6 +68,7 @@ async def ranked(
 ) -> list[Passage]:
     """The passages nearest to `query`, the most relevant first, those below SCORE_FLOOR too.
 
+    Of a passage longer than HIT_MAX the content is the part that says most of what is asked; the score is the whole's.
     `max_results` is kept between 1 and RESULTS_MAX. With a `category`, only its passages count. Any text is a
     valid query. One round trip, two when a word is misspelt; raises Unavailable when the database is away.
     """
@@ -75,8 +80,12 @@ async def ranked(
     found, near = await _asked(pool, embedder, reading, wanted)
     written = (f"{passage.title} {passage.content}" for passage in found)
     if (meant := await asyncio.to_thread(spelled, reading, list(written))) != reading.text:
-        found, _ = await _asked(pool, embedder, read(meant), wanted, near)
-    return found[: min(max(max_results, 1), RESULTS_MAX)]
+        reading = read(meant)
+        found, _ = await _asked(pool, embedder, reading, wanted, near)
+    return [
+        replace(passage, content=excerpt(passage.content, reading, HIT_MAX))
+        for passage in found[: min(max(max_results, 1), RESULTS_MAX)]
+    ]
 
 
 async def _asked(

@@ -104,6 +104,44 @@ async def test_who_asks_how_many_is_told_a_number() -> None:
     assert "120" in outcome.reply
 
 
+async def test_a_question_that_names_nothing_goes_on_from_the_one_before_it() -> None:
+    library = Library()
+    await answer("Which iOS does the app need? How long do I have?", library=library)
+    assert library.queries[1] == "Which iOS does the app need? How long do I have?"
+
+
+async def test_who_tells_a_version_asks_for_none() -> None:
+    browsers = Passage(
+        "Browsers", "b.md", "help", 0.7, "The pages are for Chrome 120 or later, and for Edge."
+    )
+    white = Passage(
+        "White pages", "w.md", "help", 0.7, "An ad blocker can do that: turn it off for the pages."
+    )
+    told = "The page is white. Latest version of Chrome, with an ad blocker."
+    assert "turn it off" in (await answer(told, "whatsapp", _Just(browsers, white))).reply
+
+
+async def test_who_reports_a_fault_is_told_what_helps() -> None:
+    about = "The Kanboard integration copies cards of a board as tasks and puts a button on each card."
+    helps = "Errors\n- Card has no task: it is newer than ten minutes. Select Sync now."
+    passages = (
+        Passage("Kanboard tasks", "k.md", "help", 0.7, about),
+        Passage("Kanboard tasks — Errors", "k.md", "help", 0.7, helps),
+    )
+    reply = (await answer("Cards don't show up as tasks.", library=_Just(*passages))).reply
+    assert "Sync now" in reply
+
+
+async def test_steps_are_shown_from_the_first_on_when_they_are_not_all() -> None:
+    content = (
+        "The link expires after an hour.\n1. Open the link.\n2. Choose a password.\n3. Enter it again.\n…"
+    )
+    library = Library((Passage("Expired link", "e.md", "help", 0.8, content),))
+    reply = (await answer("My link has expired, and I cannot open the link any more.", library=library)).reply
+    assert "1. Open the link.\n2. Choose a password.\n3. Enter it again.\n" in reply
+    assert "may have further steps" in reply
+
+
 async def test_who_asks_how_is_told_what_to_do() -> None:
     content = (
         "Open Settings > Export and select Start export. You get a file for each table. It is kept for a week. "
@@ -158,6 +196,10 @@ def _searched(outcome: Outcome) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "again"),
     [
+        (
+            "We have moved to another town and need to rename our zebra project. How?",
+            "need to rename our zebra project How?",
+        ),
         (
             "Understood, that is settled. How do I export our zebra entries?",
             "How do I export our zebra entries?",
@@ -359,6 +401,7 @@ PHONES = (
         "1. How do I rotate an agent API key?\n2. How do I reset my password?",
         "First: how do I rotate an agent API key? Second: how do I reset my password?",
         "How do I rotate an agent API key and also how do I reset my password?",
+        "Two things: how do I rotate an agent API key, and can I reset my password",
     ],
 )
 async def test_several_questions_are_answered_in_one_message(text: str) -> None:
@@ -408,6 +451,7 @@ async def test_two_short_questions_fit_a_chat() -> None:
     [
         ("Which iOS does the app need on my iPhone?", "and on Android?", "Android 10"),
         ("how do i archive a project", "thx!\nand how do i bring it back", "select Restore"),
+        ("Which Android phones does the app need?", "what if they are old", "Android 10"),
     ],
 )
 async def test_a_question_that_goes_on_is_understood(before: str, now: str, fact: str) -> None:

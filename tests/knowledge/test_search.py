@@ -14,7 +14,7 @@ from fte.domain.ids import new_id
 from fte.knowledge import search as module
 from fte.knowledge.documents import import_folder
 from fte.knowledge.embed import WordLlamaEmbedder
-from fte.knowledge.search import QUERY_MAX, SCORE_FLOOR, ranked, relevance, search
+from fte.knowledge.search import HIT_MAX, QUERY_MAX, SCORE_FLOOR, ranked, relevance, search
 from fte.pg.pool import Pool
 from tests.support_knowledge import DEVELOPMENT, HELD_OUT, KB, labelled
 
@@ -108,6 +108,18 @@ async def test_a_hit_carries_everything_of_its_passage(shop: Pool) -> None:
     assert (hit.title, hit.source, hit.category) == ("Opening hours", "hours.md", "shop")
     assert hit.content == "The shop opens at nine in the morning and closes at five."
     assert SCORE_FLOOR <= hit.score <= 1
+
+
+async def test_a_hit_of_a_long_passage_is_the_part_that_answers(shop: Pool, tmp_path: Path) -> None:
+    """A model is shown the first 500 characters of a hit: what stands further down must be among them."""
+    about = "\n".join(f"- Rule {n} of the house tells what nobody has to look up." for n in range(15))
+    (tmp_path / "house.md").write_text(f"# House\n\n{about}\n\nDogs wait at the giraffe.")
+    await import_folder(shop, EMBEDDER, tmp_path)
+    for question in ("Where do dogs wait, at the giraffe?", "Where do dogs wait, at the girafffe?"):
+        [hit, *_] = await search(shop, EMBEDDER, question)
+        assert len(hit.content) <= HIT_MAX and "Dogs wait at the giraffe." in hit.content
+    [stored] = await shop.fetch("select content from knowledge_base where title = 'House'")
+    assert len(stored["content"]) > HIT_MAX
 
 
 async def test_hits_come_best_first_and_within_the_number_asked_for(shop: Pool) -> None:

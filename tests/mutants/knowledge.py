@@ -32,6 +32,14 @@ KNOWLEDGE = (
         tests=_LABELLED,
     ),
     Mutant(
+        name="search-shows-the-beginning-only",
+        invariant="what stands at the end of a long passage can be answered",
+        path="fte/knowledge/excerpt.py",
+        healthy="max(parts, key=lambda part: _said(part, wanted), default=content[:limit])",
+        sick="next(parts, content[:limit])",
+        tests=("tests/knowledge", "-k", "part_that"),
+    ),
+    Mutant(
         name="search-takes-one-word-for-proof",
         invariant="what is not in the documents is not said",
         path="fte/knowledge/search.py",
