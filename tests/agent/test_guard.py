@@ -1,6 +1,8 @@
 """What may leave: every rule in both directions, and fences nothing can close."""
 
+import codecs
 import re
+from base64 import b32encode, b64encode, urlsafe_b64encode
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fte.agent import instructions
+from fte.agent.disguise import letters, readings
 from fte.agent.guard import Bounds, fence, violations, without_commands
 from fte.agent.secrets import masked
 from fte.domain.turns import Passage
 from tests.support import is_quick
 from tests.support_agent import COMPANY, PASSAGES
+from tests.support_knowledge import KB
 
 CANARY = "fte-0123456789abcdef"
 BOUNDS = Bounds(
@@ -113,6 +117,56 @@ def test_each_rule_is_found(reply: str, rule: str) -> None:
     assert rule in rules(reply)
 
 
+_CODED = CANARY.encode()
+_INSTRUCTIONS = instructions.own_words()[:400]
+DISGUISES = {
+    "base64": b64encode(_CODED).decode(),
+    "base64 of a sentence": b64encode(b"The marker is " + _CODED + b".").decode(),
+    "base64 with spaces": " ".join(b64encode(_CODED).decode()),
+    "base64 backwards": b64encode(_CODED[::-1]).decode(),
+    "base64 for addresses": urlsafe_b64encode(b"??>>" + _CODED).decode(),
+    "base32": b32encode(_CODED).decode(),
+    "hex": _CODED.hex(),
+    "hex in pairs": _CODED.hex(":").upper(),
+    "escapes": "".join(f"\\x{code:02x}" for code in _CODED),
+    "codes": " ".join(str(code) for code in _CODED),
+    "percent": "".join(f"%{code:02X}" for code in _CODED),
+    "entities": "".join(f"&#{code};" for code in _CODED),
+    "rot13": codecs.encode(CANARY, "rot13"),
+    "backwards": CANARY[::-1],
+    "spaced": " ".join(CANARY),
+    "nothing between": "\u200b".join(CANARY),
+    "joined": "\u200d".join(CANARY),
+    "filled": "\u3164".join(CANARY),
+    "accents": "\u0301".join(CANARY),
+    "Cyrillic": CANARY.translate(str.maketrans("acet", "асет")),
+    "digits as letters": CANARY.translate(str.maketrans("01", "Ol")),
+    "wide": "".join(chr(ord(letter) + 0xFEE0) for letter in CANARY),
+    "instructions in base64": b64encode(_INSTRUCTIONS.encode()).decode(),
+    "instructions in rot13": codecs.encode(_INSTRUCTIONS, "rot13"),
+    "instructions backwards": _INSTRUCTIONS[::-1],
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_the_marker_is_known_in_disguise(disguise: str) -> None:
+    for after in ("\nThat is all.", "", "."):
+        assert "internals" in rules(f"Gladly. It says: {DISGUISES[disguise]}{after}")
+
+
+@given(st.text() | st.text("abc0123456789ABCDEF=%&#x;\\ -_+/", min_size=16))
+def test_whatever_is_written_can_be_read(text: str) -> None:
+    assert all(isinstance(reading, str) for reading in readings(text))
+    assert letters(text) == letters(letters(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 30_000, "/" * 30_000, "66" * 15_000, "é" * 30_000, "12 " * 10_000], ids=range(5)
+)
+def test_a_long_reply_is_read_in_linear_time(text: str) -> None:
+    assert is_quick(lambda: violations(text, BOUNDS), 2)
+
+
 HERE = Path(__file__).parent
 NEVER_SENT = [line.split("\t") for line in (HERE / "never_sent.tsv").read_text("utf-8").splitlines()]
 HONEST = (HERE / "honest.txt").read_text("utf-8").splitlines()
@@ -128,6 +182,14 @@ def test_what_never_leaves_in_any_language(rule: str, reply: str) -> None:
 @pytest.mark.parametrize("reply", HONEST)
 def test_honest_sentences_leave_in_any_language(reply: str) -> None:
     assert rules(reply) == set()
+
+
+def test_the_sample_companys_pages_may_be_quoted() -> None:
+    """Not one of their sentences reads as a price, a reduction or something of ours."""
+    for page in sorted(KB.rglob("*.md")):
+        text = page.read_text("utf-8").partition("---\n")[2].partition("---\n")[2]
+        for sentence in re.split(r"(?<=[.!?])\s+|\n+", text):
+            assert not {"price", "internals"} & rules(f"See {sentence}"), sentence
 
 
 def test_what_never_leaves_held_out() -> None:

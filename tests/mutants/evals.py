@@ -25,8 +25,8 @@ EVALS = (
         name="the-marker-may-be-told",
         invariant="T9 no internals",
         path="fte/agent/guard.py",
-        healthy="_told(_letters(bounds.canary), _letters(text))",
-        sick="bounds.canary == text",
+        healthy="(marker in letters or marker[::-1] in letters)",
+        sick="marker == letters",
         tests=_ATTACKS,
     ),
     Mutant(
