@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import cycle
@@ -38,7 +38,7 @@ from fte.domain.mood import mood_trend, mood_word
 from fte.domain.presence import OnDuty
 from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line
-from fte.domain.turns import Assignment, Escalation, Outcome, Passage, Trace
+from fte.domain.turns import Assignment, Escalation, Line, Outcome, Passage, Trace
 
 BUDGET: Final = 40.0
 """Seconds a whole run may take."""
@@ -189,6 +189,8 @@ class SupportAgent:
     async def _decided(self, run: _Run) -> Outcome:
         question = run.assignment.question
         if not _says_anything(question):
+            if _empty_before(run.assignment.lines) >= escalation.ASKED_MAX - 1:
+                return self._handed_over(run, None, "repeated_question", verdicts=("empty a third time",))
             reply = format.clarification(run.assignment, self._company)
             return Outcome(reply, self._trace(run, None, verdicts=("empty message",)))
         words = f"{run.assignment.subject}\n{question}" if run.assignment.first_answer else question
@@ -377,6 +379,19 @@ def _mood(assignment: Assignment) -> float:
         (sentiment(line.content) for line in assignment.lines if line.new and line.role == "customer"),
         default=0.5,
     )
+
+
+def _empty_before(lines: Sequence[Line]) -> int:
+    """How many empty messages come right before the customer's new one; without an answer in between they are one."""
+    count, answered = 0, False
+    for line in reversed([line for line in lines if not line.new]):
+        if line.role != "customer":
+            answered = True
+        elif _says_anything(line.content):
+            break
+        elif answered:
+            count, answered = count + 1, False
+    return count
 
 
 def _says_anything(text: str) -> bool:

@@ -426,6 +426,8 @@ def _nothing_named() -> frozenset[str]:
 
 
 def _unclear(task: _Task) -> bool:
+    if not any(map(str.isalnum, task.message)):
+        return not _GRATITUDE.search(task.message)
     thanks = _THANKS.fullmatch(task.message) or _SETTLED.search(task.message)
     return _greets(task) or (_vague(task) and not thanks)
 

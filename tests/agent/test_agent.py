@@ -18,7 +18,7 @@ from fte.agent.tools import CALLS_MAX
 from fte.domain.budget import Budget, Spent
 from fte.domain.channels import CHANNELS, within_limits
 from fte.domain.measurements import Prices
-from fte.domain.turns import Assignment, Outcome
+from fte.domain.turns import Assignment, Line, Outcome
 from tests.support_agent import COMPANY, PASSAGES, Library, assignment, line
 
 GOOD = "On the sign-in page select Forgot password?, enter your email address and select Send link."
@@ -178,6 +178,38 @@ async def test_an_empty_message_gets_a_question(text: str) -> None:
     model = Repeating(lambda *_: [send()])
     outcome = await answer(model, turn=assignment(text))
     assert model.calls == 0 and "?" in outcome.reply and outcome.escalation is None
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_a_third_empty_message_in_a_row_goes_to_a_person(channel: str) -> None:
+    model = Repeating(lambda *_: [send()])
+    lines: tuple[Line, ...] = ()
+    for seq, text in enumerate((".", "", "?!", "…")):
+        turn = assignment(
+            "", channel, lines=(*lines, line(text, channel=channel, seq=2 * seq)), first_answer=not lines
+        )
+        outcome = await answer(model, turn=turn)
+        assert (outcome.escalation is not None) is (seq >= 2)
+        said = line(outcome.reply, role="agent", new=False, channel=channel, seq=2 * seq + 1)
+        lines = (*lines, line(text, new=False, channel=channel, seq=2 * seq), said)
+    assert model.calls == 0
+    assert outcome.escalation is not None and outcome.escalation.reason == "repeated_question"
+
+
+async def test_an_empty_message_long_after_another_gets_a_question() -> None:
+    told = ("?", "How do I reset my password?", "?", "…")
+    lines = tuple(
+        part
+        for seq, text in enumerate(told)
+        for part in (
+            line(text, new=False, seq=2 * seq),
+            line("Yes.", role="agent", new=False, seq=2 * seq + 1),
+        )
+    )[:-2]
+    outcome = await answer(
+        [send()], turn=assignment("", lines=(*lines, line("…", seq=9)), first_answer=False)
+    )
+    assert outcome.escalation is None and "?" in outcome.reply
 
 
 async def test_the_model_may_hand_over() -> None:

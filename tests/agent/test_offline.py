@@ -247,7 +247,7 @@ async def test_what_names_nothing_is_asked_about(text: str, channel: str) -> Non
     assert "What would you like to do" in outcome.reply and within_limits(channel, outcome.reply)
 
 
-@pytest.mark.parametrize("now", ["it just doesn't work", "hello??"])
+@pytest.mark.parametrize("now", ["it just doesn't work", "hello??", "😀"])
 @pytest.mark.parametrize("before", ["I have a problem.", "Hello"])
 async def test_nobody_is_asked_twice_what_they_want(before: str, now: str) -> None:
     asked = await answer(before)

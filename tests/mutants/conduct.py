@@ -180,6 +180,14 @@ CONDUCT = (
         tests=("tests/agent/test_guard.py", "-k", "never_leaves"),
     ),
     Mutant(
+        name="who-sends-nothing-is-asked-for-ever",
+        invariant="an empty message is asked about, the third in a row goes to a person",
+        path="fte/agent/agent.py",
+        healthy="    if _empty_before(run.assignment.lines) >= escalation.ASKED_MAX - 1:\n",
+        sick="    if False:\n",
+        tests=("tests/agent/test_agent.py", "-k", "third_empty"),
+    ),
+    Mutant(
         name="prices-in-words-leave",
         invariant="the AI never names a price",
         path="fte/agent/guard.py",
