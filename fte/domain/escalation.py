@@ -68,7 +68,7 @@ _SENTENCES_MAX: Final = 600
 """Sentences that are read, likewise. A long mail has two hundred."""
 
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_QUOTED: Final = re.compile(r"(?m)^\s*>.*$")
+_QUOTED: Final = re.compile(r"(?m)^[^\S\n]*>.*$")
 _SENTENCES: Final = re.compile(r"[.!?;\n]+(?=\s|$)|[。！？；।؟۔]+")
 _WORDS: Final = re.compile(r"\w+")
 
@@ -85,7 +85,7 @@ def before(text: str, channel: Channel, mood: float, company: str = "") -> Reaso
 
 def reasons(text: str, channel: Channel, mood: float, company: str = "") -> tuple[Reason, ...]:
     """All reasons that apply, the most pressing first."""
-    original = _visible(text)
+    original = _visible(text, quotes=channel == "email")
     masked = without("not", corrected(_named(fold(original), company)))
     sentences = _few([part for part in _SENTENCES.split(masked) if part.strip()])
     ours = [part for part in sentences if not says("own trade", part) or says("to us", part)]
@@ -144,7 +144,7 @@ def asked_again(lines: Sequence[Line]) -> bool:
 
 
 def _asked(lines: Sequence[Line]) -> set[str]:
-    words = set(_WORDS.findall(fold("\n".join(_visible(line.content) for line in lines))))
+    words = set(_WORDS.findall(fold("\n".join(_visible(line.content, quotes=True) for line in lines))))
     return {word[:6] for word in words if word not in _common()}
 
 
@@ -168,11 +168,14 @@ def urgency(reason: Reason, wanted: Urgency | None, waiting: int) -> Urgency:
     return max(URGENCIES[reason], wanted or "low", key=order.index)
 
 
-def _visible(text: str) -> str:
-    """The customer's own words: nothing invisible, no quoted mail (it may hold our own offer of a person)."""
+def _visible(text: str, *, quotes: bool) -> str:
+    """The customer's own words: nothing invisible, and none of our offers of a person. Where programs mark what they
+    quote with `>`, nothing quoted; elsewhere people write that mark themselves."""
     if len(text) > _TEXT_MAX:
         text = f"{text[: _TEXT_MAX // 2]}\n{text[-_TEXT_MAX // 2 :]}"
-    text = _QUOTED.sub("", _in_one_spelling(text))
+    text = _in_one_spelling(text)
+    if quotes:
+        text = _QUOTED.sub("", text)
     for offer in _our_offers():
         text = text.replace(offer, " ")
     return _NAMES.sub(" ", _OUR_FOOTERS.sub(" ", text))

@@ -258,6 +258,13 @@ def test_lookalikes_stay_ordinary_on_whatsapp(text: str) -> None:
     assert before(text, "whatsapp", 0.5) is None
 
 
+@pytest.mark.parametrize("channel", ["whatsapp", "web_form"])
+def test_a_mark_of_quoting_is_the_customers_own_where_no_program_quotes(channel: str) -> None:
+    text = "> I will talk to a lawyer about this"
+    assert before(text, channel, 0.5) == "legal"
+    assert before(text, "email", 0.5) is None
+
+
 def test_mood_decides_at_the_floor() -> None:
     assert before("It is like this.", "email", MOOD_FLOOR) is None
     assert before("It is like this.", "email", MOOD_FLOOR - 0.001) == "negative_sentiment"
