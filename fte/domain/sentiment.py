@@ -171,6 +171,18 @@ _PHRASES: Final[tuple[tuple[str, re.Pattern[str], float], ...]] = tuple(
         ("ripp", r"\bripp(?:ed|ing) (?:me|us|people)? ?off\b", -2.6),
         ("rip", r"\brip-?offs?\b", -2.6),
         ("no ", r"\bno (?:problem|worries|issues?|hurry|rush)\b", 0.7),
+        ("hate to ", r"\bhate to (?:bother|ask|bug|interrupt|trouble|disturb|be a)\b", 2.0),
+        ("worst", r"\bworst[ -](?:case|that (?:can|could) happen)\b|\bat worst\b", 3.0),
+        (
+            "angry",
+            r"\b(?:client|customer|boss|manager|colleague|team|wife|husband)s? (?:is|are|gets?|got|was|were) angry\b",
+            2.0,
+        ),
+        (
+            "frustrat",
+            r"\b(?:client|customer|boss|manager|colleague|team)s? (?:is|are|gets?|got|was|were) frustrated\b",
+            2.0,
+        ),
         ("mal ", r"\bzum (?:dritten|vierten|fünften|x-ten|\d\. ?)\s?mal\b", -1.8),
         ("reicht", r"\breicht(?:'s| es)? (?:mir|jetzt)\b|\bmir reicht", -2.2),
         ("schnauze", r"\bschnauze voll\b", -2.4),

@@ -172,6 +172,11 @@ def test_negation_turns_a_word() -> None:
 
 def test_neutral_is_the_middle() -> None:
     assert sentiment("") == sentiment("The invoice of March") == 0.5
+    # Words of anger that are nobody's anger at us.
+    assert sentiment("I hate to bother you, but where is the export button?") == 0.5
+    assert sentiment("The worst that can happen is a duplicate, right?") == 0.5
+    assert sentiment("Our client is angry. How do I fix the total?") == 0.5
+    assert sentiment("I hate this, the worst tool ever") < MOOD_FLOOR
 
 
 @given(st.text())
