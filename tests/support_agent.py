@@ -1,16 +1,26 @@
-"""What the agent's tests share: a company, passages, a small real search, assignments."""
+"""What the agent's tests share: a company, passages, a small real search, assignments, an agent at work."""
 
+import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from agents import Model
+
+from fte.agent.agent import SupportAgent
 from fte.agent.company import Company
+from fte.agent.offline import OfflineModel
+from fte.bus.log import LogBus
+from fte.daemon.worker import Worker
 from fte.domain.channels import Channel
 from fte.domain.conversations import Role
 from fte.domain.deadlines import parse_policy
 from fte.domain.turns import Assignment, Line, Passage
+from fte.pg.hints import Hints
+from fte.pg.pool import Pool
 
 COMPANY = Company(
     "Tallywren",
@@ -115,3 +125,17 @@ def assignment(
 
 
 SearchFunction = Callable[[str, int, str | None], Awaitable[list[Passage]]]
+
+
+@contextlib.asynccontextmanager
+async def at_work(pool: Pool, hints: Hints, model: Model | None = None) -> AsyncIterator[None]:
+    """The real agent in a real worker, with the offline model or another one, over a small library."""
+    agent = SupportAgent(model or OfflineModel(), Library(), COMPANY)
+    worker = Worker(pool, LogBus(pool, hints), hints, agent, concurrency=2)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

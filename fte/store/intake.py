@@ -1,18 +1,20 @@
 """Intake: a message of a customer becomes durable, with everything that follows from it, in one transaction."""
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
 import asyncpg
 
+from fte.domain import headings
 from fte.domain.channels import STYLES, Channel
 from fte.domain.errors import Unavailable
 from fte.domain.events import INBOUND
 from fte.domain.identity import IdentifierType, identity_key
 from fte.domain.ids import hashed, new_id, public_ticket_id
+from fte.domain.notices import notice_subject
 from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line, storable
 from fte.domain.thanks import only_thanks
@@ -71,7 +73,8 @@ class InboundMessage:
     ticket's page. `linked_to` is a conversation it refers to without being part of it. `envelope` is what the
     channel needs to answer this message, opaque to all others. `sent_at` is the provider's time; None means now. A
     message with a reason to `suppress` is stored and shown, and nobody owes it an answer. `raw` is kept when the
-    body is not all that came.
+    body is not all that came. A `subject` names a new ticket; where the message joins a conversation that has not met
+    it, it becomes the first line of the text.
     """
 
     channel: Channel
@@ -93,6 +96,10 @@ class InboundMessage:
     raw: bytes | None = field(default=None, repr=False)
     attachments: tuple[Attachment, ...] = ()
     references: tuple[MailReference, ...] = ()
+
+
+class _NewSubject(Exception):
+    """The message joins a conversation that has not met its subject: to be taken in anew, with that in its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +137,24 @@ async def take_in(pool: Pool, secret: bytes, message: InboundMessage) -> Receive
 
 async def _stored(pool: Pool, secret: bytes, message: InboundMessage) -> tuple[Received, bool, bool]:
     erased: Exception | None = None
+    text = headings.headed(message.subject, message.body)
+    may_join = message.verified or message.into_ticket is not None
     for _ in range(MERGED_MAX):
+        unmet = may_join and text != message.body
         try:
-            if not (message.attachments or message.references or message.sent_at):
+            if not (message.attachments or message.references or message.sent_at or unmet):
                 return await _take_in(pool, secret, message)
             async with pool.transaction() as connection:
                 received, may_prove, late = await _take_in(connection, secret, message)
                 if not received.duplicate:
+                    if unmet and await _is_new(connection, message.subject, received):
+                        raise _NewSubject
                     await _add(connection, message, received)
                     if message.sent_at is not None and message.suppress is None:
                         await restore.hand_over_past(connection, received.conversation, message.sent_at)
             return received, may_prove, late
+        except _NewSubject:
+            message = replace(message, body=text)
         except _ERASED as error:  # its conversation, meanwhile: it begins one of its own
             erased = error
         except Unavailable as error:
@@ -201,6 +215,13 @@ async def _take_in(
         row["o_duplicate"], row["o_conversation"], row["o_ticket"], row["o_message"], ticket_id
     )
     return received, row["o_code"], row["o_clocks"]
+
+
+async def _is_new(connection: Connection, subject: str, received: Received) -> bool:
+    """Whether the conversation has not met the subject, neither by a customer nor by our notice."""
+    rows: list[Any] = await connection.fetch(_sql.subjects, received.conversation, received.message)
+    notices = (notice_subject(f"#{row['number']}") for row in rows if row["number"] is not None)
+    return headings.is_new(subject, [*(row["subject"] for row in rows), *notices])
 
 
 async def _add(connection: Connection, message: InboundMessage, received: Received) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from fte.domain.headings import headed
 from fte.pg import queries
 from fte.pg.pool import Connection, Pool
 
@@ -49,7 +50,7 @@ async def find(
 
 async def answered(pool: Pool, address: str, subject: str, text: str) -> Answered:
     """What the rate brake goes by; answers owed but not written yet count, too."""
-    row = await pool.fetchrow(_sql.answered, address, subject, text)
+    row = await pool.fetchrow(_sql.answered, address, subject, [text, headed(subject, text)])
     assert row is not None
     return Answered(row["answers"], row["repeated"])
 

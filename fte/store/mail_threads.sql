@@ -33,7 +33,7 @@ select (select count(*) from said where role = 'agent' and direction = 'outbound
          where t.channel = 'email')
            as answers,
        (select count(*) from said join inbound i on i.message_id = said.id
-         where said.direction = 'inbound' and said.content = $3 and i.envelope ->> 'subject' = $2) as repeated
+         where said.direction = 'inbound' and said.content = any ($3) and i.envelope ->> 'subject' = $2) as repeated
 
 -- name: known
 select provider_id from inbound where channel = 'email' and account = $1 and provider_id = any ($2)

@@ -18,7 +18,8 @@ from fte.pg.pool import Pool
 from fte.store import replies
 from tests.databases import created_database
 from tests.gmail.support import ADA, US, Post, post
-from tests.support import SECRET
+from tests.support import SECRET, until
+from tests.support_agent import at_work
 from tests.support_delivery import answer
 
 EVE = "eve@evil.example"
@@ -427,6 +428,69 @@ async def test_a_bounce_of_somebody_elses_mail_fails_nothing(ours: Post, asked: 
     await ours.read()
     assert (await outcome(ours, mail))[0] == "bounce"
     assert await ours.pool.fetchval("select state from replies") == "sent"
+
+
+# ---------------------------------------------------------------- a subject that the conversation has not met
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "reason"),
+    [
+        ("URGENT: my account was hacked, a stranger is logged in", "Thank you", "security_incident"),
+        ("AW: I want a refund and I will call my lawyer", "See the subject line please", "legal"),
+    ],
+)
+async def test_what_a_later_mail_says_in_its_subject_is_read(
+    ours: Post, hints: Hints, asked: StoredMail, subject: str, text: str, reason: str
+) -> None:
+    mail = await ours.deliver(subject=subject, text=text)
+    await ours.read()
+    row = await conversation_of(ours, mail)
+    assert row["ticket_id"] == (await conversation_of(ours, asked))["ticket_id"]
+    assert row["content"] == f"{subject.removeprefix('AW: ')}\n\n{text}"
+    async with at_work(ours.pool, hints):
+        await until(lambda: ours.pool.fetchval("select true from conversations where owner = 'human'"))
+    assert await ours.pool.fetchval("select escalation_reason from conversations") == reason
+
+
+async def test_thanks_below_a_subject_of_their_own_do_not_leave_a_case_closed(
+    ours: Post, asked: StoredMail
+) -> None:
+    await ours.pool.execute("update conversations set status = 'resolved', ended_at = now()")
+    thanks = await ours.deliver(subject="Re: Export", text="Thank you")
+    await ours.read()
+    assert (await conversation_of(ours, thanks))["status"] == "resolved"
+    mail = await ours.deliver(subject="My account was hacked", text="Thank you")
+    await ours.read()
+    row = await conversation_of(ours, mail)
+    assert (row["status"], row["outcome"]) == ("open", None)
+
+
+async def test_a_subject_the_conversation_has_met_is_not_said_again(ours: Post, asked: StoredMail) -> None:
+    texts = []
+    for subject in ("Re: export", "My invoice", "Re: My invoice", "WG: My invoice", "Re: Export [#1]"):
+        mail = await ours.deliver(subject=subject, text="Please help me with it.")
+        await ours.read()
+        texts.append((await conversation_of(ours, mail))["content"])
+    help_me = "Please help me with it."
+    assert texts == [help_me, f"My invoice\n\n{help_me}", help_me, help_me, help_me]
+
+
+async def test_the_first_mail_of_a_conversation_keeps_its_subject_apart(ours: Post) -> None:
+    mail = await ours.deliver(subject="My invoice", text="Please help.")
+    await ours.read()
+    assert (await conversation_of(ours, mail))["content"] == "Please help."
+    assert await ours.pool.fetchval("select subject from tickets") == "My invoice"
+
+
+async def test_the_same_mail_is_known_again_by_text_and_subject(ours: Post, asked: StoredMail) -> None:
+    mails = []
+    for _ in range(3):
+        mails.append(await ours.deliver(subject="My invoice", text="Where is it?"))
+        await ours.read()
+        await send_due(ours)
+    outcomes = [(await conversation_of(ours, mail))["outcome"] for mail in mails]
+    assert outcomes == ["answered", "answered", "suppressed"]
 
 
 # ---------------------------------------------------------------- the rate brake

@@ -9,10 +9,10 @@ from email.policy import EmailPolicy
 from html import escape
 from typing import Any, Final
 
-from fte.channels.gmail import phrases
 from fte.channels.gmail.machine import LOOP_HEADER, REPLY_HEADER
 from fte.channels.gmail.mime import Mail
 from fte.channels.gmail.reference import message_id
+from fte.domain import headings
 from fte.domain.delivery import Outgoing
 from fte.domain.errors import Rejected
 from fte.domain.text import one_line, storable
@@ -123,7 +123,7 @@ def _subject(reply: Outgoing) -> str:
     """In a thread its own subject, which Gmail asks for (users.messages: threads need the same Subject)."""
     received = _line(str(reply.envelope.get("subject") or ""), SUBJECT_MAX)
     if reply.envelope.get("message_id") or received:
-        return received if phrases.REPLY_SUBJECT.match(received) else f"Re: {received}".strip()
+        return received if headings.REPLY.match(received) else f"Re: {received}".strip()
     subject = _line(reply.subject, SUBJECT_MAX)
     return (
         subject

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from fte.channels.files import Attached, Files, placeholder
-from fte.channels.gmail import phrases, quoting
+from fte.channels.gmail import quoting
 from fte.channels.gmail.addresses import addresses
 from fte.channels.gmail.decoding import (
     HEADER_MAX,
@@ -21,6 +21,7 @@ from fte.channels.gmail.html import read_html
 from fte.channels.gmail.invitation import summary
 from fte.channels.gmail.quoting import Line, Split, plain_lines, shown, split, tidy
 from fte.channels.gmail.structure import DEPTH_MAX, Headers, Part, structure
+from fte.domain import headings
 from fte.domain.text import one_line
 
 RAW_MAX: Final = 36 * 1024 * 1024
@@ -153,8 +154,8 @@ def _read(raw: bytes, body: _Body, depth: int) -> Mail:
     subject = header_text(root.header("subject"))[:SUBJECT_MAX].strip()
     in_reply_to = message_ids([value for name, value in root.headers if name == "in-reply-to"])
     references = message_ids([value for name, value in root.headers if name == "references"])
-    forward = phrases.FORWARD_SUBJECT.match(subject) is not None
-    reply = bool(in_reply_to or references) or phrases.REPLY_SUBJECT.match(subject) is not None
+    forward = headings.FORWARD.match(subject) is not None
+    reply = bool(in_reply_to or references) or headings.REPLY.match(subject) is not None
     parts = _split(body, reply=reply, forward=forward)
     own = _cut(tidy(parts.own), TEXT_MAX, body)
     forwarded = _cut("\n\n".join(filter(None, [tidy(parts.forwarded), *body.attached_mails])), TEXT_MAX, body)

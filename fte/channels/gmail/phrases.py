@@ -94,14 +94,6 @@ FORWARDED: Final = re.compile(
     re.IGNORECASE,
 )
 
-FORWARD_SUBJECT: Final = re.compile(
-    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|i|enc|pd|doorst|vs|vb|vl|転送|转发)\s*[:：]", re.I
-)
-REPLY_SUBJECT: Final = re.compile(
-    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|aw|antw|antwort|ref|rép|res|rif|r|odp|sv|vá|ynt|回复|回覆|返信|답장)(?:\[\d+\])?\s*[:：]",
-    re.I,
-)
-
 _LABELS: Final = {
     "from": "from|von|de|da|van|od|från|fra|lähettäjä|feladó|de la|от|от кого|від|kimden|gönderen|expéditeur|remitente|"
     "mittente|remetente|afzender|nadawca|差出人|发件人|發件人|寄件者|보낸 사람|από|מאת",
