@@ -105,9 +105,10 @@ def _chat_handover(reason: Reason, assignment: Assignment, language: str, when: 
     elif reason == "security_incident":
         told = " ".join(sentence(language, key) for key in ("chat_handover", "chat_secret", "chat_reply"))
     ticket = f" {sentence(language, 'ticket', reference=assignment.reference)}."
-    limit = STYLES["whatsapp"].max_characters or 300
+    by_whom = f"\n\n{sentence(language, 'handed')}" if assignment.introduces else ""
+    limit = (STYLES["whatsapp"].max_characters or 300) - len(by_whom)
     fuller = (f"{told}{ticket}{when or hours}", f"{told}{when}", f"{short}{when}")
-    return next((text for text in fuller if len(text) <= limit), short)
+    return next((text for text in fuller if len(text) <= limit), short) + by_whom
 
 
 def _when(company: Company, priority: Priority, now: datetime, on_duty: bool | None, language: str) -> str:

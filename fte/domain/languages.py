@@ -288,6 +288,18 @@ def sentence(code: str, key: str, **values: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1)
+def _introductions() -> tuple[str, ...]:
+    return tuple(
+        language.sentences[key] for language in languages() for key in ("chat_first", "written", "handed")
+    )
+
+
+def names_an_ai(text: str) -> bool:
+    """Whether a message of ours says, in one of our own sentences, that an AI wrote it."""
+    return any(introduction in text for introduction in _introductions())
+
+
 _SCRIPTS: Final = (
     (("ja",), re.compile("[\u3041-\u30ff]")),
     (("ko",), re.compile("[\uac00-\ud7a3]")),

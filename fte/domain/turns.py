@@ -1,15 +1,17 @@
 """A turn is one answer owed. What the agent is given for it, what it gives back, and whether that still counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import takewhile
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from fte.domain.budget import Spent
 from fte.domain.channels import Channel
 from fte.domain.conversations import Control, Role
-from fte.domain.languages import language_of
+from fte.domain.languages import language_of, names_an_ai
 from fte.domain.retry import pause
 from fte.domain.tickets import Category, Priority
 
@@ -17,6 +19,7 @@ Urgency = Literal["low", "normal", "high"]
 
 HISTORY_MAX: Final = 20
 """Messages of the conversation the agent is given."""
+_WE: Final = ("agent", "operator")
 _TELLING: Final = 4
 """Words from which on a message tells its language by itself."""
 WINDOW: Final = timedelta(hours=24)
@@ -41,6 +44,8 @@ class Line:
     new: bool
     id: UUID | None = None
     """The message's own; never shown to a model."""
+    failed: bool = False
+    """It never reached the customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Assignment:
     lines: tuple[Line, ...]
     attempt: int
     first_answer: bool
-    """Nobody has answered in this conversation yet."""
+    """No answer has reached the customer in this conversation yet."""
     hint: str = ""
     """What an operator asks of the answer, having read an earlier one that was not sent."""
     handover: tuple[str, ...] = ()
@@ -120,8 +125,17 @@ class Assignment:
 
     @property
     def introduces(self) -> bool:
-        """Whether the answer has to say who is speaking: the customer has not heard from us here."""
-        return self.first_answer or self.moved_from is not None
+        """Whether the answer has to say that an AI speaks: nothing that came here since a person's last word says so."""
+        if self.first_answer or self.moved_from is not None:
+            return True
+        heard = [line for line in self.lines if line.role in _WE and not line.failed]
+        since = list(takewhile(lambda line: line.role == "agent", reversed(heard)))
+        return not any(line.channel == self.channel and names_an_ai(line.content) for line in since)
+
+
+def first_answer(lines: Sequence[Line]) -> bool:
+    """Whether none of our words in this history reached the customer."""
+    return not any(line.role in _WE and not line.failed for line in lines)
 
 
 @dataclass(frozen=True, slots=True)

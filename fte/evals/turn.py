@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from fte.domain.attachments import file_name, kept
 from fte.domain.text import one_line, storable
-from fte.domain.turns import Assignment, Line
+from fte.domain.turns import Assignment, Line, first_answer
 from fte.evals.case import Case
 
 REFERENCE: Final = "#1042"
@@ -45,7 +45,7 @@ def assignment(case: Case, now: datetime) -> Assignment:
         priority="medium",
         lines=lines,
         attempt=1,
-        first_answer=not any(line.role in ("agent", "operator") for line in lines),
+        first_answer=first_answer(lines),
         handover=case.handover,
     )
 

@@ -16,8 +16,10 @@ select a.turn_id as id, a.conversation_id, t.channel, 1 as attempts, t.hint, c.v
        0 as spent_here, 0 as spent_input, 0 as spent_output, a.answered_seq,
        a.model, a.trace, a.input_tokens, a.output_tokens, a.latency_ms, a.created_at, a.reply, a.outcome, c.number as conversation,
        coalesce((select jsonb_agg(jsonb_build_object('id', h.id, 'seq', h.seq, 'role', h.role, 'channel', h.channel,
-                                                     'content', h.content, 'at', h.created_at) order by h.seq)
-                   from (select m.id, m.seq, m.role, m.channel, m.content, m.created_at
+                                                     'content', h.content, 'at', h.created_at,
+                                                     'failed', h.failed) order by h.seq)
+                   from (select m.id, m.seq, m.role, m.channel, m.content, m.created_at,
+                                coalesce(m.delivery_status, '') = 'failed' as failed
                            from messages m
                           where m.conversation_id = a.conversation_id and m.direction <> 'note' and m.seq < a.seq
                             and coalesce(m.delivery_status, '') not in ('superseded', 'cancelled')

@@ -15,7 +15,17 @@ from fte.domain.events import CONVERSATIONS, ESCALATIONS, METRICS, OUTBOUND, TIC
 from fte.domain.ids import new_id
 from fte.domain.modes import Held, Off
 from fte.domain.split import split
-from fte.domain.turns import HISTORY_MAX, Assignment, Line, Outcome, Trace, Verdict, judge, pause_after
+from fte.domain.turns import (
+    HISTORY_MAX,
+    Assignment,
+    Line,
+    Outcome,
+    Trace,
+    Verdict,
+    first_answer,
+    judge,
+    pause_after,
+)
 from fte.pg import queries
 from fte.pg.log import Event, emit
 from fte.pg.pool import Connection, Pool
@@ -63,6 +73,7 @@ def assignment(row: Any) -> Assignment:
             datetime.fromisoformat(line["at"]),
             line["role"] == "customer" and line["seq"] > row["answered_seq"],
             UUID(line["id"]),
+            line["failed"],
         )
         for line in row["lines"]
     )
@@ -78,7 +89,7 @@ def assignment(row: Any) -> Assignment:
         priority=row["priority"],
         lines=lines,
         attempt=row["attempts"],
-        first_answer=not any(line.role in ("agent", "operator") for line in lines),
+        first_answer=first_answer(lines),
         hint=row["hint"] or "",
         handover=tuple(row["handover"]["lines"]) if row["handover"] else (),
         waiting_elsewhere=tuple(row["waiting_elsewhere"]),

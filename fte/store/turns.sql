@@ -42,8 +42,10 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
                   where m.conversation_id = c.id and m.direction = 'inbound' and m.seq > c.answered_seq),
                 t.created_at) as waiting_since,
        coalesce((select jsonb_agg(jsonb_build_object('id', h.id, 'seq', h.seq, 'role', h.role, 'channel', h.channel,
-                                                     'content', h.content, 'at', h.created_at) order by h.seq)
-                   from (select m.id, m.seq, m.role, m.channel, m.content, m.created_at
+                                                     'content', h.content, 'at', h.created_at,
+                                                     'failed', h.failed) order by h.seq)
+                   from (select m.id, m.seq, m.role, m.channel, m.content, m.created_at,
+                                coalesce(m.delivery_status, '') = 'failed' as failed
                            from messages m
                           where m.conversation_id = c.id and m.direction <> 'note'
                             and coalesce(m.delivery_status, '') not in ('superseded', 'cancelled')

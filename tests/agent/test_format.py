@@ -11,7 +11,7 @@ from fte.agent.company import Company
 from fte.agent.format import bare, clarification, finished, handover, room
 from fte.domain.channels import CHANNELS, within_limits
 from fte.domain.escalation import REASONS
-from fte.domain.languages import languages, sentence
+from fte.domain.languages import languages, names_an_ai, sentence
 from tests.support_agent import COMPANY, assignment, line
 
 MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -35,7 +35,12 @@ def test_web_form_is_semi_formal() -> None:
 
 def test_whatsapp_says_once_that_it_is_an_ai() -> None:
     first = finished("Select Send link.", assignment(channel="whatsapp"), COMPANY)
-    later = finished("Select Send link.", assignment(channel="whatsapp", first_answer=False), COMPANY)
+    heard = (
+        line(first, role="agent", channel="whatsapp", new=False),
+        line("Thanks", channel="whatsapp", seq=2),
+    )
+    turn = assignment(channel="whatsapp", lines=heard, first_answer=False)
+    later = finished("Select Send link.", turn, COMPANY)
     assert "AI assistant" in first and '"human"' in first
     assert "AI assistant" not in later and '"human"' in later
 
@@ -164,7 +169,7 @@ def test_customers_are_told_in_their_language(channel: str, code: str) -> None:
     for reason, on_duty in product(REASONS, (None, False)):
         text = handover(reason, turn, COMPANY, MONDAY + timedelta(hours=12), on_duty=on_duty)
         assert within_limits(channel, text) and "{" not in text
-        assert sentence(code, "away") in text
+        assert sentence(code, "away") in text and names_an_ai(text)
         if code != "en":
             assert "person of our team" not in text and "2026-11-24 10:00" in text
     told = finished("Forgot password?", turn, COMPANY)

@@ -4,6 +4,30 @@ from tests.mutants.catalogue import Mutant
 
 CONDUCT = (
     Mutant(
+        name="after-a-colleague-the-ai-speaks-as-one",
+        invariant="customers know when an AI speaks",
+        path="fte/domain/turns.py",
+        healthy='since = list(takewhile(lambda line: line.role == "agent", reversed(heard)))',
+        sick="since = heard",
+        tests=("tests/agent/test_at_work.py", "-k", "until_it_was_heard"),
+    ),
+    Mutant(
+        name="what-never-arrived-was-heard",
+        invariant="customers know when an AI speaks",
+        path="fte/store/turns.sql",
+        healthy="coalesce(m.delivery_status, '') = 'failed' as failed",
+        sick="false as failed",
+        tests=("tests/agent/test_at_work.py", "-k", "until_it_was_heard"),
+    ),
+    Mutant(
+        name="a-hand-over-speaks-as-nobody",
+        invariant="customers know when an AI speaks",
+        path="fte/agent/format.py",
+        healthy="short) + by_whom",
+        sick="short)",
+        tests=("tests/agent/test_at_work.py", "-k", "hand_over"),
+    ),
+    Mutant(
         name="look-alikes-are-handed-over",
         invariant="ordinary questions are answered, not handed over",
         path="fte/domain/escalation.py",

@@ -62,14 +62,14 @@ async def test_claimers_never_share_a_turn(pool: Pool) -> None:
 
 async def test_the_assignment_holds_what_the_answer_is_owed_for(pool: Pool) -> None:
     first = await receive(pool, "one", name="Ada", subject="My subject")
-    await receive(pool, "two", into_ticket=first.ticket)
+    await receive(pool, "two", into_ticket=first.ticket, subject="")
     claim = await claim_one(pool)
     assert claim.assignment.question == "one\ntwo"
     assert claim.assignment.customer_name == "Ada"
     assert claim.assignment.subject == "My subject"
     assert claim.assignment.first_answer
     assert await turns.finish(pool, claim, ANSWER) is Verdict.ACCEPT
-    await receive(pool, "three", into_ticket=first.ticket)
+    await receive(pool, "three", into_ticket=first.ticket, subject="")
     claim = await claim_one(pool)
     assert claim.assignment.question == "three"
     assert [line.content for line in claim.assignment.lines] == ["one", "two", "An answer.", "three"]

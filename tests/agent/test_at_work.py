@@ -1,0 +1,69 @@
+"""The agent in a worker over a database: what a customer hears over a whole conversation, and what colleagues get."""
+
+from typing import Any
+
+from fte.domain.ids import new_id
+from fte.pg.hints import Hints
+from fte.pg.pool import Pool
+from fte.store import control
+from fte.store.intake import Received
+from tests.support import hire, receive, seeing, until
+from tests.support_agent import at_work
+
+CHAT: dict[str, Any] = {
+    "channel": "whatsapp",
+    "account": "+15550100",
+    "identifier_type": "whatsapp",
+    "identifier": "+491701234567",
+    "verified": True,
+    "subject": "",
+}
+QUESTION = "How do I reset my password?"
+
+
+async def heard(pool: Pool, hints: Hints, text: str) -> tuple[Received, str]:
+    """What the AI says to a message on WhatsApp."""
+    received = await receive(pool, text, **CHAT)
+    await pool.execute("update turns set due_at = now() where state = 'due'")
+    hints.ring()
+
+    async def answer() -> Any:
+        return await pool.fetchval(
+            "select a.content from messages a, messages q where q.id = $1 and a.conversation_id = q.conversation_id"
+            " and a.seq > q.seq and a.role = 'agent'",
+            received.message,
+        )
+
+    return received, await until(answer)
+
+
+async def test_on_whatsapp_the_ai_says_what_it_is_until_it_was_heard(pool: Pool, hints: Hints) -> None:
+    async with at_work(pool, hints):
+        received, first = await heard(pool, hints, QUESTION)
+        assert "I am an AI assistant." in first
+        await pool.execute("update messages set delivery_status = 'failed' where role = 'agent'")
+        _, second = await heard(pool, hints, "How many API requests per minute may I send?")
+        assert "I am an AI assistant." in second
+        _, third = await heard(pool, hints, "How do I rotate an agent API key?")
+        assert "AI assistant" not in third
+        await pool.execute("update replies set state = 'sent'")
+        await pool.execute("update messages set delivery_status = 'sent' where delivery_status = 'queued'")
+        conversation, sam = received.conversation, await hire(pool, "Sam")
+        await control.take_over(pool, str(new_id()), conversation, sam)
+        seen = await pool.fetchval("select last_seq from conversations")
+        await control.reply(
+            pool, str(new_id()), conversation, seeing(sam, seen, 1), "Sam here. Does it work now?"
+        )
+        await control.release(pool, str(new_id()), conversation, seeing(sam, seen + 1, 1), "")
+        _, fourth = await heard(pool, hints, QUESTION)
+        assert "I am an AI assistant." in fourth
+
+
+async def test_the_first_words_on_whatsapp_say_so_when_they_hand_over(pool: Pool, hints: Hints) -> None:
+    async with at_work(pool, hints):
+        received, first = await heard(pool, hints, "I need a person")
+        assert "handed this to a person" in first and "written by our AI assistant" in first
+        sam = await hire(pool, "Sam")
+        await control.release(pool, str(new_id()), received.conversation, seeing(sam, 2, 1), "")
+        _, second = await heard(pool, hints, "I need a person")
+        assert "handed this to a person" in second and "AI" not in second
