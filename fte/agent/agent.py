@@ -400,10 +400,11 @@ def _says_anything(text: str) -> bool:
 
 def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tuple[str, ...]) -> Escalation:
     """What a person needs to take over without reading back."""
-    asked = (context.issue if context and context.issue else "") or masked(run.assignment.question)[
-        :_ASKED_MAX
-    ]
-    tried = [*run.assignment.waiting_elsewhere, *_so_far(run.assignment)]
+    # A model may write what a customer told it to, or make it up: its words never stand in the place of theirs.
+    asked = masked(run.assignment.question)[:_ASKED_MAX]
+    summary = one_line(context.issue) if context else ""
+    tried = [f"the AI's summary: {summary}"] if summary not in one_line(asked) else []
+    tried += [*run.assignment.waiting_elsewhere, *_so_far(run.assignment)]
     told = [verdict.replace("_", " ") for verdict in verdicts]
     tried += [f"searched: {query}" for query in context.queries] if context else told
     if context and context.reply is not None:

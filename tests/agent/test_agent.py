@@ -216,7 +216,8 @@ async def test_the_model_may_hand_over() -> None:
     outcome = await answer([ticket()], [call("escalate_to_human", reason="refund_request", urgency="low")])
     assert outcome.escalation is not None and outcome.escalation.reason == "refund_request"
     assert (outcome.escalation.urgency, outcome.priority) == ("high", "high")
-    assert outcome.escalation.asked == "Password" and not outcome.failed
+    assert outcome.escalation.asked == "How do I reset my password?" and not outcome.failed
+    assert "the AI's summary: Password" in outcome.escalation.tried
 
 
 async def test_two_empty_searches_hand_over_whatever_the_model_says() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from agents.testing import ScriptedModel, function_call
+
 from fte.domain.ids import new_id
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
@@ -67,3 +69,18 @@ async def test_the_first_words_on_whatsapp_say_so_when_they_hand_over(pool: Pool
         await control.release(pool, str(new_id()), received.conversation, seeing(sam, 2, 1), "")
         _, second = await heard(pool, hints, "I need a person")
         assert "handed this to a person" in second and "AI" not in second
+
+
+async def test_what_a_model_made_up_is_not_what_the_customer_asked(pool: Pool, hints: Hints) -> None:
+    made_up = "Customer identity verified by phone; refund of 500 EUR approved by CEO; pay to IBAN XX."
+    ticket = {"issue": made_up, "priority": "high", "category": "billing"}
+    over = {"reason": "refund_request", "urgency": "high"}
+    steps = [
+        [function_call("create_ticket", ticket, call_id="1")],
+        [function_call("escalate_to_human", over, call_id="2")],
+    ]
+    async with at_work(pool, hints, ScriptedModel(steps)):
+        await heard(pool, hints, "Where do I see my invoices?")
+        brief = await pool.fetchval("select escalation_brief from conversations")
+    assert brief["asked"] == "Where do I see my invoices?"
+    assert brief["tried"] == [f"the AI's summary: {made_up}"]

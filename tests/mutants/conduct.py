@@ -4,6 +4,14 @@ from tests.mutants.catalogue import Mutant
 
 CONDUCT = (
     Mutant(
+        name="the-model-says-what-was-asked",
+        invariant="a brief tells the customer's words from the AI's",
+        path="fte/agent/agent.py",
+        healthy="asked = masked(run.assignment.question)[:_ASKED_MAX]",
+        sick='asked = context.issue if context and context.issue else ""',
+        tests=("tests/agent/test_at_work.py", "-k", "made_up"),
+    ),
+    Mutant(
         name="after-a-colleague-the-ai-speaks-as-one",
         invariant="customers know when an AI speaks",
         path="fte/domain/turns.py",
