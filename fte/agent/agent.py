@@ -308,8 +308,9 @@ class SupportAgent:
         error: str | None = None,
     ) -> Outcome:
         brief = _brief(run, context, reason, verdicts)
-        # What is urgent is due as what is urgent, in the queue and in what the customer is told.
-        priority = "high" if brief.urgency == "high" else context.priority if context else None
+        # What is urgent is due as that, in the queue and in what the customer is told; what waits behind others is not.
+        wanted = context.priority if context else None
+        priority = wanted if brief.urgency == "normal" else brief.urgency
         return Outcome(
             reply=format.handover(reason, run.assignment, self._company, self._now(), priority=priority),
             trace=self._trace(run, context, error, (*verdicts, f"escalated: {reason}")),

@@ -37,6 +37,7 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
        array(select 'Open hand-over: #' || ok.number || coalesce(' (' || oc.escalation_reason || ')', '')
                from conversations oc join tickets ok on ok.conversation_id = oc.id
               where oc.customer_id = c.customer_id and oc.id <> c.id and oc.status = 'escalated'
+                and (oc.verified or not c.verified)  -- whoever only claims to be somebody takes none of their places
               order by ok.number limit 10) as waiting_elsewhere,
        coalesce((select min(m.created_at) from messages m
                   where m.conversation_id = c.id and m.direction = 'inbound' and m.seq > c.answered_seq),

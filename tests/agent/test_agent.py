@@ -158,7 +158,7 @@ async def test_the_third_time_a_person_answers() -> None:
 
 async def test_people_are_not_called_again_and_again() -> None:
     """The fourth conversation of one customer that waits for a person is not urgent, and says which the others are."""
-    for others, urgency, priority in ((2, "high", "high"), (3, "low", None)):
+    for others, urgency, priority in ((2, "high", "high"), (3, "low", "low")):
         waiting = tuple(f"Open hand-over: #{n} (legal)" for n in range(others))
         outcome = await answer(
             [send()], turn=assignment("My lawyer will write to you", waiting_elsewhere=waiting)

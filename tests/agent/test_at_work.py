@@ -1,5 +1,6 @@
 """The agent in a worker over a database: what a customer hears over a whole conversation, and what colleagues get."""
 
+from functools import partial
 from typing import Any
 
 from agents.testing import ScriptedModel, function_call
@@ -84,3 +85,28 @@ async def test_what_a_model_made_up_is_not_what_the_customer_asked(pool: Pool, h
         brief = await pool.fetchval("select escalation_brief from conversations")
     assert brief["asked"] == "Where do I see my invoices?"
     assert brief["tried"] == [f"the AI's summary: {made_up}"]
+
+
+async def test_a_flood_waits_behind_its_first_three_and_behind_others(pool: Pool, hints: Hints) -> None:
+    async def handed_over(count: int) -> bool:
+        waiting: int = await pool.fetchval("select count(*) from conversations where status = 'escalated'")
+        return waiting == count
+
+    async with at_work(pool, hints):
+        for number in range(1, 6):
+            await receive(pool, f"I want a human {number}", priority="high")
+            hints.ring()
+            await until(partial(handed_over, number))
+        await receive(pool, "I want a human", identifier="ben@example.com")
+        hints.ring()
+        await until(partial(handed_over, 6))
+    rows = await pool.fetch(
+        "select k.priority, c.due_at, k.customer_id from conversations c join tickets k on k.conversation_id = c.id"
+        " order by c.due_at"
+    )
+    ben = rows[3]["customer_id"]
+    assert [(row["priority"], row["customer_id"] == ben) for row in rows] == [
+        *[("high", False)] * 3,
+        ("medium", True),
+        *[("low", False)] * 2,
+    ]

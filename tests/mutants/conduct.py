@@ -4,6 +4,22 @@ from tests.mutants.catalogue import Mutant
 
 CONDUCT = (
     Mutant(
+        name="a-flood-stands-before-everybody",
+        invariant="people are not flooded",
+        path="fte/agent/agent.py",
+        healthy='priority = wanted if brief.urgency == "normal" else brief.urgency',
+        sick='priority = "high" if brief.urgency == "high" else wanted',
+        tests=("tests/agent/test_at_work.py", "-k", "flood"),
+    ),
+    Mutant(
+        name="claims-make-the-proven-wait",
+        invariant="a claim opens nothing",
+        path="fte/store/turns.sql",
+        healthy="and (oc.verified or not c.verified)",
+        sick="",
+        tests=("tests/store/test_turns.py", "-k", "takes_no_place"),
+    ),
+    Mutant(
         name="the-model-says-what-was-asked",
         invariant="a brief tells the customer's words from the AI's",
         path="fte/agent/agent.py",

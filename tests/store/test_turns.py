@@ -291,6 +291,16 @@ async def test_five_hundred_calls_for_a_person_are_known_to_be_one_customers(poo
     assert claim.assignment.waiting_elsewhere[0].endswith("(human_request)")
 
 
+async def test_what_others_claim_takes_no_place_of_whoever_is_proven(pool: Pool) -> None:
+    for number in range(4):
+        await receive(pool, f"escalate me {number}")
+        await turns.finish(pool, await claim_one(pool), HANDOVER)
+    await receive(pool, "escalate me", channel="email", verified=True, subject="")
+    await pool.execute("update turns set due_at = now() where state = 'due'")
+    assert await pool.fetchval("select count(distinct customer_id) from conversations") == 1
+    assert (await claim_one(pool)).assignment.waiting_elsewhere == ()
+
+
 async def test_a_model_that_costs_nothing_leaves_no_row(pool: Pool) -> None:
     await receive(pool)
     await turns.finish(pool, await claim_one(pool), ANSWER)
