@@ -26,7 +26,7 @@ from agents.run_config import ToolExecutionConfig
 from fte.agent import format, instructions
 from fte.agent.company import Company
 from fte.agent.guard import Bounds, fence
-from fte.agent.models import BoundedModel, model_name, silence_tracing
+from fte.agent.models import BoundedModel, EstimatedUsage, model_name, silence_tracing
 from fte.agent.provider import failure_of
 from fte.agent.secrets import masked
 from fte.agent.tools import RunContext, Search, all_tools
@@ -53,6 +53,8 @@ RULES: Final = "rules"
 """The model a trace names when the rules alone decided."""
 NO_ANSWER: Final = "no answer sent"
 """The error of a run whose model said nothing to anybody."""
+ESTIMATED: Final = "tokens estimated: the provider does not tell them"
+"""The verdict of a run some of whose tokens nobody counted."""
 _ASKED_MAX: Final = 1_000
 _SO_FAR_MAX: Final = 4
 """Earlier messages a brief quotes, the newest ones."""
@@ -81,6 +83,8 @@ class _Meter(RunHooks[RunContext]):
 
     async def on_llm_end(self, context: RunContextWrapper[RunContext], agent: Any, response: Any) -> None:
         context.context.usage = context.usage
+        if isinstance(response.usage, EstimatedUsage) and ESTIMATED not in context.context.verdicts:
+            context.context.verdicts.append(ESTIMATED)
         if self._limit and context.usage.input_tokens + context.usage.output_tokens > self._limit:
             raise _UsedUp
 

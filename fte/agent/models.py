@@ -5,7 +5,8 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import ceil
 from time import perf_counter
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -44,6 +45,9 @@ STEP_CALLS_MAX: Final = 6
 """Tool calls of one model step that are looked at; the rest is dropped unread."""
 ARGUMENTS_MAX: Final = 40_000
 """Characters of one tool call's arguments; longer ones are emptied."""
+
+CHARACTERS_PER_TOKEN: Final = 4
+"""What is reckoned with where a provider does not tell what an answer took."""
 
 OnCall = Callable[[float, bool], None]
 
@@ -92,7 +96,7 @@ def build_model(
         inner = OpenAIResponsesModel(name, client)
     else:
         inner = OpenAIChatCompletionsModel(name, client)
-    return BoundedModel(inner, on_call, timeout=timeout, retries=retries, stream=stream)
+    return BoundedModel(inner, on_call, timeout=timeout, retries=retries, stream=stream, metered=True)
 
 
 def _is_openai(client: AsyncOpenAI) -> bool:
@@ -112,6 +116,11 @@ def silence_tracing() -> None:
     set_trace_processors([])
 
 
+@dataclass
+class EstimatedUsage(Usage):
+    """Tokens that no provider counted: a CHARACTERS_PER_TOKENth of the characters."""
+
+
 class BoundedModel(Model):
     """A model whose calls and steps are bounded before anything acts on them.
 
@@ -128,13 +137,18 @@ class BoundedModel(Model):
         timeout: float | None = None,
         retries: int = 0,
         stream: bool = False,
+        metered: bool = False,
     ) -> None:
-        """`on_call` is told of every call: its seconds, and whether it gave an answer."""
+        """`on_call` is told of every call: its seconds, and whether it gave an answer.
+
+        The tokens of a `metered` model are estimated where it does not tell them: a budget must not depend on that.
+        """
         self.inner = inner
         self._on_call = on_call
         self._timeout = timeout
         self._retries = retries
         self._stream = stream
+        self._metered = metered
         self._circuit = Circuit()
 
     async def close(self) -> None:
@@ -148,6 +162,8 @@ class BoundedModel(Model):
     ) -> ModelResponse:
         """One step of the model. Raises ModelFailure."""
         response = await self._answered(system_instructions, input, *args, **kwargs)
+        if self._metered and not (response.usage.input_tokens or response.usage.output_tokens):
+            response.usage = _estimated(system_instructions, input, response.output)
         used = (
             {item.get("call_id") for item in input if isinstance(item, dict)}
             if isinstance(input, list)
@@ -220,6 +236,13 @@ def _usage(told: Any) -> Usage:
         output_tokens=told.output_tokens or 0,
         total_tokens=told.total_tokens or 0,
     )
+
+
+def _estimated(system_instructions: Any, input: Any, output: list[Any]) -> EstimatedUsage:
+    asked = f"{system_instructions or ''}{json.dumps(input, ensure_ascii=False, default=str)}"
+    said = "".join(item.model_dump_json(exclude_none=True) for item in output)
+    taken, given = (ceil(len(text) / CHARACTERS_PER_TOKEN) for text in (asked, said))
+    return EstimatedUsage(requests=1, input_tokens=taken, output_tokens=given, total_tokens=taken + given)
 
 
 def _bound(response: ModelResponse, used: set[Any]) -> None:

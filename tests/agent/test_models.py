@@ -22,10 +22,11 @@ from agents.models.openai_chatcompletions import OpenAIChatCompletionsModel
 from agents.models.openai_responses import OpenAIResponsesModel
 
 from fte.agent import provider
-from fte.agent.agent import BUDGET, STEPS_MAX, SupportAgent
+from fte.agent.agent import BUDGET, ESTIMATED, STEPS_MAX, SupportAgent
 from fte.agent.models import build_model, model_name
 from fte.agent.offline import OfflineModel
 from fte.agent.provider import OPEN_AFTER, OPEN_MAX, Circuit, retry_after
+from fte.domain.budget import Budget
 from fte.domain.errors import Rejected
 from fte.domain.turns import Outcome
 from tests.support_agent import COMPANY, Library, assignment
@@ -76,11 +77,16 @@ def now(status: int, code: str = "") -> Plain:
 async def serving(respond: Respond, **options: Any) -> AsyncIterator[tuple[ModelServer, SupportAgent]]:
     tls = options.pop("tls", None)
     budget = options.pop("budget", 15.0)
+    limits = options.pop("limits", Budget())
     async with model_server(respond, tls) as server:
         url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}/v1"
         settings = {"timeout": 5.0, "retries": 2} | options
         agent = SupportAgent(
-            build_model(model="m", base_url=url, api_key=KEY, **settings), Library(), COMPANY, budget=budget
+            build_model(model="m", base_url=url, api_key=KEY, **settings),
+            Library(),
+            COMPANY,
+            budget=budget,
+            limits=limits,
         )
         try:
             yield server, agent
@@ -123,9 +129,24 @@ async def test_a_whole_run(way: dict[str, Any], caplog: pytest.LogCaptureFixture
 
 
 @every_way
-async def test_an_answer_without_usage_counts_nothing(way: dict[str, Any]) -> None:
-    outcome, _ = await run(script(SEARCH, Step(SEND.calls, usage=False)), **way)
-    assert GOOD in outcome.reply and outcome.trace.input_tokens == 100
+async def test_what_an_answer_without_usage_took_is_estimated(way: dict[str, Any]) -> None:
+    """A quarter of the characters: of the second call's, which held the instructions, and of what it said."""
+    outcome, server = await run(script(SEARCH, Step(SEND.calls, usage=False)), **way)
+    assert GOOD in outcome.reply
+    told = len(json.dumps(server.requests[1], ensure_ascii=False)) / 4
+    assert 100 + told / 4 < outcome.trace.input_tokens < 100 + told
+    assert len(GOOD) / 4 < outcome.trace.output_tokens - 10 < len(GOOD)
+    assert ESTIMATED in outcome.trace.verdicts
+    counted, _ = await run(script(SEARCH, SEND), **way)
+    assert (counted.trace.input_tokens, counted.trace.output_tokens) == (200, 20)
+    assert ESTIMATED not in counted.trace.verdicts
+
+
+async def test_a_budget_holds_with_a_provider_that_tells_no_usage() -> None:
+    silent = [Step(step.calls, usage=False) for step in (TICKET, SEARCH, SEND)]
+    async with serving(script(*silent), limits=Budget(run=50)) as (_, agent):
+        outcome = await agent.answer(assignment())
+    assert outcome.escalation is not None and outcome.escalation.reason == "budget_exhausted"
 
 
 @every_way

@@ -6,6 +6,14 @@ _TESTS = "tests/agent/test_models.py"
 
 MODEL = (
     Mutant(
+        name="what-is-not-told-costs-nothing",
+        invariant="a budget ends what the model may cost",
+        path="fte/agent/models.py",
+        healthy="if self._metered and not",
+        sick="if False and not",
+        tests=(_TESTS, "-k", "without_usage or tells_no_usage"),
+    ),
+    Mutant(
         name="spent-credits-are-waited-for",
         invariant="what a repetition cannot mend is handed over at once",
         path="fte/agent/provider.py",
