@@ -1,5 +1,6 @@
 -- name: sources
--- Of several answers in one conversation the longest explains most.
+-- Of several answers in one conversation the longest explains most. Whoever would rather ask a person, or asked the AI in
+-- vain, was not helped by the pages either: no run may have searched for what they asked.
 with taught as (
     select m.id, m.conversation_id, 'answered' as kind, '' as draft, m.content as answer, m.seq, m.created_at,
            coalesce(o.name, '') as operator
@@ -9,9 +10,10 @@ with taught as (
      where m.id >= $1 and m.direction = 'outbound' and m.role = 'operator' and c.status = 'resolved'
        and exists (select from runs r
                     where r.conversation_id = m.conversation_id and r.created_at < m.created_at
-                      and jsonb_path_exists(r.trace, '$.tools[*] ? (@.name == "search_knowledge_base")')
-                      and (jsonb_array_length(coalesce(r.trace -> 'passages', '[]')) = 0
-                           or r.trace -> 'verdicts' ? 'escalated: no_answer_found'))
+                      and (r.trace -> 'verdicts' ?| array['escalated: human_request', 'escalated: repeated_question']
+                           or jsonb_path_exists(r.trace, '$.tools[*] ? (@.name == "search_knowledge_base")')
+                              and (jsonb_array_length(coalesce(r.trace -> 'passages', '[]')) = 0
+                                   or r.trace -> 'verdicts' ? 'escalated: no_answer_found')))
     union all
     select m.id, m.conversation_id, 'edited', d.body, m.content, m.seq, m.created_at, coalesce(o.name, '')
       from drafts d

@@ -1,15 +1,17 @@
 """What people answered and no page said: suggested, and decided on once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
 from fte.domain.errors import Conflict, NotFound
+from fte.domain.escalation import Reason
 from fte.domain.ids import new_id
 from fte.domain.suggestions import Source
-from fte.domain.turns import Outcome
+from fte.domain.turns import Escalation, Outcome, Trace
 from fte.pg.pool import Pool
 from fte.store import control, drafts, suggestions, turns
 from fte.store.drafts import approve
@@ -76,10 +78,26 @@ async def test_an_answer_where_the_ai_had_found_only_what_did_not_answer_is_sugg
     assert [found.id for found in await waiting(pool)] == [message]
 
 
+@pytest.mark.parametrize("reason", ["human_request", "repeated_question"])
+async def test_an_answer_to_whom_a_rule_brought_to_a_person_is_suggested(pool: Pool, reason: Reason) -> None:
+    trace = Trace("rules", "1", verdicts=(f"escalated: {reason}",))
+    outcome = Outcome("A person will read this.", trace, Escalation(reason, "normal", "?"))
+    message = await taught(pool, outcome=outcome, question="Let me ask a person: where can I park?")
+    [found] = await waiting(pool)
+    assert (found.id, found.question, found.answer) == (
+        message,
+        "Let me ask a person: where can I park?",
+        SAID,
+    )
+
+
 async def test_what_teaches_nothing_is_not(pool: Pool) -> None:
     await taught(pool, "Behind the house.")
     await taught(pool, outcome=ANSWER)
     await taught(pool, resolved=False)
+    for reason in ("legal", "refund_request", "pricing_inquiry"):
+        trace = Trace("rules", "1", verdicts=(f"escalated: {reason}",))
+        await taught(pool, outcome=replace(LOST, trace=trace, escalation=Escalation(reason, "normal", "?")))
     assert await waiting(pool) == []
 
 
