@@ -11,13 +11,13 @@ import pytest
 from fte.domain.conversations import Actor
 from fte.domain.shadow import Past
 from fte.pg.pool import Pool
-from fte.store import shadow
+from fte.store import control, shadow
 from fte.store.drafts import approve
 from tests.gmail.test_report import run
 from tests.store.test_drafts import ANSWER as DRAFT
 from tests.store.test_drafts import held, hold_all, key
 from tests.store.test_reports import ANSWER, PERSON, said
-from tests.support import seeing
+from tests.support import hire, seeing
 
 
 async def past(pool: Pool) -> list[Past]:
@@ -41,6 +41,22 @@ async def test_a_turn_comes_back_as_it_stood(pool: Pool) -> None:
     ]
     assert (second.assignment.question, second.was.reason) == ("A person, please", "human_request")
     assert not second.assignment.first_answer
+
+
+async def test_after_a_release_the_model_knows_again_what_a_person_left_behind(pool: Pool) -> None:
+    mail: dict[str, Any] = {"channel": "email", "account": "support@example.com", "verified": True}
+    await said(pool, "Ada", "A person, please", PERSON, **mail)
+    talk = await pool.fetchval("select id from conversations")
+    sam = await hire(pool, "Sam")
+    await control.take_over(pool, key(), talk, seeing(sam, 2, 1))
+    await control.reply(pool, key(), talk, seeing(sam, 2, 2), "Sam here: it is paid back.")
+    await control.release(pool, key(), talk, seeing(sam, 3, 2), "")
+    await said(pool, "Ada", "Thanks. And how do I export?", ANSWER, **mail)
+    await said(pool, "Ada", "A person again, please", PERSON, **mail)
+    again, answered, first = await past(pool)
+    assert first.assignment.handover == ()
+    for one in (answered, again):
+        assert any("it is paid back" in line for line in one.assignment.handover)
 
 
 async def test_what_a_person_made_of_a_draft_is_not_what_the_ai_said(pool: Pool) -> None:
