@@ -159,6 +159,7 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     tags: list[str] = []
     mentions: list[str] = []
     merged_into: int | None = None
+    customer_id: UUID | None = None
 
 
 class QueuePage(msgspec.Struct, frozen=True, kw_only=True):

@@ -208,7 +208,8 @@ def due(item: QueueItem, now: datetime) -> tuple[str, Pressing]:
     return "", ""
 
 
-def row(item: QueueItem, me: str | None, now: datetime) -> Row:
+def row(item: QueueItem, me: str | None, now: datetime, more: int = 0) -> Row:
+    """A row in words; `more` of the same customer's wait for a person further down."""
     mark = mark_of(item, me)
     holder = item.operator or "" if mark == "held" else ""
     words, pressing = due(item, now)
@@ -222,7 +223,7 @@ def row(item: QueueItem, me: str | None, now: datetime) -> Row:
         channel=line(CHANNEL_WORDS.get(item.channel, item.channel)),
         number=line(f"#{item.number}"),
         customer=line(item.customer or "unknown", 60),
-        subject=line(_subject(item, me), 160),
+        subject=line((f"+{more} more: " if more else "") + _subject(item, me), 160),
         reason=line(reason_words(item.reason), 80),
         preview=line(_attending_words(item, me, now) + item.preview, 200),
     )

@@ -1,6 +1,7 @@
 """The rows of the list on the screen: each is put into words when it is looked at, and not before."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -18,7 +19,7 @@ class Rows(Sequence[Row]):
     def __init__(
         self,
         items: Sequence[QueueItem] = (),
-        words: Callable[[QueueItem], Row] | None = None,
+        words: Callable[[QueueItem, int], Row] | None = None,
         now: datetime | None = None,
     ) -> None:
         self.items = items
@@ -40,7 +41,7 @@ class Rows(Sequence[Row]):
         if place not in self._made:
             if self._words is None:
                 raise IndexError(index)
-            self._made[place] = self._words(self.items[place])
+            self._made[place] = self._words(self.items[place], self.more.get(place, 0))
         return self._made[place]
 
     @cached_property
@@ -57,6 +58,17 @@ class Rows(Sequence[Row]):
     def waiting(self) -> list[int]:
         """The places of those who need a person, in their order."""
         return [place for place, item in enumerate(self.items) if needs_person(item)]
+
+    @cached_property
+    def more(self) -> dict[int, int]:
+        """How many more of a customer's rows need a person, by the place of the first of them."""
+        first: dict[UUID, int] = {}
+        more: Counter[int] = Counter()
+        for place in self.waiting:
+            customer = self.items[place].customer_id
+            if customer is not None and (at := first.setdefault(customer, place)) != place:
+                more[at] += 1
+        return more
 
     @cached_property
     def late(self) -> list[int]:

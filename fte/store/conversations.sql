@@ -94,7 +94,7 @@ select c.id as conversation_id, c.number, coalesce(nullif(c.name, ''), case when
        c.sentiment_score::float8 as sentiment,
        c.last_seq, coalesce(m.role, 'customer') as last_role, c.last_inbound_seq > c.answered_seq as unanswered,
        c.started_at, c.last_message_at, c.escalated_at, left(coalesce(m.content, ''), 200) as preview, k.tags,
-       (select i.number from conversations i where i.id = c.merged_into) as merged_into,
+       (select i.number from conversations i where i.id = c.merged_into) as merged_into, c.customer_id,
        array(select n.name from mentions mn join operators n on n.id = mn.operator_id
               where mn.conversation_id = c.id and mn.seen_at is null group by n.name order by n.name) as mentions,
        (select d.created_at from drafts d where d.conversation_id = c.id and d.state = 'pending') as draft_since,

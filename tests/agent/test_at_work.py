@@ -8,7 +8,7 @@ from agents.testing import ScriptedModel, function_call
 from fte.domain.ids import new_id
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
-from fte.store import control
+from fte.store import control, conversations
 from fte.store.intake import Received
 from tests.support import hire, receive, seeing, until
 from tests.support_agent import at_work
@@ -105,6 +105,8 @@ async def test_a_flood_waits_behind_its_first_three_and_behind_others(pool: Pool
         " order by c.due_at"
     )
     ben = rows[3]["customer_id"]
+    queue = await conversations.queue(pool, (await hire(pool, "Sam")).id, "needs_person")
+    assert [item.customer_id for item in queue.items] == [row["customer_id"] for row in rows]
     assert [(row["priority"], row["customer_id"] == ben) for row in rows] == [
         *[("high", False)] * 3,
         ("medium", True),

@@ -238,6 +238,23 @@ async def test_tags_and_mentions_show_in_the_queue(desk: Desk, state_dir: Path) 
         await here.shows("you are named: 1")
 
 
+async def test_the_first_row_of_a_customer_says_how_many_more_of_theirs_wait(
+    desk: Desk, state_dir: Path
+) -> None:
+    for serial in range(1, 4):
+        desk.escalated(serial, "Flo", customer_id=number(7))
+    desk.escalated(4, "Bo", customer_id=number(8), subject="Parcel")
+    desk.add(5, "Flo", customer_id=number(7), subject="With the AI")
+    async with session(desk, state_dir) as here:
+        await here.shows("+2 more: Invoice")
+        assert here.text().count(" more: ") == 1
+        desk.announce(
+            desk.escalated(6, "Bo", customer_id=number(8), subject="Parcel"), "conversation.escalated"
+        )
+        await here.shows("+1 more: Parcel")
+        assert here.text().count(" more: ") == 2
+
+
 @pytest.mark.parametrize("silent", [False, True])
 @pytest.mark.parametrize(
     ("type_", "facts", "words"),

@@ -140,7 +140,7 @@ class QueueScreen(ConsoleScreen):
         console, queue = self.console, self.console.queue
         if queue.loaded and (at_once or not console.paused):
             now = console.now()
-            rows = Rows(queue.rows(), lambda item: present.row(item, queue.me, now), now)
+            rows = Rows(queue.rows(), lambda item, more: present.row(item, queue.me, now, more), now)
             was = self.table.cursor_key
             self.table.show(rows, self._why_empty())
             self._note_newcomer(was, self.table.cursor_key, expected=at_once)
