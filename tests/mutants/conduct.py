@@ -127,7 +127,7 @@ CONDUCT = (
         name="only-named-refunds-are-heard",
         invariant="who wants money back that we took goes to a person, in any wording",
         path="fte/domain/escalation.py",
-        healthy=" or _wants_back(sentences)",
+        healthy=" or _wants_back(ours)",
         sick="",
         tests=("tests/domain/test_escalation.py", "-k", "any_wording"),
     ),
