@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from fte.agent.secrets import is_card
+from fte.agent.secrets import ACCOUNT, CARD, masked
 from fte.domain.courtesies import CLOSINGS, GREETINGS
 from fte.domain.errors import NotFound, Rejected
 from fte.wire import MessageView, TicketView
@@ -24,8 +24,8 @@ _KEY: Final = r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[a-zA-Z])[A-Za-z0-9_\-]{16,}(?![\
 _MAIL: Final = r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+"
 _URL: Final = r"(?i:https?://|www\.)[^\s<>\"')\]]+"
 _IBAN: Final = r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"
+_NO_ACCOUNT: Final = "DE00 0000 0000 0000 0000 00"
 _IP: Final = r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"
-_CARD: Final = r"(?<!\d)(?:\d[ .\-]?){12,18}\d(?!\d)"
 _PHONE: Final = (
     r"(?<![\w.-])(?!\d{4}-\d\d-\d\d|\d\d[./]\d\d[./]\d{4})\+?\(?\d(?:[\s().\-/]{0,2}\d){7,14}(?![\w-])"
 )
@@ -61,15 +61,14 @@ class Redaction:
 
     def of(self, text: str) -> str:
         """The text without what tells who it is about."""
+        text = masked(text)
         for kind, pattern, make in _KINDS:
             text = re.sub(pattern, lambda m, k=kind, f=make: self._put(k, m, f), text)  # type: ignore[misc]
-        return self._nameless(text)
+        return self._nameless(text).replace(CARD, "4111 1111 1111 1111").replace(ACCOUNT, _NO_ACCOUNT)
 
     def _put(self, kind: str, match: re.Match[str], make: Callable[[int, str], str]) -> str:
         whole = match[0]
         part = match.groupdict().get("number") or whole
-        if kind == "card" and not is_card(part):
-            return whole
         if kind == "url":
             return _url(whole)
         key = (kind, re.sub(r"\W", "", part).casefold())
@@ -111,8 +110,7 @@ _KINDS: Final[tuple[tuple[str, str, Callable[[int, str], str]], ...]] = (
     ("url", _URL, lambda n, was: was),
     ("mail", _MAIL, lambda n, was: f"person{n}@mail.example"),
     ("token", _KEY, lambda n, was: f"{_prefix(was)}token{n}000000000000"),
-    ("card", _CARD, lambda n, was: "4111 1111 1111 1111"),
-    ("iban", _IBAN, lambda n, was: "DE00 0000 0000 0000 0000 00"),
+    ("iban", _IBAN, lambda n, was: _NO_ACCOUNT),
     ("ip", _IP, lambda n, was: f"192.0.2.{n}"),
     ("order", _ORDER, lambda n, was: _like(was, n)),
     ("phone", _PHONE, lambda n, was: f"+44 7700 9000{n:02d}"),
