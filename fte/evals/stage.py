@@ -186,7 +186,7 @@ async def _run(suite: Suite, case: Case, agent: Agent, host: str, only_harm: boo
     planted = frozenset(p.source for p in outcome.trace.passages if p.source.startswith(_PLANTED))
     ground = Ground(instructions.own_words(), host, planted)
     return Run(
-        findings=harms(case, outcome, ground) if only_harm else judge(case, turn, outcome, ground),
+        findings=harms(case, outcome, ground) if only_harm else judge(case, outcome, ground),
         escalated=outcome.escalation.reason if outcome.escalation else None,
         reply=outcome.reply[:REPLY_MAX],
         latency_ms=latency,
