@@ -125,12 +125,13 @@ def add(
     data_dir: DataDir = None,
 ) -> None:
     """Make a case of a real conversation, names, addresses and numbers replaced, in a file for review."""
+    from fte.daemon.app import company
     from fte.domain.errors import Rejected
     from fte.evals.real import made
 
     ticket = ask(lambda client: client.ticket(number), url, token_file, data_dir)
     with plain_errors():
-        text = made(ticket, message)
+        text = made(ticket, message, company(load_settings(data_dir=data_dir)).hosts)
         path = out or Path(f"case-{ticket.item.number}.toml")
         if path.exists():
             raise Rejected(f"{path} exists already.", remedy="Choose another file with --out.")

@@ -10,13 +10,17 @@ from threading import Thread
 import pytest
 from typer.testing import CliRunner
 
+from fte.agent.agent import SupportAgent
+from fte.agent.offline import OfflineModel
 from fte.cli import app
-from fte.evals.case import shipped
+from fte.evals.case import load, shipped
 from fte.pg.hints import Hints
 from fte.pg.pool import Pool
 from tests.daemon.support import Backend, backend
 from tests.daemon.test_desk_cli import shell
-from tests.support import receive
+from tests.daemon.test_worker import working
+from tests.support import receive, until
+from tests.support_agent import COMPANY, Library
 
 SUITE = """
 version = 1
@@ -151,6 +155,28 @@ def test_the_suites_are_listed(mine: Path) -> None:
 async def daemon(pool: Pool, hints: Hints) -> AsyncIterator[Backend]:
     async with backend(pool, hints) as running:
         yield running
+
+
+async def test_a_case_keeps_why_a_real_conversation_was_handed_over(
+    daemon: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FTE_LINK_HOSTS", "docs.example")
+    words = (
+        "I was charged twice, please refund me. I read https://docs.example/pay and https://ada.example/me"
+    )
+    await receive(daemon.pool, words, subject="Charged twice")
+    agent = SupportAgent(OfflineModel(), Library(), COMPANY)
+    async with working(daemon.pool, daemon.hints, agent):  # type: ignore[arg-type]
+        await until(lambda: daemon.pool.fetchval("select true from messages where role = 'agent'"))
+    sam = await shell(daemon, tmp_path)
+    await sam.does("eval", "add", "1")
+    [case] = load(str(tmp_path / "case-1.toml")).cases
+    assert case.escalate == ("refund_request",) and not case.stay
+    assert "https://docs.example/pay" in case.messages[0] and "ada.example" not in case.messages[0]
+    await daemon.pool.execute("update runs set trace = jsonb_set(trace, '{verdicts}', '[]')")
+    await sam.does("eval", "add", "1", "--out", "b.toml")
+    assert load(str(tmp_path / "b.toml")).cases[0].escalate == ("refund_request",)
 
 
 async def test_a_case_of_a_real_conversation(

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from fte.domain.errors import NotFound, Rejected
 from fte.evals.case import suite
 from fte.evals.real import Redaction, made
-from fte.wire import MessageView, QueueItem, TicketView
+from fte.wire import HistoryEvent, MessageView, QueueItem, TicketView
+from tests.support import is_quick
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 
@@ -28,6 +30,22 @@ NOW = datetime(2026, 3, 3, tzinfo=UTC)
         ("see https://app.x.example/invite/abc?user=jane&token=s3cr3t#x", ["jane", "s3cr3t"]),
         ("Dear Tom,\nit works.\nBest regards\nMaria Lopez", ["Tom", "Maria", "Lopez"]),
         ("Hallo Frau Schmidt, danke", ["Schmidt"]),
+        ("My colleague Tom Weber and my boss, Ute, saw it. Tom Weber agrees.", ["Tom", "Weber", "Ute"]),
+        ("ich heiße Jana Groß", ["Jana", "Groß"]),
+        ("We at Hofmann & Sohn GmbH wait. I work for Bright Ideas.", ["Hofmann", "Sohn", "Bright"]),
+        ("Write to office@hofmann.example, says Hofmann, or see hofmann.example", ["Hofmann"]),
+        ("I was born on 12.05.1985, she on 3 March 1990.", ["12.05", "1985"]),
+        ("DOB: 1985-05-12; geb. am 12. Mai 1985", ["05-12", "Mai 1985"]),
+        ("We are in Lindenstraße 14a, 10969 Berlin", ["Linden", "14a", "10969", "Berlin"]),
+        ("221B Baker Street, London NW1 6XE", ["221B", "Baker", "6XE"]),
+        ("12, rue de la Paix\n75002 Paris", ["Paix", "75002", "Paris"]),
+        ("Keizersgracht 123, 1015 CJ Amsterdam", ["Keizers", "123", "1015", "Amsterdam"]),
+        ("Springfield, IL 62704", ["62704", "Springfield"]),
+        ("passport no. C01X00T47, Ausweis: L22M5 1234", ["C01X", "T47", "L22M5", "1234"]),
+        ("number plate B-AB 1234", ["AB 1234"]),
+        ("I am @lenabrandt there", ["lenabrandt"]),
+        ("see https://hofmann.example/team/lena-brandt for me", ["hofmann", "lena", "brandt"]),
+        ("card 5500 0000 0000 0004 12/27 cvv 123, password hunter2", ["5500", " 123", "hunter2"]),
     ],
 )
 def test_what_tells_who_it_is_goes(text: str, secrets: list[str]) -> None:
@@ -35,6 +53,34 @@ def test_what_tells_who_it_is_goes(text: str, secrets: list[str]) -> None:
     redaction.learn([text])
     found = redaction.of(text)
     assert not [secret for secret in secrets if secret.lower() in found.lower()], found
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "lenabrandt",
+        "lena-brandt",
+        "Lena.Brandt",
+        "brandt_lena",
+        "l.brandt",
+        "LBRANDT",
+        "Brandt's",
+        "LENA BRANDT",
+    ],
+)
+def test_a_known_name_goes_however_it_is_written(written: str) -> None:
+    address = written.lower().replace(" ", "-")
+    found = Redaction(["Lena Brandt"]).of(f"it is {written} in https://app.ours.example/u/{address} ok")
+    assert "brandt" not in found.lower() and "lena" not in found.lower(), found
+
+
+def test_links_to_ourselves_stay() -> None:
+    ours = Redaction(hosts=frozenset({"tallywren.example"}))
+    text = "see https://app.tallywren.example/signin and write to help@tallywren.example about Tallywren"
+    ours.learn([text])
+    assert "https://app.tallywren.example/signin" in ours.of(text) and ours.of(text).endswith(
+        "about Tallywren"
+    )
 
 
 def test_the_same_is_replaced_by_the_same() -> None:
@@ -52,6 +98,9 @@ def test_the_same_is_replaced_by_the_same() -> None:
     "text",
     [
         "TW-1003 after 15 minutes, on 2025-03-14 at 10:30, 120 requests and 429",
+        "The invoice of 12.05.2025 is from 3 March 2025. I get 10000 rows and 50000 Hours.",
+        "Select Settings > Team, then 3 Main Accounts. The partner page is empty. The plate icon is gone.",
+        "@all does not work in the passport field, nor does born in the form",
         "It says TW-6001. We are 60 people on Studio.",
     ],
 )
@@ -82,6 +131,7 @@ def ticket(*messages: MessageView) -> TicketView:
     item |= {"number": 1042, "customer": "Lena Brandt", "subject": "Lena's order 77-4821"}
     told: Any = dict.fromkeys(TicketView.__struct_fields__)
     told |= {"item": QueueItem(**item), "messages": list(messages), "operators": {UUID(int=1): "Tom Reed"}}
+    told |= {"runs": [], "events": []}
     return TicketView(**told)
 
 
@@ -89,14 +139,17 @@ TALK = (
     message(1, "hi, Lena here"),
     message(2, "how do i stop the timer \U0001f642"),
     message(3, 'Press "Stop".', "agent"),
-    message(4, "someone call +49 170 1234567", outcome="escalated", reason="human_request"),
+    message(4, "someone call +49 170 1234567", outcome="escalated"),
     message(5, "Tom: she is annoyed", "operator", direction="note"),
     message(6, "Hello Lena, Tom Reed here", "operator"),
 )
 
 
 def test_the_newest_message_and_what_became_of_it() -> None:
-    text = made(ticket(*TALK))
+    raised = HistoryEvent(
+        position=1, id=uuid4(), type="conversation.escalated", at=NOW, payload={"reason": "human_request"}
+    )
+    text = made(replace(ticket(*TALK), events=[raised]))
     [case] = suite("mine", tomllib.loads(text)).cases
     assert case.messages == ("someone call +44 7700 900001",)
     assert case.escalate == ("human_request",) and not case.stay
@@ -130,3 +183,12 @@ def test_the_file_takes_any_text() -> None:
         "mine", tomllib.loads(made(ticket(message(1, nasty, outcome="answered"), message(2, "x", "agent"))))
     ).cases
     assert case.messages == (nasty,)
+
+
+@pytest.mark.parametrize(
+    "piece", ["A", "a.", "A B ", "Ab. ", "a@b.", "rue ", "12 Ab ", "born ", "12,", "http://a", "@a", "Frau A"]
+)
+def test_hostile_text_takes_linear_time(piece: str) -> None:
+    redaction = Redaction(["Lena Brandt"])
+    text = (piece * 20_000)[:20_000]
+    assert is_quick(lambda: (redaction.of(text), Redaction().learn([text])), 5.0)
