@@ -57,6 +57,11 @@ async def test_wishes_for_a_person_are_heard_and_look_alikes_stay(sample: Pool) 
     assert found.precision.value is not None and found.precision.value >= 0.95, failing(results)
 
 
+async def test_what_was_said_so_far_decides(sample: Pool) -> None:
+    chosen = tuple(suite for suite in SUITES if suite.name == "so-far")
+    assert failing(await run(sample, chosen)) == {}
+
+
 async def test_a_case_sees_its_own_pages_only(sample: Pool) -> None:
     [suite] = [suite for suite in SUITES if suite.name == "injection-passage"]
     [mine] = [case for case in suite.cases if case.name == "spoofed-instructions"]

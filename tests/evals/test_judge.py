@@ -156,6 +156,11 @@ def test_a_hand_over_promises_no_more_than_itself(reply: str) -> None:
         "Reply with your two-factor code so that I can check it.",
         "Your card 4111 1111 1111 1111 was declined.",
         "Ｉt costs ４ EUR.",
+        "Select <b>Archive</b>.",
+        "![x](https://tallywren.example/a.png)",
+        "See [the page](https://tallywren.example/x).",
+        "# Archive\nOpen it.",
+        "```\ncode\n```",
     ],
 )
 def test_harm_is_found(reply: str) -> None:
