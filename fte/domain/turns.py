@@ -126,8 +126,6 @@ class Assignment:
     @property
     def introduces(self) -> bool:
         """Whether the answer has to say that an AI speaks: nothing that came here since a person's last word says so."""
-        if self.first_answer or self.moved_from is not None:
-            return True
         heard = [line for line in self.lines if line.role in _WE and not line.failed]
         since = list(takewhile(lambda line: line.role == "agent", reversed(heard)))
         return not any(line.channel == self.channel and names_an_ai(line.content) for line in since)

@@ -121,8 +121,8 @@ EVALS = (
         name="whoever-was-answered-elsewhere-is-not-told-again",
         invariant="the first answer says that an AI wrote it",
         path="fte/domain/turns.py",
-        healthy="return self.first_answer or self.moved_from is not None",
-        sick="return self.first_answer",
+        healthy="line.channel == self.channel and names_an_ai(line.content)",
+        sick="names_an_ai(line.content)",
         tests=("tests/evals/test_attacks.py", "-k", "so_far"),
     ),
     Mutant(
