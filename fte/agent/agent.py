@@ -29,7 +29,7 @@ from fte.agent.guard import Bounds, fence
 from fte.agent.models import BoundedModel, EstimatedUsage, model_name, silence_tracing
 from fte.agent.provider import failure_of
 from fte.agent.secrets import masked
-from fte.agent.tools import RunContext, Search, all_tools
+from fte.agent.tools import RunContext, Search, all_tools, earlier
 from fte.domain import escalation
 from fte.domain.budget import Budget
 from fte.domain.errors import FteError
@@ -253,11 +253,11 @@ class SupportAgent:
     def items(self, assignment: Assignment) -> list[Any]:
         """What the model is given: our facts about the turn, and the customer's words between marks."""
         unit = "words" if assignment.channel != "whatsapp" else "characters, 160 preferred"
-        earlier = sum(not line.new for line in assignment.lines)
+        before = sum(not line.new for line in assignment.lines)
         facts = (
             f"Channel: {assignment.channel}. The answer may have {format.room(assignment, self._company)} "
             f"{unit}.\n"
-            f"Earlier messages in this conversation: {earlier}. Ticket category: {assignment.category}."
+            f"Earlier messages in this conversation: {before}. Ticket category: {assignment.category}."
             f"{_moved(assignment)}{_window(assignment)}"
         )
         subject = fence(one_line(assignment.subject)[:300], "SUBJECT") + "\n" if assignment.subject else ""
@@ -268,6 +268,14 @@ class SupportAgent:
     def _bounds(self, assignment: Assignment) -> Any:
         limit = format.room(assignment, self._company)
         own = instructions.own_words(self._document)
+        said = "\n".join(
+            (
+                assignment.subject,
+                *(line.content for line in earlier(assignment)),
+                *assignment.handover,
+                assignment.hint,
+            )
+        )
 
         def bounds(passages: tuple[Passage, ...]) -> Bounds:
             return Bounds(
@@ -279,6 +287,8 @@ class SupportAgent:
                 reference=assignment.reference,
                 instructions=own,
                 canary=self._canary,
+                said=said,
+                customer=assignment.customer_name,
             )
 
         return bounds

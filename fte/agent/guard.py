@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fte.agent import disguise
 from fte.agent.amounts import names_amount, names_reduction
 from fte.agent.company import Company
+from fte.agent.ground import Ground, unfounded
 from fte.agent.secrets import masked
 from fte.domain.channels import STYLES, Channel
 from fte.domain.languages import fold, known, language_of, says
@@ -45,7 +46,8 @@ class Violation:
 class Bounds:
     """What a reply is checked against.
 
-    `limit` is the room our greeting and footer leave: words on e-mail and web form, characters on WhatsApp.
+    `limit` is the room our greeting and footer leave: words on e-mail and web form, characters on WhatsApp. `said` is
+    what the answer may repeat beside `question`: subject, ticket, earlier messages.
     """
 
     channel: Channel
@@ -56,6 +58,8 @@ class Bounds:
     reference: str
     instructions: str
     canary: str
+    said: str = ""
+    customer: str = ""
 
 
 def fence(text: str, label: str) -> str:
@@ -105,6 +109,7 @@ def violations(reply: str, bounds: Bounds) -> tuple[Violation, ...]:
             _links,
             _contacts,
             _figures,
+            _small_figures,
             _grounds,
         )
         for violation in check(text, bounds)
@@ -399,18 +404,89 @@ _FIGURE: Final = re.compile(r"(?<![\w.,:-])\d{2,}(?:[.,:]\d+)*(?![\w])(?!\.\w)")
 
 def _figures(text: str, bounds: Bounds) -> Iterator[Violation]:
     """Figures (limits, days, versions) come from the passages or the question: models invent those first."""
-    known = set(_NUMBER.findall(f"{_corpus(bounds.passages)}\n{bounds.question}\n{bounds.reference}"))
-    invented = [figure for figure in _FIGURE.findall(text) if figure not in known]
+    known = _named_figures(bounds)
+    invented = [figure for figure in _FIGURE.findall(_unnumbered(text)) if figure not in known]
     if invented:
         yield Violation(
             "figure", f"The figure {invented[0][:20]} is not in the passages found. Leave it out."
         )
 
 
+_DIGIT: Final = re.compile(
+    r"(?i)(?<!step )(?<!schritt )(?<!étape )(?<!paso )(?<!passo )(?<!stap )(?<!krok )(?<!шаг )"
+    r"(?<![\w.,:/+#-])\d(?![\w/-])(?![.,:]\w)"
+)
+_ALONE: Final = re.compile(r"(?<![\w.,:])\d(?!\w)(?![.,:]\d)")
+_SPELT_OUT: Final = {
+    word: figure
+    for figure, words in {
+        "1": "one once single ein eine einen einem einer einmal un une una uno um uma een",
+        "2": "two twice both pair zwei zweimal beide beiden deux dos due dois duas twee",
+        "3": "three drei trois tres tre três drie",
+        "4": "four vier quatre cuatro quattro quatro",
+        "5": "five fünf cinq cinco cinque vijf",
+        "6": "six sechs seis sei zes",
+        "7": "seven week weekly sieben woche sept siete sette sete zeven",
+        "8": "eight acht huit ocho otto oito",
+        "9": "nine neun neuf nueve nove negen",
+    }.items()
+    for word in words.split()
+}
+"""Words of a passage that an answer may write as a figure."""
+
+
+def _small_figures(text: str, bounds: Bounds) -> Iterator[Violation]:
+    """A single digit is a figure, too, but for one that numbers a step."""
+    found = _DIGIT.findall(_unnumbered(text))
+    if not found:
+        return
+    told = _unnumbered(
+        f"{_corpus(bounds.passages)}\n{bounds.question}\n{bounds.said}\n{bounds.company.hours}"
+    )
+    words = re.findall(r"[^\W\d_]+", told.casefold())
+    known = {*_ALONE.findall(told), *(_SPELT_OUT[word] for word in words if word in _SPELT_OUT)}
+    invented = [figure for figure in found if figure not in known]
+    if invented:
+        yield Violation("figure", f"The figure {invented[0]} is not in the passages found. Leave it out.")
+
+
+def _named_figures(bounds: Bounds) -> set[str]:
+    """Every figure that was found or said."""
+    told = (_corpus(bounds.passages), bounds.question, bounds.said, bounds.reference, bounds.company.hours)
+    return set(_NUMBER.findall("\n".join(told)))
+
+
+_NUMBERED: Final = re.compile(r"(?m)^([^\S\n]*)(\d{1,2})[.)](?=\s)")
+
+
+def _unnumbered(text: str) -> str:
+    """The text without the numbers of its steps, as far as they count up from one."""
+    last = 0
+
+    def dropped(match: re.Match[str]) -> str:
+        nonlocal last
+        number = int(match[2])
+        if number not in {1, last + 1}:
+            return match[0]
+        last = number
+        return match[1]
+
+    return _NUMBERED.sub(dropped, text)
+
+
 def _grounds(text: str, bounds: Bounds) -> Iterator[Violation]:
     if not bounds.passages and len(text.split()) > UNGROUNDED_WORDS:
         yield Violation(
             "ungrounded", "This answers without any passage. Call search_knowledge_base first, or hand over."
+        )
+        return
+    said = f"{bounds.question}\n{bounds.said}\n{bounds.reference}"
+    names = f"{bounds.company.name}\n{bounds.customer}"
+    if (sentence := unfounded(text, Ground(bounds.passages, said, names))) is not None:
+        yield Violation(
+            "ungrounded",
+            f"No passage found and nobody in this conversation says this: {sentence[:80]!r}. Leave it out, search for it, "
+            "or hand over.",
         )
 
 

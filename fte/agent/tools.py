@@ -16,7 +16,7 @@ from fte.agent.guard import Bounds, fence, without_commands
 from fte.agent.secrets import masked
 from fte.domain.escalation import SEARCHES_MAX, Reason, ReasonToAsk
 from fte.domain.tickets import Category, Priority
-from fte.domain.turns import HISTORY_MAX, Assignment, Passage, ToolCall, Urgency
+from fte.domain.turns import HISTORY_MAX, Assignment, Line, Passage, ToolCall, Urgency
 
 Search = Callable[[str, int, str | None], Awaitable[list[Passage]]]
 """`(query, max_results, category) -> passages`, best first, only those above the score floor."""
@@ -123,20 +123,24 @@ async def get_customer_history(context: Context) -> str:
     return _recorded(context, "get_customer_history", {}, _refusal(run) or history(run.assignment))
 
 
-def history(assignment: Assignment) -> str:
+def earlier(assignment: Assignment) -> list[Line]:
     """The conversation's earlier messages; for a customer who is not verified, only this channel's."""
-    earlier = [
+    return [
         line
         for line in assignment.lines
         if not line.new and (assignment.verified or line.channel == assignment.channel)
     ][-HISTORY_MAX:]
-    if not earlier:
+
+
+def history(assignment: Assignment) -> str:
+    """The earlier messages as the model sees them."""
+    lines = earlier(assignment)
+    if not lines:
         return "No earlier messages."
     told = "\n".join(
-        f"{line.at:%Y-%m-%d %H:%M} {line.role} ({line.channel}): {line.content[:_LINE_MAX]}"
-        for line in earlier
+        f"{line.at:%Y-%m-%d %H:%M} {line.role} ({line.channel}): {line.content[:_LINE_MAX]}" for line in lines
     )
-    return f"Earlier messages: {len(earlier)}\n{fence(told, 'HISTORY')}"
+    return f"Earlier messages: {len(lines)}\n{fence(told, 'HISTORY')}"
 
 
 @function_tool(failure_error_function=lambda context, error: "The arguments are not valid. Correct them.")

@@ -229,7 +229,9 @@ def _read(code: str, text: str) -> Language:
         letters=frozenset(facts.get("letters", "")) - {" "},
         vocabulary=_folded(
             word
-            for line in chain(*sections.values())
+            for name, lines in sections.items()
+            if name != "courtesy"
+            for line in lines
             if not line.startswith("/")
             for word in re.findall(r"[^\W\d_]{3,}(?![\w*])", line.replace("_", " "))
         ),
@@ -323,6 +325,22 @@ def language_of(text: str) -> str:
     words = _WORD.findall(text[:4_000].lower())[:_WORDS_MAX]
     plain = [fold(word) for word in words]
     return max(codes, key=lambda code: _likeness(_by_code()[code], words, plain))
+
+
+_SURE: Final = 0.5
+"""Likeness a word that a text in a known language has at least."""
+
+
+def surely(text: str) -> str | None:
+    """The code of the language a text is in; None when in doubt: it says little, or in a language we have no file of."""
+    code = language_of(text)
+    if any(code in codes and len(codes) == 1 for codes, script in _SCRIPTS if script.search(text[:4_000])):
+        return code
+    words = _WORD.findall(text[:4_000].lower())[:_WORDS_MAX]
+    plain = [fold(word) for word in words]
+    likeness = {one.code: _likeness(one, words, plain) for one in languages()}
+    best = likeness.pop(code)
+    return code if best >= max(_SURE * len(words), 1) and best > max(likeness.values()) else None
 
 
 def _likeness(language: Language, words: list[str], plain: list[str]) -> int:

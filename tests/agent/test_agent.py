@@ -248,6 +248,36 @@ async def test_a_second_bad_answer_ends_with_a_person() -> None:
     assert "refunded" not in outcome.reply and "$5" not in outcome.reply and not outcome.failed
 
 
+INVENTED = (
+    "Yes, Tallywren exports to SAP, runs on premises, is HIPAA certified and keeps backups for ever. "
+    "Your data never leaves Germany."
+)
+
+
+@pytest.mark.parametrize("searches", [[], [search()]])
+async def test_what_nothing_found_says_is_not_sent(searches: list[Any]) -> None:
+    """Whether it never looked, or found another page than the one that would answer."""
+    steps = [searches] if searches else []
+    corrected = await answer(*steps, [send(INVENTED)], [search()], [send()])
+    assert GOOD in corrected.reply and "refused: ungrounded" in corrected.trace.verdicts
+    told = next(tool.result for tool in corrected.trace.tools if tool.name == "send_response")
+    assert told.startswith("Not sent.") and "Tallywren exports to SAP" in told
+    twice = await answer(*steps, [send(INVENTED)], [send(INVENTED)])
+    assert twice.escalation is not None and twice.escalation.reason == "policy_violation"
+    assert "SAP" not in twice.reply and "Germany" not in twice.reply
+
+
+async def test_what_was_said_earlier_may_be_repeated() -> None:
+    lines = (
+        line("The webhook deliveries stall behind our corporate proxy after 45 seconds.", new=False),
+        line("Which proxy is it?", role="agent", new=False, seq=2),
+        line("A Squid. Are you there?", seq=3),
+    )
+    said = "You wrote that webhook deliveries stall behind the corporate proxy, a Squid, after 45 seconds."
+    outcome = await answer([send(said)], turn=assignment(lines=lines, first_answer=False))
+    assert said in outcome.reply and outcome.escalation is None
+
+
 async def test_only_the_first_answer_counts() -> None:
     outcome = await answer(
         [search()], [send(), send("The header Retry-After tells how many seconds to wait.")]

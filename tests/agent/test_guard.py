@@ -181,7 +181,9 @@ def test_what_never_leaves_in_any_language(rule: str, reply: str) -> None:
 
 @pytest.mark.parametrize("reply", HONEST)
 def test_honest_sentences_leave_in_any_language(reply: str) -> None:
-    assert rules(reply) == set()
+    """Beside a passage that has their words, in another order: none is a quotation."""
+    words = Passage("Words", "words.md", "help", 0.8, " ".join(reversed(reply.split())))
+    assert rules(reply, replace(BOUNDS, passages=(*PASSAGES, words))) == set()
 
 
 def test_the_sample_companys_pages_may_be_quoted() -> None:
@@ -207,6 +209,101 @@ def test_an_answer_without_passages_is_short() -> None:
     alone = replace(BOUNDS, passages=())
     assert rules("Which page do you mean?", alone) == set()
     assert "ungrounded" in rules("You open the menu and look around there. " * 12, alone)
+
+
+def _pairs(name: str) -> list[list[str]]:
+    return [line.split("\t") for line in (HERE / name).read_text("utf-8").splitlines()]
+
+
+def _page(name: str) -> Passage:
+    text = (Path(__file__).parents[2] / "fte/demo/company/kb" / f"{name}.md").read_text("utf-8")
+    return Passage(text.partition("title: ")[2].partition("\n")[0], name, "help", 0.8, text)
+
+
+@pytest.mark.parametrize(("question", "reply"), _pairs("courtesies.tsv"))
+def test_without_a_passage_courtesies_and_the_customers_own_words_may_be_said(
+    question: str, reply: str
+) -> None:
+    assert rules(reply, replace(BOUNDS, passages=(), question=question)) == set()
+
+
+@pytest.mark.parametrize(("question", "reply"), _pairs("unsourced.tsv"))
+def test_without_a_passage_nothing_is_claimed(question: str, reply: str) -> None:
+    assert rules(reply, replace(BOUNDS, passages=(), question=question)) == {"ungrounded"}
+
+
+@pytest.mark.parametrize(("page", "reply"), _pairs("paraphrased.tsv"))
+def test_what_a_passage_says_may_be_said_in_other_words(page: str, reply: str) -> None:
+    assert "ungrounded" not in rules(reply, replace(BOUNDS, passages=(_page(page),)))
+
+
+def test_what_no_passage_says_is_not_said() -> None:
+    """The limit is what docs/agent.md reports."""
+    invented = _pairs("invented.tsv")
+    others = tuple(_page(name) for name in ("api/rate-limits", "team/roles-and-permissions"))
+    kept = [
+        reply
+        for page, reply in invented
+        if "ungrounded" not in rules(reply, replace(BOUNDS, passages=(_page(page), *others)))
+    ]
+    assert len(invented) == 40 and len(kept) <= 2, kept
+
+
+def test_the_sentence_at_fault_is_told() -> None:
+    (violation,) = violations(f"Select Send link. {_pairs('invented.tsv')[0][1]}", BOUNDS)
+    assert violation.rule == "ungrounded" and "Yes, Tallywren exports to SAP" in violation.advice
+
+
+def test_short_sentences_in_a_row_are_read_together() -> None:
+    assert rules("Select Send link. It runs on premises.") == set()
+    assert rules("Select Send link. Salesforce synchronises. Jira connects. Kanban boards exist.") == {
+        "ungrounded"
+    }
+
+
+def test_earlier_messages_are_ground() -> None:
+    alone = replace(BOUNDS, passages=(), question="And now?")
+    told = "You wrote that the webhook deliveries stall behind the corporate proxy, at 45 seconds."
+    assert rules(told, alone) == {"ungrounded", "figure"}
+    assert (
+        rules(told, replace(alone, said="Webhook deliveries stall after 45 s behind a corporate proxy"))
+        == set()
+    )
+
+
+def test_in_another_language_than_the_pages_words_are_not_compared() -> None:
+    german = replace(BOUNDS, question="Wie setze ich mein Passwort zurück?")
+    reply = "Auf der Anmeldeseite finden Sie den Verweis zum Zurücksetzen; er gilt nur für kurze Zeit."
+    assert rules(reply, german) == set()
+    assert rules(reply, replace(german, passages=(), question="Hallo")) == {"ungrounded"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "known"),
+    [
+        ("The link expires after 60 minutes.", True),
+        ("The link expires after 3 days.", False),
+        ("You can have 5 keys.", True),
+        ("You can have 4 keys.", False),
+        ("A link works for 2 clicks.", False),
+        ("It goes to 1 card.", True),
+        ("".join(f"{n}. Select Send link.\n" for n in range(1, 12)), True),
+        ("Select Send link as in step 3.", True),
+        ("9. Select Send link.", False),
+    ],
+)
+def test_small_figures_are_figures_too(reply: str, known: bool) -> None:
+    keys = Passage(
+        "Keys", "keys.md", "help", 0.8, "You can have up to five keys. A link works with one card."
+    )
+    bounds = replace(BOUNDS, passages=(PASSAGES[0], keys))
+    assert ("figure" not in rules(reply, bounds)) is known
+
+
+def test_judging_a_long_answer_takes_little() -> None:
+    passages = tuple(replace(p, content=p.content * 40) for p in PASSAGES)
+    text = " ".join(f"Select Send link and word{n} other{n}." for n in range(80))
+    assert is_quick(lambda: violations(text, replace(BOUNDS, passages=passages)), 1.0)
 
 
 def test_links_lead_to_the_company_only() -> None:
