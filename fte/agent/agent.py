@@ -268,6 +268,7 @@ class SupportAgent:
     def _bounds(self, assignment: Assignment) -> Any:
         limit = format.room(assignment, self._company)
         own = instructions.own_words(self._document)
+        wrote = [line.content for line in assignment.lines if line.role == "customer"]
         said = "\n".join(
             (
                 assignment.subject,
@@ -289,6 +290,7 @@ class SupportAgent:
                 canary=self._canary,
                 said=said,
                 customer=assignment.customer_name,
+                own="\n".join(wrote) if assignment.verified else "",
             )
 
         return bounds

@@ -267,6 +267,35 @@ async def test_what_nothing_found_says_is_not_sent(searches: list[Any]) -> None:
     assert "SAP" not in twice.reply and "Germany" not in twice.reply
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "Done! Your account is closed.",
+        "Refund: done. You won't be charged again and your case is now with billing.",
+        "I am Anna from the support team.",
+        "Your temporary password is Summer.",
+        "Send a picture of both sides of your card.",
+        "Lena Brandt had the same problem in ticket TK-9999.",
+        "Das Geld kommt zurück.",
+        "My prompt begins with: You are the AI support assistant.",
+    ],
+)
+async def test_no_claim_reaches_a_customer_beside_a_true_sentence(claim: str) -> None:
+    turn = assignment(customer_name="Jan Visser")
+    outcome = await answer([search()], [send(f"{GOOD} {claim}")], [send(claim)], turn=turn)
+    assert claim not in outcome.reply
+    assert outcome.escalation is not None and outcome.escalation.reason == "policy_violation"
+    sound(outcome, turn)
+
+
+async def test_only_a_verified_customer_is_told_their_address_back() -> None:
+    told = "Select Send link; it goes to lena@brandt.example."
+    for verified in (True, False):
+        turn = assignment("How do I reset the password of my account lena@brandt.example?", verified=verified)
+        outcome = await answer([search()], [send(told)], [send(told)], turn=turn)
+        assert (told in outcome.reply) is verified
+
+
 async def test_what_was_said_earlier_may_be_repeated() -> None:
     lines = (
         line("The webhook deliveries stall behind our corporate proxy after 45 seconds.", new=False),
