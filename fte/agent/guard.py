@@ -75,24 +75,6 @@ def fence(text: str, label: str) -> str:
     return f"<<<{label}>>>\n{inner}\n<<<END OF {label}>>>"
 
 
-_TO_A_MODEL: Final = re.compile(
-    r"(?i)^\W*(?:system|assistant|ai|model|chatbot|llm|instructions?)(?: \w+)?\s*:"
-    r"|\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,40}\b(?:rules?|instructions?|prompts?|guidelines|policy|policies)\b"
-    r"|\b(?:if|when|as|for)\b[^.!?\n]{0,40}\b(?:an? |the )?(?:ai|llm|language model|(?:ai )?assistants?|chatbots?|bots?)\b"
-    r"[^.!?\n]{0,60}\b(?:must|should|has to|have to|read(?:s|ing)?|tell|say|reply|answer)\b"
-    r"|\b(?:you are now|new instructions?|system prompt|tell the (?:customer|user)|the (?:customer|user) must)\b"
-)
-
-
-def without_commands(text: str) -> str:
-    """A passage without the sentences that speak to a model rather than to a reader: documents can be poisoned."""
-    if not _TO_A_MODEL.search(text) and not any(map(_TO_A_MODEL.search, _sentences(text))):
-        return text
-    return "\n".join(
-        " ".join(s for s in _sentences(line) if not _TO_A_MODEL.search(s)) for line in text.split("\n")
-    )
-
-
 def violations(reply: str, bounds: Bounds) -> tuple[Violation, ...]:
     """Every rule the reply breaks; none: it may be sent."""
     text = unicodedata.normalize("NFKC", _UNSEEN.sub("", reply)).replace("’", "'")

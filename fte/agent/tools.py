@@ -11,8 +11,9 @@ from agents import RunContextWrapper, Tool, Usage, function_tool
 from pydantic import Field
 
 from fte.agent import guard
+from fte.agent.commands import without_commands
 from fte.agent.format import bare
-from fte.agent.guard import Bounds, fence, without_commands
+from fte.agent.guard import Bounds, fence
 from fte.agent.secrets import masked
 from fte.domain.escalation import SEARCHES_MAX, Reason, ReasonToAsk
 from fte.domain.tickets import Category, Priority
@@ -26,6 +27,8 @@ CALLS_MAX: Final = 12
 """Tool calls of one run that are carried out; more are refused."""
 RESPONSES_MAX: Final = 2
 """Attempts at an answer: the second may correct the first."""
+UNTITLED: Final = "Help page"
+"""The title of a page whose own was nothing but words to a model."""
 SHOWN: Final = 500
 """Characters of a passage the model is shown."""
 _QUERY_MAX: Final = 300
@@ -174,11 +177,17 @@ async def _searched(run: RunContext, query: str, max_results: int, category: str
     except Exception as error:
         run.fault = f"search failed: {type(error).__name__}"
         return "The search is not available."
-    clean = [replace(passage, content=without_commands(passage.content)) for passage in found[:max_results]]
+    clean = [_cleaned(passage) for passage in found[:max_results]]
     if clean != found[:max_results]:
         run.verdicts.append("left out of a passage: words to a model")
     run.passages += [passage for passage in clean if passage not in run.passages]
     return listing(clean)
+
+
+def _cleaned(passage: Passage) -> Passage:
+    """Without words to a model, neither in the title nor in the text."""
+    title = without_commands(passage.title).strip()
+    return replace(passage, title=title or UNTITLED, content=without_commands(passage.content))
 
 
 def listing(passages: list[Passage]) -> str:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fte.agent import instructions
+from fte.agent.commands import without_commands
 from fte.agent.disguise import letters, readings
-from fte.agent.guard import Bounds, fence, violations, without_commands
+from fte.agent.guard import Bounds, fence, violations
 from fte.agent.secrets import masked
 from fte.domain.turns import Passage
 from tests.support import is_quick
@@ -391,6 +392,27 @@ def test_where_nobody_named_a_host_the_documents_do(url: str) -> None:
 )
 def test_passages_do_not_speak_to_the_model(text: str, left: str) -> None:
     assert without_commands(text).strip() == left
+
+
+@pytest.mark.parametrize("sentence", (HERE / "to_readers.txt").read_text("utf-8").splitlines())
+def test_what_a_page_says_to_its_readers_stays(sentence: str) -> None:
+    page = f"Open Settings. {sentence}\nSelect Save."
+    assert without_commands(sentence) == sentence and without_commands(page) == page
+
+
+@pytest.mark.parametrize("sentence", (HERE / "to_models.txt").read_text("utf-8").splitlines())
+def test_what_a_page_says_to_a_model_is_left_out(sentence: str) -> None:
+    assert without_commands(sentence).strip() == ""
+    for page in (f"Select Save.\n{sentence}", f"{sentence}\nSelect Save."):
+        assert without_commands(page).strip() == "Select Save."
+
+
+@pytest.mark.parametrize(
+    "piece", ["ignore the ", "system ", "if you are ", "note to the ", "SYSTEM : ", "ignoriere x "]
+)
+def test_reading_a_page_for_commands_takes_linear_time(piece: str) -> None:
+    text = (piece * 20_000)[:40_000]
+    assert is_quick(lambda: without_commands(text), 1.0)
 
 
 def test_whatsapp_counts_characters() -> None:

@@ -468,6 +468,22 @@ CONDUCT = (
         tests=("tests/agent/test_agent.py", "-k", "hidden_commands"),
     ),
     Mutant(
+        name="a-title-speaks-to-the-model",
+        invariant="what a document says to a model is left out",
+        path="fte/agent/tools.py",
+        healthy="    title = without_commands(passage.title).strip()\n",
+        sick="    title = passage.title\n",
+        tests=("tests/agent/test_agent.py", "-k", "in_a_title"),
+    ),
+    Mutant(
+        name="pages-speak-to-models-in-every-sentence",
+        invariant="what a document says to its readers stays",
+        path="fte/agent/commands.py",
+        healthy='    rf"\\s?:\\s*(?i:(?:(?:please|now) )?{_OBEY}\\b)",\n',
+        sick='    r"\\s?:",\n',
+        tests=("tests/agent/test_guard.py", "-k", "to_its_readers"),
+    ),
+    Mutant(
         name="it-asks-for-passwords",
         invariant="the AI asks for no secret",
         path="fte/agent/guard.py",
