@@ -207,7 +207,12 @@ class SupportAgent:
             return self._handed_over(run, None, "repeated_question", verdicts=("asked a third time",))
         if (limit := self._limits.used_up(run.assignment.spent)) is not None:
             return self._handed_over(run, None, "budget_exhausted", verdicts=(f"budget used up: {limit}",))
-        context = RunContext(run.assignment, self._search, self._bounds(run.assignment))
+        context = RunContext(
+            run.assignment,
+            self._search,
+            self._bounds(run.assignment),
+            translates=not getattr(self._model.inner, "only_quotes", False),
+        )
         return self._judged(run, context, await self._attempted(context))
 
     async def _attempted(self, context: RunContext) -> str | None:

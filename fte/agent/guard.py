@@ -17,7 +17,7 @@ from fte.agent.company import Company
 from fte.agent.ground import Ground, unfounded
 from fte.agent.secrets import masked
 from fte.domain.channels import STYLES, Channel
-from fte.domain.languages import fold, known, language_of, says
+from fte.domain.languages import fold, known, language_of, says, surely
 from fte.domain.turns import Passage
 
 FENCED_MAX: Final = 8_000
@@ -101,6 +101,29 @@ def violations(reply: str, bounds: Bounds) -> tuple[Violation, ...]:
         )
         for violation in check(text, bounds)
     )
+
+
+TELLING: Final = 8
+"""Words (or, where words are not parted, as many pairs of letters) from which on a text surely tells its language."""
+_MARGIN: Final = 1.5
+
+
+def other_language(reply: str, question: str) -> Violation | None:
+    """What to ask of the model when it surely answers in another language than the customer writes; else None."""
+    if min(map(_length_told, (reply, question))) < TELLING:
+        return None
+    written, asked = surely(reply, _MARGIN), surely(question, _MARGIN)
+    if written is None or asked is None or written == asked:
+        return None
+    return Violation(
+        "language",
+        f"The customer writes another language than you do ({asked}, not {written}). Say the same in theirs; leave menu "
+        "names as they are.",
+    )
+
+
+def _length_told(text: str) -> int:
+    return max(len(text.split()), sum(c > "\u2fff" for c in text) // 2)
 
 
 def mentions_price(text: str) -> bool:

@@ -136,6 +136,8 @@ class OfflineModel(Model):
     """Answers from passages only. Safe for any number of runs at once: it keeps nothing between calls."""
 
     name = "offline"
+    only_quotes = True
+    """It speaks the documents' language, whatever the customer's."""
 
     async def get_response(
         self, system_instructions: str | None, input: Any, *args: Any, **kwargs: Any

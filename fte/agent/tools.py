@@ -59,6 +59,8 @@ class RunContext:
     reply: str | None = None
     requested: Reason | None = None
     urgency: Urgency | None = None
+    translates: bool = True
+    """Whether the model can say something in another language; one that only quotes cannot."""
     attempts: int = 0
     broken: tuple[str, ...] = ()
     """Rules the last refused reply broke, once no correction is left."""
@@ -240,6 +242,10 @@ def _responded(run: RunContext, message: str) -> str:
     run.attempts += 1
     body = bare(masked(message), run.assignment.channel)
     broken = guard.violations(body, run.bounds(tuple(run.passages)))
+    if run.translates and run.attempts < RESPONSES_MAX:
+        # Asked for once: an answer in another language is better than none.
+        other = guard.other_language(body, run.assignment.question)
+        broken = (*broken, other) if other else broken
     if not broken:
         run.reply = body
         return "Sent."

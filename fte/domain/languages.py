@@ -329,10 +329,15 @@ def language_of(text: str) -> str:
 
 _SURE: Final = 0.5
 """Likeness a word that a text in a known language has at least."""
+_COMMON: Final = 8
+"""Words among which such a text has one of the language's commonest."""
 
 
-def surely(text: str) -> str | None:
-    """The code of the language a text is in; None when in doubt: it says little, or in a language we have no file of."""
+def surely(text: str, margin: float = 1.0) -> str | None:
+    """The code of the language a text is in; None when in doubt: it says little, or in a language we have no file of.
+
+    It is `margin` times as like this language as any other, and more.
+    """
     code = language_of(text)
     if any(code in codes and len(codes) == 1 for codes, script in _SCRIPTS if script.search(text[:4_000])):
         return code
@@ -340,7 +345,11 @@ def surely(text: str) -> str | None:
     plain = [fold(word) for word in words]
     likeness = {one.code: _likeness(one, words, plain) for one in languages()}
     best = likeness.pop(code)
-    return code if best >= max(_SURE * len(words), 1) and best > max(likeness.values()) else None
+    next_best = max(likeness.values())
+    # Letters alone tell little: Finnish has the Swedish ones.
+    common = sum(word in _by_code()[code].common for word in plain)
+    sure = common * _COMMON >= len(words) and best >= max(_SURE * len(words), 1, margin * next_best)
+    return code if sure and best > next_best else None
 
 
 def _likeness(language: Language, words: list[str], plain: list[str]) -> int:

@@ -248,6 +248,26 @@ async def test_a_second_bad_answer_ends_with_a_person() -> None:
     assert "refunded" not in outcome.reply and "$5" not in outcome.reply and not outcome.failed
 
 
+GERMAN = "Guten Tag, wie kann ich mein Passwort zurücksetzen, wenn ich es nicht mehr weiß?"
+IN_GERMAN = (
+    "Wählen Sie auf der Anmeldeseite Forgot password?, geben Sie Ihre Adresse ein und wählen Sie Send link."
+)
+
+
+async def test_the_customers_language_is_asked_for_once() -> None:
+    """An answer in another language is better than none; a model that only quotes is not asked."""
+    turn = assignment(GERMAN)
+    corrected = await answer([search()], [send()], [send(IN_GERMAN)], turn=turn)
+    assert IN_GERMAN in corrected.reply and "refused: language" in corrected.trace.verdicts
+    assert any("(de, not en)" in tool.result for tool in corrected.trace.tools)
+    again = await answer([search()], [send()], [send()], turn=turn)
+    assert GOOD in again.reply and again.escalation is None
+    at_once = await answer([search()], [send(IN_GERMAN)], turn=turn)
+    assert "refused: language" not in at_once.trace.verdicts
+    offline = await answer(OfflineModel(), turn=assignment(f"{GERMAN} Reset password, send link?"))
+    assert offline.escalation is None and "refused: language" not in offline.trace.verdicts
+
+
 INVENTED = (
     "Yes, Tallywren exports to SAP, runs on premises, is HIPAA certified and keeps backups for ever. "
     "Your data never leaves Germany."

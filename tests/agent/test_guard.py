@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fte.agent import instructions
 from fte.agent.commands import without_commands
 from fte.agent.disguise import letters, readings
-from fte.agent.guard import Bounds, fence, violations
+from fte.agent.guard import Bounds, fence, other_language, violations
 from fte.agent.secrets import masked
 from fte.domain.turns import Passage
 from tests.support import is_quick
@@ -413,6 +413,38 @@ def test_what_a_page_says_to_a_model_is_left_out(sentence: str) -> None:
 def test_reading_a_page_for_commands_takes_linear_time(piece: str) -> None:
     text = (piece * 20_000)[:40_000]
     assert is_quick(lambda: without_commands(text), 1.0)
+
+
+ENGLISH = "On the sign-in page select Forgot password?, enter your email address and select Send link."
+GERMAN = "Guten Tag, wie kann ich mein Passwort zurücksetzen, wenn ich es nicht mehr weiß?"
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "language"),
+    [
+        (GERMAN, ENGLISH, "de"),
+        ("How do I reset my password when I do not know it any more?", GERMAN, "en"),
+        ("Comment est-ce que je peux changer le mot de passe de mon compte ?", ENGLISH, "fr"),
+        ("¿Cómo puedo cambiar la contraseña de mi cuenta si ya no la sé?", ENGLISH, "es"),
+        ("パスワードを忘れてしまいました。どうすれば変更できますか。", ENGLISH, "ja"),
+        ("忘记密码了，请问在哪里可以重新设置密码呢？谢谢您。", ENGLISH, "zh"),
+        ("Не могу войти в систему, как мне изменить пароль от аккаунта?", ENGLISH, "ru"),
+        (GERMAN, "Wählen Sie auf der Anmeldeseite Forgot password? und dann Send link.", None),
+        (GERMAN, "Select Send link.", None),
+        ("Passwort weg", ENGLISH, None),
+        ("How do I reset my password when I do not know it any more?", ENGLISH, None),
+        ("Kuidas ma saan oma parooli vahetada, kui ma seda enam üldse ei mäleta?", ENGLISH, None),
+        (
+            "Hvordan kan jeg ændre min adgangskode, når jeg ikke kan huske den?",
+            "På siden for pålogging velger du Forgot password?, skriver inn adressen din og velger Send link.",
+            None,
+        ),
+    ],
+)
+def test_another_language_is_told_when_both_are_sure(question: str, reply: str, language: str | None) -> None:
+    told = other_language(reply, question)
+    assert (told is None) is (language is None)
+    assert told is None or (told.rule == "language" and f"({language}, not " in told.advice)
 
 
 def test_whatsapp_counts_characters() -> None:

@@ -484,6 +484,22 @@ CONDUCT = (
         tests=("tests/agent/test_guard.py", "-k", "to_its_readers"),
     ),
     Mutant(
+        name="answers-in-any-language",
+        invariant="customers are told in their language",
+        path="fte/agent/tools.py",
+        healthy="broken = (*broken, other) if other else broken",
+        sick="pass",
+        tests=("tests/agent/test_agent.py", "-k", "language_is_asked_for"),
+    ),
+    Mutant(
+        name="another-language-is-refused-for-good",
+        invariant="an answer in another language is better than none",
+        path="fte/agent/tools.py",
+        healthy="if run.translates and run.attempts < RESPONSES_MAX:",
+        sick="if run.translates:",
+        tests=("tests/agent/test_agent.py", "-k", "language_is_asked_for"),
+    ),
+    Mutant(
         name="it-asks-for-passwords",
         invariant="the AI asks for no secret",
         path="fte/agent/guard.py",
