@@ -28,7 +28,20 @@ _TAIL: Final = 2_000
 UNGROUNDED_WORDS: Final = 60
 """Words a reply may have when no passage was found: a greeting or a question back, not an answer."""
 
-_ANGLES: Final = re.compile("(?:[<>＜＞﹤﹥〈〉《》≪≫«»‹›⟨⟩⟪⟫〈〉⋘⋙][\\s]?){2,}|<\\||\\|>")
+_BRACKETS: Final = (
+    "<>＜＞﹤﹥〈〉《》≪≫«»‹›⟨⟩⟪⟫⋘⋙❮❯❬❭❰❱⮜⮞ᐸᐳ˂˃˱˲ᚲ⁌⁍⦑⦒⦓⦔⦕⦖⧼⧽≺≻⊰⊱⋖⋗⪡⪢⪻⪼⫷⫸⟢⟣⸂⸃⸌⸍⸜⸝"
+    "\u2329\u232a\u3008-\u300b\ufe3d-\ufe40"
+)
+"""Everything that looks like a bracket of our marks."""
+_HARDLY_SEEN: Final = "\\s\u115f\u1160\u3164\uffa0\u2800\ufe00-\ufe0f\u0300-\u036f\U000e0100-\U000e01ef"
+"""What can stand between two signs and is not seen, or hardly."""
+_GAP: Final = f"[{_HARDLY_SEEN}]{{0,8}}"
+_ANGLES: Final = re.compile(f"(?:[{_BRACKETS}]{_GAP}){{2,}}|<{_GAP}\\||\\|{_GAP}>")
+_SIGNS: Final = f"(?:[^\\w{_HARDLY_SEEN}]{_GAP}){{2,8}}"
+_MARKED: Final = re.compile(
+    f"{_SIGNS}(?:END OF )?(?:COLLEAGUE|CUSTOMER MESSAGE|PASSAGE|HISTORY|SUBJECT)\\b[^\\n]{{0,30}}?{_SIGNS}"
+)
+"""The name of a mark between signs of any kind."""
 _UNSEEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
@@ -71,7 +84,7 @@ def fence(text: str, label: str) -> str:
     """
     if len(text) > FENCED_MAX:
         text = f"{text[: FENCED_MAX - _TAIL]} […] {text[-_TAIL:]}"
-    inner = _ANGLES.sub("··", _UNSEEN.sub("", masked(text)))
+    inner = _MARKED.sub("··", _ANGLES.sub("··", _UNSEEN.sub("", masked(text))))
     return f"<<<{label}>>>\n{inner}\n<<<END OF {label}>>>"
 
 

@@ -29,7 +29,8 @@ from fte.knowledge.thesaurus import read, spelled
 _FENCED: Final = r"<<<{label}>>>\n(.*?)\n<<<END OF {label}>>>"
 _SUBJECT: Final = re.compile(_FENCED.format(label="SUBJECT"), re.S)
 _MESSAGE: Final = re.compile(_FENCED.format(label="CUSTOMER MESSAGE"), re.S)
-_COLLEAGUE: Final = re.compile(_FENCED.format(label="COLLEAGUE"), re.S)
+_COLLEAGUE: Final = "COLLEAGUE {word}"
+_MARKED_BY: Final = re.compile(r"only the marks COLLEAGUE (\w+) are")
 _PASSAGE: Final = re.compile(r"relevance (\d\.\d\d)\n" + _FENCED.format(label="PASSAGE"), re.S)
 _ROOM: Final = re.compile(r"Channel: (\w+)\. The answer may have (\d+) (words|characters)")
 _EARLIER: Final = re.compile(r"Earlier messages in this conversation: [1-9]")
@@ -264,8 +265,9 @@ def _read_message(task: _Task, text: str) -> None:
     if match := _CATEGORY.search(facts):
         task.category = match[1]
     subject, message = _SUBJECT.search(text), _MESSAGE.search(text)
-    if wish := _COLLEAGUE.search(text):
-        task.hint = wish[1].strip()
+    if named := _MARKED_BY.search(facts):
+        wish = re.search(_FENCED.format(label=_COLLEAGUE.format(word=named[1])), text, re.S)
+        task.hint = wish[1].strip() if wish else ""
     task.subject = subject[1].strip() if subject else ""
     said = message[1].strip() if message else (text if "<<<" not in text else "")
     task.message, task.files = without_placeholders(said)
