@@ -15,7 +15,7 @@ from fte.agent import disguise
 from fte.agent.amounts import names_amount, names_reduction
 from fte.agent.company import Company
 from fte.agent.ground import Ground, unfounded
-from fte.agent.secrets import masked
+from fte.agent.secrets import masked, masked_beginning, masked_end
 from fte.domain.channels import STYLES, Channel
 from fte.domain.languages import fold, known, language_of, says, surely
 from fte.domain.turns import Passage
@@ -83,7 +83,7 @@ def fence(text: str, label: str) -> str:
     Of a longer one the beginning and the end are shown: what is wanted often comes last.
     """
     if len(text) > FENCED_MAX:
-        text = f"{text[: FENCED_MAX - _TAIL]} […] {text[-_TAIL:]}"
+        text = f"{masked_beginning(text, FENCED_MAX - _TAIL)} […] {masked_end(text, _TAIL)}"
     inner = _MARKED.sub("··", _ANGLES.sub("··", _UNSEEN.sub("", masked(text))))
     return f"<<<{label}>>>\n{inner}\n<<<END OF {label}>>>"
 

@@ -14,6 +14,8 @@ from typing import Final
 CARD: Final = "[card number removed]"
 ACCOUNT: Final = "[account number removed]"
 REMOVED: Final = "[secret removed]"
+SEAM: Final = 200
+"""Characters beyond a cut that are read, too: half a card's number does not look like one."""
 
 _Span = tuple[int, int, str]
 """From, to, and what stands there instead."""
@@ -27,6 +29,16 @@ def masked(text: str) -> str:
         pieces += [text[done : at[start]], label]
         done = max(at[end], at[end - 1] + 1)
     return "".join((*pieces, text[done:]))
+
+
+def masked_beginning(text: str, most: int) -> str:
+    """The first `most` characters, masked: of a secret that is cut there nothing is left either."""
+    return masked(text[: most + SEAM])[:most]
+
+
+def masked_end(text: str, most: int) -> str:
+    """The last `most` characters, likewise."""
+    return masked(text[-most - SEAM :])[-most:]
 
 
 def _found(plain: str) -> Iterator[_Span]:

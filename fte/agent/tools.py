@@ -14,7 +14,7 @@ from fte.agent import guard
 from fte.agent.commands import without_commands
 from fte.agent.format import bare
 from fte.agent.guard import Bounds, fence
-from fte.agent.secrets import masked
+from fte.agent.secrets import masked, masked_beginning
 from fte.domain.escalation import SEARCHES_MAX, Reason, ReasonToAsk
 from fte.domain.tickets import Category, Priority
 from fte.domain.turns import HISTORY_MAX, Assignment, Line, Passage, ToolCall, Urgency
@@ -143,7 +143,8 @@ def history(assignment: Assignment) -> str:
     if not lines:
         return "No earlier messages."
     told = "\n".join(
-        f"{line.at:%Y-%m-%d %H:%M} {line.role} ({line.channel}): {line.content[:_LINE_MAX]}" for line in lines
+        f"{line.at:%Y-%m-%d %H:%M} {line.role} ({line.channel}): {masked_beginning(line.content, _LINE_MAX)}"
+        for line in lines
     )
     return f"Earlier messages: {len(lines)}\n{fence(told, 'HISTORY')}"
 
@@ -172,7 +173,7 @@ async def _searched(run: RunContext, query: str, max_results: int, category: str
         return refusal
     if len(run.queries) >= SEARCHES_MAX:
         return "No more searches. Answer with what was found, or call escalate_to_human with no_answer_found."
-    query = masked(query)[:_QUERY_MAX].strip() or run.assignment.question[:_QUERY_MAX]
+    query = (masked(query).strip() or masked(run.assignment.question))[:_QUERY_MAX]
     run.queries.append(query)
     try:
         found = await run.search(query, max_results, category[:100] if category else None)

@@ -496,6 +496,13 @@ def test_fencing_takes_linear_time(piece: str) -> None:
     assert is_quick(lambda: fence(text, "PASSAGE"), 1.0)
 
 
+@pytest.mark.parametrize("at", [5_990, 7_990, 20_000 - 2_010])
+def test_a_card_that_is_cut_in_half_leaves_nothing(at: int) -> None:
+    text = "x " * 10_000
+    shown = fence(f"{text[:at]} 4111 1111 1111 1111 {text[at:]}", "CUSTOMER MESSAGE")
+    assert not re.search(r"\d", shown)
+
+
 def test_a_fence_is_bounded() -> None:
     assert len(fence("x" * 1_000_000, "PASSAGE")) < 8_100
     assert "what I want" in fence("x" * 9_000 + " what I want", "CUSTOMER MESSAGE")

@@ -23,8 +23,9 @@ def _unchecked(name: str) -> Callable[[Patch], None]:
 
 
 def _open_history(patch: Patch) -> None:
-    shown = tools.history
-    patch.setattr(tools, "history", lambda turn: shown(replace(turn, verified=True)))
+    earlier = tools.earlier
+    for module in (agent, tools):
+        patch.setattr(module, "earlier", lambda turn: earlier(replace(turn, verified=True)))
 
 
 def _no_fence(patch: Patch) -> None:
@@ -33,7 +34,8 @@ def _no_fence(patch: Patch) -> None:
 
 
 def _marks_stay(patch: Patch) -> None:
-    patch.setattr(guard, "_ANGLES", guard.re.compile("(?!)"))
+    for layer in ("_ANGLES", "_MARKED"):
+        patch.setattr(guard, layer, guard.re.compile("(?!)"))
 
 
 def _never_repeated(patch: Patch) -> None:
