@@ -241,7 +241,7 @@ CONDUCT = (
         path="fte/agent/guard.py",
         healthy=" or names_amount(text)",
         sick="",
-        tests=("tests/agent/test_agent.py", "-k", "insists"),
+        tests=("tests/agent/test_guard.py", "-k", "never_leaves"),
     ),
     Mutant(
         name="reductions-in-words-leave",
