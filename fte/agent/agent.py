@@ -331,9 +331,11 @@ class SupportAgent:
         error: str | None = None,
     ) -> Outcome:
         brief = _brief(run, context, reason, verdicts)
-        # What is urgent is due as that, in the queue and in what the customer is told; what waits behind others is not.
+        # What is urgent is due as that, in the queue and in what the customer is told; what waits behind others is not,
+        # unless it is of a kind that must not wait behind ordinary matters.
         wanted = context.priority if context else None
-        priority = wanted if brief.urgency == "normal" else brief.urgency
+        waits = brief.urgency == "low" and escalation.URGENCIES[reason] != "high"
+        priority = "high" if brief.urgency == "high" else "low" if waits else wanted
         return Outcome(
             reply=format.handover(reason, run.assignment, self._company, self._now(), priority=priority),
             trace=self._trace(run, context, error, (*verdicts, f"escalated: {reason}")),

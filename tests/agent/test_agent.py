@@ -159,12 +159,15 @@ async def test_the_third_time_a_person_answers() -> None:
 
 async def test_people_are_not_called_again_and_again() -> None:
     """The fourth conversation of one customer that waits for a person is not urgent, and says which the others are."""
-    for others, urgency, priority in ((2, "high", "high"), (3, "low", "low")):
+    lawyer, person = "My lawyer will write to you", "I want to talk to a person"
+    for text, reason, others, urgency, priority in (
+        (lawyer, "legal", 2, "high", "high"),
+        (lawyer, "legal", 3, "low", None),  # as any other, and not behind them
+        (person, "human_request", 3, "low", "low"),
+    ):
         waiting = tuple(f"Open hand-over: #{n} (legal)" for n in range(others))
-        outcome = await answer(
-            [send()], turn=assignment("My lawyer will write to you", waiting_elsewhere=waiting)
-        )
-        assert outcome.escalation is not None and outcome.escalation.reason == "legal"
+        outcome = await answer([send()], turn=assignment(text, waiting_elsewhere=waiting))
+        assert outcome.escalation is not None and outcome.escalation.reason == reason
         assert (outcome.escalation.urgency, outcome.priority) == (urgency, priority)
         assert set(waiting) <= set(outcome.escalation.tried)
 

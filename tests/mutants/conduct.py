@@ -7,8 +7,8 @@ CONDUCT = (
         name="a-flood-stands-before-everybody",
         invariant="people are not flooded",
         path="fte/agent/agent.py",
-        healthy='priority = wanted if brief.urgency == "normal" else brief.urgency',
-        sick='priority = "high" if brief.urgency == "high" else wanted',
+        healthy='"high" if brief.urgency == "high" else "low" if waits else wanted',
+        sick='"high" if brief.urgency == "high" else wanted',
         tests=("tests/agent/test_at_work.py", "-k", "flood"),
     ),
     Mutant(
