@@ -105,7 +105,7 @@ class Settings:
             "env": "FTE_LINK_HOSTS",
             "help": "Hosts that answers may link to besides FTE_PUBLIC_URL's, separated by spaces; with neither, "
             "wherever the documents link.",
-            "like": (r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", "example.com docs.example.com"),
+            "like": (r"[A-Za-z0-9-]+([.\s]+[A-Za-z0-9-]+)*", "example.com docs.example.com"),
         },
     )
     trusted_proxies: int = field(
@@ -644,7 +644,7 @@ def _parsed(type_: Any, raw: Any, rules: Mapping[str, Any]) -> Any:
         raise ValueError(f"{text!r} is none of {', '.join(rules['choices'])}")
     if rules["env"].endswith("_URL") and text:
         _check_address(text, rules)
-    if "like" in rules and any(not re.fullmatch(rules["like"][0], word) for word in text.split()):
+    if "like" in rules and text and not re.fullmatch(rules["like"][0], text):
         raise ValueError(f"{text!r} is wrong; it should look like {rules['like'][1]}")
     if rules["env"] == "FTE_SECRET_KEY" and len(text) < 32:
         raise ValueError("needs at least 32 characters; `openssl rand -hex 32` makes one")

@@ -84,9 +84,8 @@ class EmbeddedServer:
     def _stop(self) -> None:
         try:
             self._server.stop()
-        except (
-            Exception
-        ) as error:  # it was killed before, or in this moment: what is gone need not be stopped
+        except Exception as error:
+            # It was killed before, or in this moment: what is gone need not be stopped.
             _log.warning("database did not stop", error=type(error).__name__)
 
     def _say_nothing_of_rows(self) -> None:

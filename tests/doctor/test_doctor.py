@@ -604,6 +604,7 @@ def test_a_name_that_is_none_of_ours_is_told_with_the_one_it_is_like() -> None:
     [
         ("FTE_PUBLIC_URL", "ftp://support.example.com"),
         ("FTE_GMAIL_ACCOUNT", "support"),
+        ("FTE_GMAIL_ACCOUNT", "support@example.com help@example.com"),
         ("FTE_GMAIL_TOPIC", "gmail"),
         ("FTE_LINK_HOSTS", "example.com https://example.com"),
         ("FTE_WHATSAPP_TEMPLATE", "welcome"),
@@ -614,6 +615,11 @@ def test_a_name_that_is_none_of_ours_is_told_with_the_one_it_is_like() -> None:
 def test_what_cannot_be_right_is_refused_by_its_name(name: str, value: str) -> None:
     with pytest.raises(Rejected, match=name):
         Settings.load({name: value})
+
+
+def test_several_hosts_may_be_linked_to() -> None:
+    hosts = "example.com  docs.example.com"
+    assert Settings.load({"FTE_LINK_HOSTS": hosts}).link_hosts == hosts
 
 
 @pytest.mark.parametrize(
