@@ -113,9 +113,12 @@ async def test_roles_answer_together_and_stop_with_a_frozen_broker(fleet: Fleet,
 async def test_a_second_sigterm_ends_it_at_once_whatever_hangs(fleet: Fleet, own_kafka: Broker) -> None:
     url = fleet.start("http")
     await until(lambda: health(url), deadline=60)
-    _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-    writer.write(b"POST /support/submit HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")  # never finished
-    await writer.drain()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    writer.write(
+        b"POST /support/submit HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 99\r\nExpect: 100-continue\r\n\r\n"  # and never sends the rest
+    )
+    assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 100 "), "the request is begun"
     (process,) = fleet.processes
     process.send_signal(signal.SIGTERM)
 
