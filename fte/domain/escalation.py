@@ -88,7 +88,9 @@ def reasons(text: str, channel: Channel, mood: float, company: str = "") -> tupl
     original = _visible(text, quotes=channel == "email")
     masked = without("not", corrected(_named(fold(original), company)))
     sentences = _few([part for part in _SENTENCES.split(masked) if part.strip()])
-    ours = [part for part in sentences if not says("own trade", part) or says("to us", part)]
+    unsettled = [part for part in sentences if not says("settled", part)]
+    ours = [part for part in unsettled if not says("own trade", part) or says("to us", part)]
+    asking = masked if len(unsettled) == len(sentences) else "\n".join(unsettled)
 
     def halves(one: str, other: str, parts: Sequence[str] = sentences) -> bool:
         """Whether one sentence says both, in the same language."""
@@ -102,7 +104,7 @@ def reasons(text: str, channel: Channel, mood: float, company: str = "") -> tupl
         ("refund_request", lambda: _asks_for_refund(ours) or _wants_back(ours)),
         ("cancellation_threat", lambda: says("cancellation_threat", masked) or halves("go on", "no more")),
         ("profanity", lambda: says("profanity", masked) or bool(_COARSE.search(original))),
-        ("human_request", lambda: _asks_for_person(masked, channel) or halves("staff", "reach me")),
+        ("human_request", lambda: _asks_for_person(asking, channel) or halves("staff", "reach me", unsettled)),
         ("pricing_inquiry", lambda: _any("pricing_inquiry", ours)),
         ("negative_sentiment", lambda: mood < MOOD_FLOOR or says("anger", masked)),
     )

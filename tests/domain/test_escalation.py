@@ -491,6 +491,34 @@ def test_half_a_wish_is_none(text: str) -> None:
     assert _reasons_by_mail(text) == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The refund came through this morning, thank you!",
+        "Got the refund, cheers. Where do I download the receipt?",
+        "Someone from your team called me back, all solved.",
+        "Don't put me through to anybody. How do I mute a channel?",
+        "No need for a call back, I figured it out.",
+    ],
+)
+def test_what_is_settled_needs_nobody(text: str) -> None:
+    assert _reasons_by_mail(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("The refund arrived, but it is only half of it.", "refund_request"),
+        ("The refund arrived. Now I want the other half of my money back.", "refund_request"),
+        ("Your colleague called me back. It still fails, I want to talk to a person.", "human_request"),
+        ("Your colleague called and nothing was solved, put me through to a human.", "human_request"),
+        ("The refund arrived, and my lawyer will write about the rest.", "legal"),
+    ],
+)
+def test_what_is_settled_in_part_needs_somebody(text: str, reason: str) -> None:
+    assert reason in _reasons_by_mail(text)
+
+
 def test_messages_held_out() -> None:
     """The limits lie slightly below what docs/agent.md reports; a line that fails is no reason to add its words."""
     wanted, spared = _judged("held_out.tsv")
