@@ -104,7 +104,10 @@ def reasons(text: str, channel: Channel, mood: float, company: str = "") -> tupl
         ("refund_request", lambda: _asks_for_refund(ours) or _wants_back(ours)),
         ("cancellation_threat", lambda: says("cancellation_threat", masked) or halves("go on", "no more")),
         ("profanity", lambda: says("profanity", masked) or bool(_COARSE.search(original))),
-        ("human_request", lambda: _asks_for_person(asking, channel) or halves("staff", "reach me", unsettled)),
+        (
+            "human_request",
+            lambda: _asks_for_person(asking, channel) or halves("staff", "reach me", unsettled),
+        ),
         ("pricing_inquiry", lambda: _any("pricing_inquiry", ours)),
         ("negative_sentiment", lambda: mood < MOOD_FLOOR or says("anger", masked)),
     )
