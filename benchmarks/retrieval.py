@@ -123,18 +123,20 @@ NO_EVIDENCE: Change = (module, "EVIDENCE_WEIGHT", 0.0)
 NO_THESAURUS: Change = (module, "read", _plain)
 ALL_WORDS: Change = (module, "telling", _whole)
 NO_CUT: Change = (module, "asked", _whole)
+NO_VARIETY: Change = (module, "FURTHER", 1.0)
 NO_SPELLING: Change = (module, "spelled", _as_written)
-BARE: tuple[Change, ...] = (*NO_TITLES, NO_EVIDENCE, NO_THESAURUS, ALL_WORDS, NO_CUT, NO_SPELLING)
+BARE: tuple[Change, ...] = (*NO_TITLES, NO_EVIDENCE, NO_THESAURUS, ALL_WORDS, NO_CUT, NO_SPELLING, NO_VARIETY)
 STAGES: dict[str, tuple[Change, ...]] = {
     "words only": (*BARE, (module, "MEANING_WEIGHT", 0.0)),
     "meaning only": (*BARE, (module, "MEANING_WEIGHT", 1.0)),
     "both": BARE,
-    "+ titles": (NO_EVIDENCE, NO_THESAURUS, ALL_WORDS, NO_CUT, NO_SPELLING),
-    "+ thesaurus": (NO_EVIDENCE, ALL_WORDS, NO_CUT, NO_SPELLING),
-    "+ salutations cut": (NO_EVIDENCE, ALL_WORDS, NO_SPELLING),
-    "+ spelling": (NO_EVIDENCE, ALL_WORDS),
-    "+ telling words only": (NO_EVIDENCE,),
-    "+ evidence (all)": (),
+    "+ titles": (NO_EVIDENCE, NO_THESAURUS, ALL_WORDS, NO_CUT, NO_SPELLING, NO_VARIETY),
+    "+ thesaurus": (NO_EVIDENCE, ALL_WORDS, NO_CUT, NO_SPELLING, NO_VARIETY),
+    "+ salutations cut": (NO_EVIDENCE, ALL_WORDS, NO_SPELLING, NO_VARIETY),
+    "+ spelling": (NO_EVIDENCE, ALL_WORDS, NO_VARIETY),
+    "+ telling words only": (NO_EVIDENCE, NO_VARIETY),
+    "+ evidence": (NO_VARIETY,),
+    "+ other pages (all)": (),
 }
 _ROW = "{:<24} {:>5} {:>7} {:>7} {:>12} {:>9}"
 
@@ -148,9 +150,12 @@ async def _report() -> None:
             for target, name, value in changes:
                 stack.enter_context(patch.object(target, name, value))
             async with _imported() as pool:
+                both: list[Found] = []
                 for half, asked in cases.items():
                     found = await ask(pool, asked)
                     _show(f"{stage}, {half}", found)
+                    both += found
+                _show(f"{stage}, together", both)
     for attribute in ("language", "style"):
         for value in sorted({getattr(case, attribute) for case, _ in found}):
             _show(f"{attribute} {value}", [one for one in found if getattr(one[0], attribute) == value])

@@ -59,6 +59,14 @@ _FUNCTION_WORDS: Final = {
     " todos todas usted ustedes",
 }
 
+_CALENDAR: Final = frozenset(
+    (
+        *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+        *("january", "february", "march", "april", "june", "july"),
+        *("august", "september", "october", "november", "december"),
+    )
+)
+"""When something happened tells little of what is asked."""
 
 _OPENING: Final = re.compile(rf"(?i)\W*(?:{GREETINGS}|madame|monsieur)\b(?:[ ,]+[\w.'-]+){{0,3}}[ ,.!:]*")
 """A line that greets, with three words more at most."""
@@ -97,8 +105,9 @@ def asked(message: str) -> str:
 
 
 def telling(text: str) -> str:
-    """The English text without the words that tell nothing about what it asks."""
-    return _WORD.sub(lambda match: "" if match[0].lower() in _function_words()["en"] else match[0], text)
+    """The English text without the words that tell nothing about what it asks, and without days and months."""
+    silent = _function_words()["en"] | _CALENDAR
+    return _WORD.sub(lambda match: "" if match[0].lower() in silent else match[0], text)
 
 
 @functools.cache

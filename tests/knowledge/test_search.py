@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from benchmarks.retrieval import ask, score
 from fte.domain.ids import new_id
+from fte.domain.turns import Passage
 from fte.knowledge import search as module
 from fte.knowledge.documents import import_folder
 from fte.knowledge.embed import WordLlamaEmbedder
-from fte.knowledge.search import HIT_MAX, QUERY_MAX, SCORE_FLOOR, ranked, relevance, search
+from fte.knowledge.search import HIT_MAX, QUERY_MAX, SCORE_FLOOR, ranked, relevance, search, varied
 from fte.pg.pool import Pool
 from tests.support_knowledge import DEVELOPMENT, HELD_OUT, KB, labelled
 
@@ -68,13 +69,20 @@ def test_the_labelled_set_is_large_varied_and_right() -> None:
 
 
 async def test_customers_find_their_pages_and_foreign_questions_find_nothing(pool: Pool) -> None:
-    """The limits lie slightly below what docs/knowledge.md reports."""
+    """The limits of the questions held out lie slightly below what docs/knowledge.md reports; all of them together
+    keep the targets."""
     await import_folder(pool, EMBEDDER, KB)
-    got = score(await ask(pool, labelled(HELD_OUT)))
+    held_out = await ask(pool, labelled(HELD_OUT))
+    got = score(held_out)
     assert got.first >= 0.89, got
     assert got.among >= 0.97, got
     assert got.above >= 0.94, got
     assert got.rejected >= 0.9, got
+    together = score([*held_out, *await ask(pool, labelled(DEVELOPMENT))])
+    assert together.first >= 0.85, together
+    assert together.among >= 0.97, together
+    assert together.above >= 0.9, together
+    assert together.rejected >= 0.9, together
     for question in ("what is the capital of France", "do you sell bicycles"):
         assert await search(pool, EMBEDDER, question) == []
 
@@ -128,6 +136,17 @@ async def test_hits_come_best_first_and_within_the_number_asked_for(shop: Pool) 
     assert hits == sorted(hits, key=lambda hit: -hit.score)
     assert len(await search(shop, EMBEDDER, "shop parcel days", max_results=0)) == 1
     assert len(await search(shop, EMBEDDER, "shop parcel days", max_results=10**9)) >= 2
+
+
+def test_further_passages_of_a_page_make_room_for_nearly_as_relevant_ones_of_others() -> None:
+    def passage(source: str, score: float) -> Passage:
+        return Passage(title="", source=source, category="", content="", score=score)
+
+    found = [passage("a", 0.8), passage("a", 0.6), passage("a", 0.55), passage("b", 0.5), passage("c", 0.1)]
+    assert varied(found, 3) == [found[0], found[1], found[3]]
+    assert varied(found, 1) == [found[0]]
+    assert varied(found, 20) == found
+    assert varied([], 5) == []
 
 
 async def test_a_category_limits_the_search(shop: Pool) -> None:

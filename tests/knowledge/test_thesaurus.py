@@ -53,6 +53,15 @@ def test_words_that_tell_nothing_are_left_out() -> None:
     ]
 
 
+def test_days_and_months_tell_nothing_of_what_is_asked() -> None:
+    assert telling("Send the report on Monday and in MARCH, not on Mondayish").split() == [
+        "Send",
+        "report",
+        ",",
+        "Mondayish",
+    ]
+
+
 def test_words_for_the_same_stand_beside_each_other() -> None:
     reading = read("How do I log in to see a bill?")
     assert reading.text == "How do I sign in to see a bill?"
