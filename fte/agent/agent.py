@@ -203,6 +203,9 @@ class SupportAgent:
             return self._handed_over(
                 run, None, found[0], verdicts=tuple(f"rule: {reason}" for reason in found)
             )
+        if (hunch := escalation.suspected(words, run.assignment.channel)) is not None:
+            reason, sure = hunch
+            return self._handed_over(run, None, reason, verdicts=(f"hunch: {reason}, {sure:.2f}",))
         if escalation.asked_again(run.assignment.lines):
             return self._handed_over(run, None, "repeated_question", verdicts=("asked a third time",))
         if (limit := self._limits.used_up(run.assignment.spent)) is not None:

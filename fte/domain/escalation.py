@@ -1,7 +1,7 @@
 """When a person must take over: rules that run before and after the model, so that no model can skip them.
 
-`before` reads the customer's words, in every language of `fte/domain/phrases`; `after` reads what a run did. Both
-match folded text (`languages.fold`). Ordinary questions that merely contain such words (a human resources module,
+`before` reads the customer's words, in every language of `fte/domain/phrases`; `suspected` weighs those in which it finds
+nothing; `after` reads what a run did. Ordinary questions that merely contain such words (a human resources module,
 an agent's API key, a refund to the customer's own client) are taken out first. When in doubt the rules hand over.
 """
 
@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 from fte.domain.channels import Channel
+from fte.domain.hunch import hunch
 from fte.domain.languages import corrected, fold, languages, says, says_both, without
 from fte.domain.mood import MOOD_FLOOR
 from fte.domain.turns import Line, Urgency
@@ -60,6 +61,8 @@ ASKED_MAX: Final = 3
 URGENT_MAX: Final = 3
 """Conversations of one customer that wait for a person, from which on further ones are not urgent: whoever takes the
 first learns of them, and nobody is called again and again."""
+HUNCH_MIN: Final = 0.85
+"""How sure a hunch must be, 0 to 1, to hand over; see docs/agent.md for what lower ones would cost."""
 _ALIKE: Final = 0.75
 """The share of words two messages have in common that makes them the same question."""
 _TEXT_MAX: Final = 20_000
@@ -112,6 +115,22 @@ def reasons(text: str, channel: Channel, mood: float, company: str = "") -> tupl
         ("negative_sentiment", lambda: mood < MOOD_FLOOR or says("anger", masked)),
     )
     return tuple(reason for reason, applies in tests if applies())
+
+
+def suspected(text: str, channel: Channel) -> tuple[Reason, float] | None:
+    """Why this message, in which no rule finds a reason, must go to a person all the same, and how sure that is, 0 to 1.
+
+    None when that is not sure enough. For messages whose wording nobody has thought of.
+    """
+    reason, sure = hunch(sentences_of(text, channel))
+    return (cast(Reason, reason), sure) if sure >= HUNCH_MIN else None
+
+
+def sentences_of(text: str, channel: Channel) -> list[str]:
+    """The customer's own sentences, not those they quote or are sent with every reply."""
+    return _few(
+        [part for part in _SENTENCES.split(_visible(text, quotes=channel == "email")) if part.strip()]
+    )
 
 
 def after(

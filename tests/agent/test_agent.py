@@ -126,6 +126,17 @@ async def test_rules_decide_without_the_model(text: str, reason: str) -> None:
     assert f"rule: {reason}" in outcome.trace.verdicts
 
 
+async def test_a_hunch_decides_without_the_model_where_no_rule_does() -> None:
+    model = Repeating(lambda *_: [send()])
+    outcome = await answer(
+        model, turn=assignment("I think it is time that we and you went our separate ways.")
+    )
+    assert model.calls == 0
+    assert outcome.escalation is not None and outcome.escalation.reason == "cancellation_threat"
+    assert outcome.escalation.tried[0].startswith("hunch: cancellation threat, 0.")
+    assert outcome.trace.model == "rules"
+
+
 async def test_a_customer_who_calls_the_company_by_its_name_means_us() -> None:
     outcome = await answer([send()], turn=assignment("My sister says: sue Tallywren."))
     assert outcome.escalation is not None and outcome.escalation.reason == "legal"

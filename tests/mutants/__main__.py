@@ -31,7 +31,7 @@ MUTANTS = tuple(
 )
 """Those of every module of this folder."""
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("fte", "migrations", "tests", "benchmarks", "pyproject.toml")
+COPIED = ("fte", "migrations", "tests", "benchmarks", "training", "pyproject.toml")
 TIMEOUT = 300
 LANES = 3
 """Bugs planted at the same time, each in a copy of its own."""

@@ -572,6 +572,22 @@ CONDUCT = (
         tests=("tests/agent/test_agent.py", "-k", "again_and_again"),
     ),
     Mutant(
+        name="hunches-come-to-nothing",
+        invariant="what needs a person is handed over in any wording",
+        path="fte/agent/agent.py",
+        healthy="if (hunch := escalation.suspected(words, run.assignment.channel)) is not None:",
+        sick="if (hunch := None) is not None:",
+        tests=("tests/agent/test_agent.py", "-k", "hunch_decides"),
+    ),
+    Mutant(
+        name="hunches-read-the-beginning",
+        invariant="what needs a person is handed over in any wording",
+        path="fte/domain/hunch.py",
+        healthy="    for sentence in sentences:\n        if",
+        sick="    for sentence in list(sentences)[:3]:\n        if",
+        tests=("tests/domain/test_hunch.py", "-k", "long_mail"),
+    ),
+    Mutant(
         name="the-offline-model-is-always-sure",
         invariant="who has no good passage gets a person",
         path="fte/agent/offline.py",
