@@ -24,6 +24,7 @@ from fte.domain.presence import Doing, Duty
 from fte.domain.suggestions import Kind as SuggestionKind
 from fte.domain.tags import TAGS_MAX
 from fte.domain.tickets import Category, Priority, Resolution, TicketStatus
+from fte.domain.turns import Urgency
 
 JSON = dict[str, Any]
 PRESENT = "Fte-Present"
@@ -733,6 +734,7 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     resolution: Resolution | None = None
     priority: Priority | None = None
+    urgency: Urgency | None = None
     category: Category | None = None
     add: Annotated[list[str], msgspec.Meta(max_length=TAGS_MAX)] = []
     remove: Annotated[list[str], msgspec.Meta(max_length=TAGS_MAX)] = []

@@ -24,19 +24,17 @@ from agents import (
 from agents.run_config import ToolExecutionConfig
 
 from fte.agent import format, instructions
+from fte.agent.brief import ASKED_MAX, brief, mood_of
 from fte.agent.company import Company
 from fte.agent.guard import Bounds, fence
 from fte.agent.models import BoundedModel, EstimatedUsage, model_name, silence_tracing
 from fte.agent.provider import failure_of
-from fte.agent.secrets import masked
 from fte.agent.tools import RunContext, Search, all_tools, earlier
 from fte.domain import escalation
 from fte.domain.budget import Budget
 from fte.domain.errors import FteError
 from fte.domain.escalation import Reason
-from fte.domain.mood import mood_trend, mood_word
 from fte.domain.presence import OnDuty
-from fte.domain.sentiment import sentiment
 from fte.domain.text import one_line
 from fte.domain.turns import Assignment, Escalation, Line, Outcome, Passage, Trace
 
@@ -55,12 +53,6 @@ NO_ANSWER: Final = "no answer sent"
 """The error of a run whose model said nothing to anybody."""
 ESTIMATED: Final = "tokens estimated: the provider does not tell them"
 """The verdict of a run some of whose tokens nobody counted."""
-_ASKED_MAX: Final = 1_000
-_SO_FAR_MAX: Final = 4
-"""Earlier messages a brief quotes, the newest ones."""
-_SO_FAR_LENGTH: Final = 300
-"""Characters of each."""
-_WROTE: Final = {"customer": "asked before", "agent": "answered", "operator": "a colleague wrote"}
 _REMINDER: Final = (
     "That text reached nobody. End the turn with send_response, "
     "or with escalate_to_human if a person has to take over."
@@ -160,7 +152,7 @@ class SupportAgent:
 
         A model that is down, slow or makes no sense gives an outcome with `failed` set and a hand-over ready.
         """
-        run = _Run(assignment, _mood(assignment))
+        run = _Run(assignment, mood_of(assignment))
         try:
             outcome = await self._decided(run)
         except Exception as error:
@@ -188,7 +180,7 @@ class SupportAgent:
 
     def give_up(self, assignment: Assignment, error: str) -> Outcome:
         """The outcome that hands a turn to a person because no run of it ever ended. `error` is for the trace."""
-        return self._handed_over(_Run(assignment, _mood(assignment)), None, "agent_failure", error=error)
+        return self._handed_over(_Run(assignment, mood_of(assignment)), None, "agent_failure", error=error)
 
     async def _decided(self, run: _Run) -> Outcome:
         question = run.assignment.question
@@ -333,16 +325,12 @@ class SupportAgent:
         verdicts: tuple[str, ...] = (),
         error: str | None = None,
     ) -> Outcome:
-        brief = _brief(run, context, reason, verdicts)
-        # What is urgent is due as that, in the queue and in what the customer is told; what waits behind others is not,
-        # unless it is of a kind that must not wait behind ordinary matters.
-        wanted = context.priority if context else None
-        waits = brief.urgency == "low" and escalation.URGENCIES[reason] != "high"
-        priority = "high" if brief.urgency == "high" else "low" if waits else wanted
+        told = _brief(run, context, reason, verdicts)
+        priority = escalation.priority(reason, told.urgency, context.priority if context else None)
         return Outcome(
             reply=format.handover(reason, run.assignment, self._company, self._now(), priority=priority),
             trace=self._trace(run, context, error, (*verdicts, f"escalated: {reason}")),
-            escalation=brief,
+            escalation=told,
             category=context.category if context else None,
             priority=priority,
             failed=reason == "agent_failure",
@@ -407,14 +395,6 @@ def _hint(assignment: Assignment, word: str) -> str:
     return f"\n{ask}\n{fence(one_line(assignment.hint), f'COLLEAGUE {word}')}"
 
 
-def _mood(assignment: Assignment) -> float:
-    """The lowest mood of the messages the answer is owed for."""
-    return min(
-        (sentiment(line.content) for line in assignment.lines if line.new and line.role == "customer"),
-        default=0.5,
-    )
-
-
 def _empty_before(lines: Sequence[Line]) -> int:
     """How many empty messages come right before the customer's new one; without an answer in between they are one."""
     count, answered = 0, False
@@ -433,40 +413,18 @@ def _says_anything(text: str) -> bool:
 
 
 def _brief(run: _Run, context: RunContext | None, reason: Reason, verdicts: tuple[str, ...]) -> Escalation:
-    """What a person needs to take over without reading back."""
-    # A model may write what a customer told it to, or make it up: its words never stand in the place of theirs.
-    asked = masked(run.assignment.question)[:_ASKED_MAX]
-    summary = one_line(context.issue) if context else ""
-    tried = [f"the AI's summary: {summary}"] if summary not in one_line(asked) else []
-    tried += [*run.assignment.waiting_elsewhere, *_so_far(run.assignment)]
-    told = [verdict.replace("_", " ") for verdict in verdicts]
-    tried += [f"searched: {query}" for query in context.queries] if context else told
-    if context and context.reply is not None:
-        tried.append(f"answer not sent: {context.reply[:_ASKED_MAX]}")
-    return Escalation(
-        reason=reason,
-        urgency=escalation.urgency(
-            reason, context.urgency if context else None, len(run.assignment.waiting_elsewhere)
-        ),
-        asked=asked or "(an empty message)",
-        tried=tuple(tried),
-        sources=tuple(dict.fromkeys(passage.title for passage in context.passages)) if context else (),
-        mood=_mood_words(run),
+    if context is None:
+        tried = [verdict.replace("_", " ") for verdict in verdicts]
+        return brief(reason, run.assignment, run.mood, tried=tried)
+    tried = [f"searched: {query}" for query in context.queries]
+    if context.reply is not None:
+        tried.append(f"answer not sent: {context.reply[:ASKED_MAX]}")
+    return brief(
+        reason,
+        run.assignment,
+        run.mood,
+        wanted=context.urgency,
+        summary=context.issue,
+        tried=tried,
+        sources=[passage.title for passage in context.passages],
     )
-
-
-def _so_far(assignment: Assignment) -> list[str]:
-    """What was last asked and answered before these messages: a wish for a person seldom says what it is about."""
-    spoken = [line for line in assignment.lines if not line.new and line.role in _WROTE]
-    return [
-        f"{_WROTE[line.role]}: {masked(one_line(line.content))[:_SO_FAR_LENGTH]}"
-        for line in spoken[-_SO_FAR_MAX:]
-    ]
-
-
-def _mood_words(run: _Run) -> str:
-    """The mood now, and where it is going over the conversation."""
-    wrote = [line for line in run.assignment.lines if line.role == "customer"]
-    earlier = [sentiment(line.content) for line in wrote if not line.new]
-    trend = mood_trend([*earlier, run.mood]) if earlier else ""
-    return f"{mood_word(run.mood)} ({run.mood:.2f}{f', {trend}' if trend else ''})"

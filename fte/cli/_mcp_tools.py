@@ -1,7 +1,8 @@
 """What other agents may do at the desk: the tools of `fte mcp`, each a request of an operator.
 
-Whatever a customer wrote is put between marks, for the model that reads it takes no orders from there. Nothing here
-reaches a customer: what an agent would answer becomes a note for the people who may send it.
+Whatever a customer wrote is put between marks, for the model that reads it takes no orders from there. Of their words
+none reach a customer: what an agent would answer becomes a note for the people who may send it, and what is said of a
+hand-over is ours.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,9 +15,12 @@ from pydantic import Field
 from fte.agent.guard import fence
 from fte.cli._remote import act, conversation_id
 from fte.console.client import Client
+from fte.domain.escalation import ReasonToAsk
+from fte.domain.handover import WORD_MAX
 from fte.domain.operators import Action, OperatorRole, allowed
 from fte.domain.text import printable
 from fte.domain.tickets import Priority
+from fte.domain.turns import Urgency
 
 if TYPE_CHECKING:
     from fte.wire import ConversationSummary, CustomerHit, DraftView, KnowledgeHit, MessageView, QueueItem
@@ -58,6 +62,7 @@ class Desk:
             ("read", self.list_drafts),
             ("note", self.add_note),
             ("note", self.suggest_reply),
+            ("escalate", self.escalate_to_human),
             ("tag", self.tag_ticket),
             ("set_priority", self.set_priority),
         ]
@@ -145,6 +150,28 @@ class Desk:
         """Leave a suggested answer in a ticket, as a note. Nothing is sent: a person reads it and decides."""
         return await self._noted(number, f"Suggested answer, not sent:\n{message}")
 
+    async def escalate_to_human(
+        self,
+        number: Number,
+        reason: ReasonToAsk,
+        urgency: Urgency,
+        note: Annotated[
+            str, Field(description="What whoever takes it should know; not sent.", max_length=WORD_MAX)
+        ] = "",
+    ) -> str:
+        """Hand a ticket over from the AI to people. The customer is told so once, by us, for that reason; it cannot be
+        taken back from here. The urgency raises that of the reason, and never lowers it."""
+        item, done = await act(
+            self._client, number, "escalate", reason=reason, urgency=urgency, text=note or None
+        )
+        told = (
+            "the customer is told"
+            if done.message_id
+            else "the customer is told nothing, for the AI is off there"
+        )
+        left = " An answer of the AI was on its way already." if done.in_flight else ""
+        return f"#{item.number} is with people now; {told}.{left}"
+
     async def tag_ticket(
         self,
         number: Number,
@@ -231,7 +258,7 @@ def described(action: Action) -> dict[str, Any]:
     """What a tool's host may tell its user about it."""
     return {
         "read_only_hint": action == "read",
-        "destructive_hint": False,
+        "destructive_hint": action == "escalate",
         "idempotent_hint": action in ("tag", "set_priority"),
-        "open_world_hint": False,
+        "open_world_hint": action == "escalate",
     }

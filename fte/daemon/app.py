@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 import structlog
 from starlette.applications import Starlette
 
+from fte.agent.company import Company
 from fte.channels.web_form.origins import Origins
 from fte.daemon import kafka, providers
 from fte.daemon.collector import Collector
@@ -51,7 +52,6 @@ from fte.store.retention import Periods
 
 if TYPE_CHECKING:
     from fte.agent.agent import SupportAgent
-    from fte.agent.company import Company
     from fte.agent.models import Api, BoundedModel, OnCall
 
 LOCAL_OPERATOR: Final = "local"
@@ -214,8 +214,8 @@ class Daemon:
             self.hints.ring,
             undo=self.settings.undo_seconds,
             lease=self.settings.operator_lease,
-            hours=told(self.settings.policy.hours) if self.settings.policy.hours else "",
-            company=self.settings.company_name,
+            company=named(self.settings),
+            company_name=self.settings.company_name,
         )
         stream = Stream(api, kafka.bus(self.settings, self.pool, self.hints, self.problems), self.stop)
         overview = Overview(api, self.hints, channels, self.problems, relay, lag)
@@ -343,9 +343,19 @@ def agent(
     )
 
 
-def company(settings: Settings) -> "Company":
+def named(settings: Settings) -> Company:
+    """Whom we answer for, without the documents that only a model reads."""
+    return Company(
+        settings.company,
+        url=settings.public_url,
+        hours=told(settings.policy.hours) if settings.policy.hours else "",
+        policy=settings.policy,
+        link_hosts=tuple(settings.link_hosts.lower().split()),
+    )
+
+
+def company(settings: Settings) -> Company:
     """Whom the agent answers for. Raises Rejected when the company's documents cannot be read."""
-    from fte.agent.company import Company
 
     def document(name: str) -> str:
         if settings.company_dir is None:
@@ -359,15 +369,7 @@ def company(settings: Settings) -> "Company":
                 remedy="FTE_COMPANY_DIR needs a profile.md and a brand_voice.md.",
             ) from None
 
-    return Company(
-        settings.company,
-        document("profile.md"),
-        document("brand_voice.md"),
-        settings.public_url,
-        told(settings.policy.hours) if settings.policy.hours else "",
-        settings.policy,
-        tuple(settings.link_hosts.lower().split()),
-    )
+    return replace(named(settings), profile=document("profile.md"), voice=document("brand_voice.md"))
 
 
 async def run(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial, update_wrapper
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -14,6 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from fte import wire
+from fte.agent import brief
+from fte.agent.company import Company
 from fte.daemon.bodies import read_body
 from fte.daemon.downloads import download
 from fte.daemon.openapi import KEY_MAX, FileBytes, operation, words
@@ -21,10 +24,11 @@ from fte.daemon.responses import UNSTORED, json_response
 from fte.domain.conversations import REASON_MAX, REPLY_MAX, Actor
 from fte.domain.drafts import HINT_MAX
 from fte.domain.errors import Malformed, NotFound, Refused, Rejected, Unauthorized
+from fte.domain.escalation import REASONS_TO_ASK, ReasonToAsk
 from fte.domain.handover import WORD_MAX
 from fte.domain.operators import Action, allowed
 from fte.domain.presence import HEARTBEAT, LEASE
-from fte.domain.text import one_line
+from fte.domain.text import one_line, storable
 from fte.domain.tickets import CATEGORIES, PRIORITIES, Category, Priority
 from fte.pg.pool import Pool
 from fte.store import (
@@ -37,6 +41,7 @@ from fte.store import (
     desk,
     drafts,
     erasure,
+    escalations,
     exports,
     identity,
     inspection,
@@ -96,14 +101,15 @@ HASH_MAX: Final = 64
 @dataclass(frozen=True, slots=True)
 class OperatorApi:
     """`on_change` is called after each committed action; what people send can be taken back for `undo` seconds. `lease`
-    is in seconds, `hours` what customers are told, `company` what canned replies call us."""
+    is in seconds, `company` whom we answer for, `company_name` what canned replies call
+    us."""
 
     pool: Pool
     on_change: Callable[[], None]
     undo: float = 0.0
     lease: float = LEASE
-    hours: str = ""
-    company: str = ""
+    company: Company = Company("our company")  # noqa: RUF009 - frozen
+    company_name: str = ""
     _heard: dict[UUID, float] = field(default_factory=dict)
     """When this process last noted of an operator that they are there."""
 
@@ -155,7 +161,7 @@ class OperatorApi:
     @operation("Who has access, who is on duty, and what each holds", gives=TeamView, may="read")
     async def _team(self, request: Request) -> Response:
         await self.operator(request, "read")
-        return json_response(await presence.team(self.pool, self.lease, self.hours))
+        return json_response(await presence.team(self.pool, self.lease, self.company.hours))
 
     @operation(
         "Say what you do in a conversation",
@@ -279,7 +285,7 @@ class OperatorApi:
     @operation("All canned replies", gives=CannedPage, may="read")
     async def _canned(self, request: Request) -> Response:
         await self.operator(request, "read")
-        return json_response(CannedPage(items=await canned.listed(self.pool), company=self.company))
+        return json_response(CannedPage(items=await canned.listed(self.pool), company=self.company_name))
 
     @operation(
         "Add or replace a canned reply",
@@ -525,6 +531,33 @@ async def _take_over(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked:
     return await control.take_over(api.pool, key, id_, actor)
 
 
+@_acting(
+    "Hand a conversation over from the AI to people, and tell the customer",
+    "escalate",
+    reason=ReasonToAsk,
+    text=Annotated[str, Meta(max_length=WORD_MAX)] | None,
+)
+async def _escalate(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
+    reason = next((one for one in REASONS_TO_ASK if one == asked.reason), None)
+    if reason is None:
+        raise Rejected(fields={"reason": f"one of {', '.join(REASONS_TO_ASK)}"})
+    note = storable(asked.word())
+    somebody = await presence.on_duty(api.pool, api.lease)
+    handed_on = partial(
+        brief.handed_on, reason, asked.urgency, actor.name, note, company=api.company, on_duty=somebody.here
+    )
+    return await escalations.escalate(
+        api.pool,
+        key,
+        id_,
+        actor,
+        reason,
+        asked.urgency,
+        note,
+        lambda talk: handed_on(talk, now=datetime.now(UTC)),
+    )
+
+
 @_acting("Answer the customer", "reply", text=words(REPLY_MAX))
 async def _reply(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: ActionRequest) -> ActionDone:
     return await control.reply(api.pool, key, id_, actor, asked.required_text(), undo=api.undo)
@@ -621,6 +654,7 @@ async def _part(api: OperatorApi, key: str, id_: UUID, actor: Actor, asked: Acti
 
 _ACTIONS: Final[dict[Action, Apply]] = {
     "take_over": _take_over,
+    "escalate": _escalate,
     "reply": _reply,
     "note": _note,
     "release": _release,

@@ -82,6 +82,25 @@ def check_take_over(control: Control, actor: Actor) -> None:
         raise Conflict(f"{control.operator_name} has taken over this conversation{when}.", remedy=_ASK_THEM)
 
 
+def check_escalate(control: Control, actor: Actor) -> None:
+    """Anybody who may act hands the AI's conversation to people, once: who has been told of it is not told again.
+
+    Raises Conflict when people have it already, it is resolved, or it changed hands since.
+    """
+    if control.owner == "human":
+        holder = control.operator_name or "nobody yet"
+        raise Conflict(
+            f"People have this conversation already, with {holder}.{_told(control.latest, actor)}",
+            remedy="Write a note for them.",
+        )
+    if control.status == "resolved":
+        raise Conflict(
+            "This conversation is resolved: nobody waits in it.",
+            remedy="Write a note, if people should know.",
+        )
+    check_hands(control, actor)
+
+
 def check_reply(control: Control, actor: Actor) -> None:
     """Only the holder speaks, and only to what they have seen. Raises Conflict otherwise."""
     if not actor.holds(control):
@@ -245,6 +264,7 @@ def _not_yours(control: Control, actor: Actor) -> Conflict:
 
 _CHANGES: Final = {
     "take_over": "took it over",
+    "escalate": "handed it to people",
     "release": "gave it back to the AI",
     "resolve": "resolved it",
 }

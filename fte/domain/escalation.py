@@ -16,6 +16,7 @@ from fte.domain.channels import Channel
 from fte.domain.hunch import hunch
 from fte.domain.languages import corrected, fold, languages, says, says_both, without
 from fte.domain.mood import MOOD_FLOOR
+from fte.domain.tickets import Priority
 from fte.domain.turns import Line, Urgency
 
 ReasonToAsk = Literal[
@@ -31,7 +32,8 @@ ReasonToAsk = Literal[
     "negative_sentiment",
     "no_answer_found",
 ]
-"""The reasons a model may give; the others are ours to find."""
+"""The reasons a model or an operator may give; the others are ours to find."""
+REASONS_TO_ASK: Final[tuple[ReasonToAsk, ...]] = get_args(ReasonToAsk)
 
 Reason = Literal[ReasonToAsk, "repeated_question", "policy_violation", "budget_exhausted", "agent_failure"]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
@@ -190,6 +192,17 @@ def urgency(reason: Reason, wanted: Urgency | None, waiting: int) -> Urgency:
         return "low"
     order: tuple[Urgency, ...] = get_args(Urgency)
     return max(URGENCIES[reason], wanted or "low", key=order.index)
+
+
+def priority(reason: Reason, urgent: Urgency, wanted: Priority | None = None) -> Priority | None:
+    """The ticket's priority after a hand-over with that urgency; None leaves it as it is.
+
+    What is urgent is due as that, in the queue and in what the customer is told; what waits behind others is not, unless
+    it is of a kind that must not wait behind ordinary matters. `wanted` is what was asked for besides.
+    """
+    if urgent == "high":
+        return "high"
+    return "low" if urgent == "low" and URGENCIES[reason] != "high" else wanted
 
 
 def _visible(text: str, *, quotes: bool) -> str:

@@ -8,6 +8,7 @@ ROLES: Final[tuple[OperatorRole, ...]] = get_args(OperatorRole)
 Action = Literal[
     "read",
     "take_over",
+    "escalate",
     "reply",
     "note",
     "release",

@@ -18,6 +18,7 @@ from fte.domain.split import split
 from fte.domain.turns import (
     HISTORY_MAX,
     Assignment,
+    Escalation,
     Line,
     Outcome,
     Trace,
@@ -60,6 +61,12 @@ async def claim(pool: Pool, holder: UUID, limit: int, lease: float) -> list[Clai
         return []
     rows: list[Any] = await pool.fetch(_sql.load, [row["id"] for row in taken], HISTORY_MAX)
     return [_claim(row, holder) for row in rows]
+
+
+async def newest(connection: Connection, conversation: UUID) -> Any:
+    """The row of `load` of the conversation's newest turn, whatever became of it; None when it never had one."""
+    turn = await connection.fetchval(_sql.newest, conversation)
+    return await connection.fetchrow(_sql.load, [turn], HISTORY_MAX)
 
 
 def assignment(row: Any) -> Assignment:
@@ -273,14 +280,7 @@ async def _accept(
             claim.ticket,
             escalation.reason,
             escalation.urgency,
-            {
-                "asked": escalation.asked,
-                "tried": escalation.tried,
-                "sources": escalation.sources,
-                "mood": escalation.mood,
-                "reason": escalation.reason,
-                "urgency": escalation.urgency,
-            },
+            brief_of(escalation),
         )
     more = control.last_inbound_seq > claim.answers_seq and not escalation
     if more:
@@ -288,6 +288,17 @@ async def _accept(
     seq = control.last_seq + (message is not None)
     await deadlines.recompute(connection, claim.conversation)
     await emit(connection, _events(claim, outcome, message, seq, epoch, state))
+
+
+def brief_of(escalation: Escalation) -> JSON:
+    return {
+        "asked": escalation.asked,
+        "tried": escalation.tried,
+        "sources": escalation.sources,
+        "mood": escalation.mood,
+        "reason": escalation.reason,
+        "urgency": escalation.urgency,
+    }
 
 
 async def _hold(

@@ -60,6 +60,9 @@ select t.id, t.conversation_id, t.ticket_id, t.channel, t.attempts, t.discards, 
                 from model_use where day = (now() at time zone 'utc')::date) day
  where t.id = any ($1)
 
+-- name: newest
+select id from turns where conversation_id = $1 order by created_at desc, id desc limit 1
+
 -- name: spent
 select coalesce(sum(input_tokens), 0)::bigint as input, coalesce(sum(output_tokens), 0)::bigint as output
   from model_use where day = (now() at time zone 'utc')::date

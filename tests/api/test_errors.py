@@ -80,6 +80,7 @@ class Site:
                 "seen": 99,
                 "epoch": 0,
                 "text": "x",
+                "reason": "legal",
                 "priority": "low",
                 "category": "general",
                 "add": ["x"],

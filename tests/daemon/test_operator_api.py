@@ -145,6 +145,10 @@ async def test_who_keeps_canned_replies(daemon: Backend, role: str) -> None:
 @pytest.mark.parametrize(
     ("action", "body", "field"),
     [
+        ("escalate", {}, "reason"),
+        ("escalate", {"reason": "agent_failure"}, "reason"),
+        ("escalate", {"reason": "legal", "urgency": "now"}, "urgency"),
+        ("escalate", {"reason": "legal", "text": "x" * 1_001}, "text"),
         ("set_priority", {}, "priority"),
         ("set_priority", {"priority": "urgent"}, "priority"),
         ("set_category", {}, "category"),

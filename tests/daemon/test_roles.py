@@ -29,6 +29,7 @@ from tests.support import SECRET, receive
 MATRIX: Final[dict[Action, str]] = {
     "read": "observer agent lead admin",
     "take_over": "agent lead admin",
+    "escalate": "agent lead admin",
     "reply": "agent lead admin",
     "note": "agent lead admin",
     "release": "agent lead admin",
@@ -60,6 +61,7 @@ MATRIX: Final[dict[Action, str]] = {
 PUBLIC, SIGNED, METRICS = "public", "signed by the provider", "metrics"
 _IN_A_CONVERSATION: Final = (
     "take_over",
+    "escalate",
     "reply",
     "note",
     "release",
@@ -267,6 +269,7 @@ async def test_every_action_is_written_down(daemon: House) -> None:
             done.add(action)
 
         await do("duty", "/operator/duty", duty="on")
+        await do("escalate", f"{talk}/escalate", reason="legal", urgency="high", text="A word.")
         await do("take_over", f"{talk}/take_over")
         await do("reply", f"{talk}/reply")
         await do("note", f"{talk}/note")

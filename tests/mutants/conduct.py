@@ -6,9 +6,9 @@ CONDUCT = (
     Mutant(
         name="a-flood-stands-before-everybody",
         invariant="people are not flooded",
-        path="fte/agent/agent.py",
-        healthy='"high" if brief.urgency == "high" else "low" if waits else wanted',
-        sick='"high" if brief.urgency == "high" else wanted',
+        path="fte/domain/escalation.py",
+        healthy='return "low" if urgent == "low" and URGENCIES[reason] != "high" else wanted',
+        sick="return wanted",
         tests=("tests/agent/test_at_work.py", "-k", "flood"),
     ),
     Mutant(
@@ -22,9 +22,9 @@ CONDUCT = (
     Mutant(
         name="the-model-says-what-was-asked",
         invariant="a brief tells the customer's words from the AI's",
-        path="fte/agent/agent.py",
-        healthy="asked = masked(run.assignment.question)[:_ASKED_MAX]",
-        sick='asked = context.issue if context and context.issue else ""',
+        path="fte/agent/brief.py",
+        healthy="asked = masked(assignment.question)[:ASKED_MAX]",
+        sick="asked = summary",
         tests=("tests/agent/test_at_work.py", "-k", "made_up"),
     ),
     Mutant(
@@ -158,9 +158,9 @@ CONDUCT = (
     Mutant(
         name="a-brief-begins-at-the-wish-for-a-person",
         invariant="a colleague can act on a brief without reading back",
-        path="fte/agent/agent.py",
-        healthy="[*run.assignment.waiting_elsewhere, *_so_far(run.assignment)]",
-        sick="list(run.assignment.waiting_elsewhere)",
+        path="fte/agent/brief.py",
+        healthy="*_so_far(assignment), *tried)",
+        sick="*tried)",
         tests=("tests/agent/test_agent.py", "-k", "asked_and_answered_before"),
     ),
     Mutant(
