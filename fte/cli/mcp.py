@@ -1,8 +1,6 @@
 """`fte mcp`: the desk for other agents, over the Model Context Protocol."""
 
 import sys
-from collections.abc import Awaitable, Callable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,14 +9,9 @@ import typer
 from fte.cli._remote import TokenFile, Url, ask
 from fte.cli._session import DataDir, load_settings, plain_errors, run
 from fte.domain.errors import Rejected
-from fte.domain.text import printable
 
 if TYPE_CHECKING:
-    from mcp.server.mcpserver import MCPServer
-
     from fte.console.client import Client
-    from fte.domain.errors import FteError
-    from fte.domain.operators import OperatorRole
 
 
 Http = Annotated[
@@ -58,10 +51,12 @@ def mcp(
         return
 
     async def work(client: "Client") -> None:
+        from fte.cli._mcp_server import server
+
         operator = await client.me()
         if sys.stdin.isatty():
             typer.echo("Waiting for another agent's host to speak; Ctrl+D ends.", err=True)
-        await _server(client, operator.role).run_stdio_async()
+        await server(client, operator.role).run_stdio_async()
 
     ask(work, url, token_file, data_dir, person=False)
 
@@ -77,9 +72,10 @@ def _over_http(
             )
         from fte.cli._mcp_http import LOCAL, Entrance, address, in_url
         from fte.cli._mcp_http import run as listen
+        from fte.cli._mcp_server import server
 
         host, port = address(http)
-        entrance = Entrance(settings.local_url, _server, [host, *names], settings.trusted_proxies)
+        entrance = Entrance(settings.local_url, server, [host, *names], settings.trusted_proxies)
 
     def ready(where: str) -> None:
         typer.echo(f"The desk is at {where}; every request needs an operator's token.", err=True)
@@ -87,47 +83,3 @@ def _over_http(
             typer.echo("Tokens can be read on the way there: put a proxy with TLS in front.", err=True)
 
     run(lambda: listen(entrance, host, port, ready))
-
-
-def _server(client: "Client", role: "OperatorRole") -> "MCPServer[None]":
-    from mcp.server.mcpserver import MCPServer
-    from mcp.types import ToolAnnotations
-
-    from fte import __version__
-    from fte.cli._mcp_tools import INSTRUCTIONS, Desk, described
-
-    # What it would log is said in the answers as well, and its log lines could hold customers' words.
-    server: MCPServer[None] = MCPServer(
-        "fte",
-        version=__version__,
-        instructions=INSTRUCTIONS,
-        log_level="CRITICAL",
-        subscriptions=False,  # nothing here changes by itself, so nobody has to be told
-    )
-    for action, tool in Desk(client).tools(role):
-        server.add_tool(
-            _plain(tool), annotations=ToolAnnotations(**described(action)), structured_output=False
-        )
-    return server
-
-
-def _plain(tool: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
-    """The tool, with errors in the words an operator would be given."""
-    from mcp.server.mcpserver.exceptions import ToolError
-
-    from fte.domain.errors import FteError
-
-    @wraps(tool)
-    async def told(*args: object, **kwargs: object) -> str:
-        try:
-            return await tool(*args, **kwargs)
-        except FteError as error:
-            raise ToolError(_in_words(error)) from None
-
-    return told
-
-
-def _in_words(error: "FteError") -> str:
-    """What is wrong, with which field, and what helps."""
-    fields = [f"{name}: {what}" for name, what in getattr(error, "fields", {}).items()]
-    return printable(" ".join(part for part in (error.message, *fields, error.remedy) if part))

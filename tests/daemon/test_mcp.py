@@ -139,6 +139,102 @@ async def test_an_observer_reads_and_no_more(daemon: Backend, tmp_path: Path) ->
         assert await said(client, "search_knowledge_base", query="giraffes of Kenya") == "Nothing found."
 
 
+UNFIT: list[tuple[str, dict[str, Any], list[str]]] = [
+    (
+        "get_ticket",
+        {},
+        ["number: is missing; it needs text of at most 40 characters (The ticket's number, as"],
+    ),
+    ("get_ticket", {"number": 12}, ["number: does not fit; it needs text of at most 40", "; this is 12."]),
+    (
+        "get_ticket",
+        {"number": "1" * 41},
+        ["number: does not fit; it needs text of at most 40", "; this has 41."],
+    ),
+    (
+        "list_tickets",
+        {"limit": 100_000},
+        ["limit: does not fit; it needs a whole number from 1 to 50; this is 100,000."],
+    ),
+    ("list_tickets", {"limit": "many"}, ["limit: does not fit; it needs a whole number from 1 to 50"]),
+    (
+        "list_tickets",
+        {"view": "x"},
+        ["view: does not fit; it needs one of open, needs_person, mine, mentions,"],
+    ),
+    (
+        "search_knowledge_base",
+        {"query": ""},
+        ["query: does not fit; it needs text of 1 to 300 characters; this has 0."],
+    ),
+    (
+        "search_knowledge_base",
+        {"query": None},
+        ["query: does not fit; it needs text of 1 to 300 characters."],
+    ),
+    (
+        "get_customer",
+        {"customer": "Ada"},
+        ["customer: does not fit; it needs an id (The id that find_customers tells)"],
+    ),
+    (
+        "get_conversation",
+        {"number": "1", "before": 0},
+        ["before: does not fit; it needs a whole number from 1 to"],
+    ),
+    (
+        "tag_ticket",
+        {"number": "1", "add": ["a"] * 21},
+        [
+            "add: does not fit; it needs a list of at most 20, each text of at most 40 characters; this has 21."
+        ],
+    ),
+    (
+        "tag_ticket",
+        {"number": "1", "add": ["a", "b" * 41]},
+        ["add: does not fit; it needs a list of at most 20"],
+    ),
+    (
+        "escalate_to_human",
+        {"number": "1", "urgency": "now", "note": "x" * 1_001},
+        [
+            "reason: is missing; it needs one of legal, security_incident, chargeback,",
+            "urgency: does not fit; it needs one of low, normal, high",
+            "note: does not fit; it needs text of at most 1,000 characters",
+        ],
+    ),
+    (
+        "add_note",
+        {"number": "1", "text": "x", "colour": 1},
+        ["'colour': there is no such argument; there are number, text."],
+    ),
+    ("list_drafts", {"a\x1b]0;x\x07": 1}, ["there is no such argument; it takes none."]),
+    (
+        "send_response",
+        {"message": "x"},
+        [
+            "There is no tool 'send_response' here, or your role may not use it. There are search_knowledge_base,"
+        ],
+    ),
+    ("add_note", {"number": "1", "text": " "}, ["text: Write something first."]),
+    ("tag_ticket", {"number": "1"}, ["add: tags to add"]),
+]
+
+
+async def test_what_does_not_fit_is_told_in_our_words(daemon: Backend, tmp_path: Path) -> None:
+    await receive(daemon.pool, "Where is my invoice?")
+    async with agent(daemon, tmp_path, "agent") as client:
+        assert all(
+            tool.input_schema["additionalProperties"] is False for tool in (await client.list_tools()).tools
+        )
+        for tool, arguments, told in UNFIT:
+            words = await refused(client, tool, **arguments)
+            assert all(part in words for part in told), words
+            assert "\x1b" not in words and "pydantic" not in words and "Error executing" not in words
+            assert "[type=" not in words and "xxx" not in words and "bbb" not in words, words
+    assert await daemon.pool.fetchval("select count(*) from messages") == 1
+
+
 async def test_an_agent_notes_until_its_token_is_revoked_and_nothing_is_sent(
     daemon: Backend, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from fte.channels.web_form.limits import SECOND, Clock
 from fte.cli import _mcp_http
 from fte.cli._mcp_http import PATH, WRONG_PER_MINUTE, Entrance, address
-from fte.cli.mcp import _server
+from fte.cli._mcp_server import server
 from fte.console import client as daemons_client
 from fte.daemon.bodies import BODY_MAX
 from fte.daemon.http import bind, serve
@@ -56,7 +56,7 @@ async def listening(
     """The desk's address while it is served."""
     stop, at = asyncio.Event(), bind("127.0.0.1", 0)
     serving = asyncio.create_task(
-        serve(Entrance(daemon_url, _server, names, hops, clock=clock).app(), at, stop)
+        serve(Entrance(daemon_url, server, names, hops, clock=clock).app(), at, stop)
     )
     try:
         yield f"http://127.0.0.1:{at.getsockname()[1]}{PATH}"
