@@ -124,14 +124,6 @@ DESK = (
         tests=("tests/daemon/test_roles.py", "-k", "matrix"),
     ),
     Mutant(
-        name="a-hand-over-is-told-again",
-        invariant="a hand-over is told to the customer once",
-        path="fte/domain/conversations.py",
-        healthy='    if control.owner == "human":\n        holder = control.operator_name or "nobody yet"',
-        sick='    if False:\n        holder = control.operator_name or "nobody yet"',
-        tests=("tests/store/test_escalations.py", "-k", "told_once"),
-    ),
-    Mutant(
         name="nobody-is-told-of-a-hand-over",
         invariant="customers are told of every hand-over",
         path="fte/store/escalations.py",
@@ -146,14 +138,6 @@ DESK = (
         healthy="    epoch = case.control.epoch + 1\n",
         sick="    epoch = case.control.epoch\n",
         tests=("tests/store/test_escalations.py", "-k", "under_way"),
-    ),
-    Mutant(
-        name="an-observer-hands-over",
-        invariant="roles",
-        path="fte/domain/operators.py",
-        healthy='"observer": frozenset({"read"}),',
-        sick='"observer": frozenset({"read", "escalate"}),',
-        tests=("tests/daemon/test_mcp.py", "-k", "observer"),
     ),
     Mutant(
         name="the-past-forgets-when-the-clock-stood-still",

@@ -46,4 +46,20 @@ MCP = (
         sick="validate_request(Request(scope)) is None and False",
         tests=(_HTTP, "-k", "strangers_name"),
     ),
+    Mutant(
+        name="a-hand-over-is-told-again",
+        invariant="a hand-over is told to the customer once",
+        path="fte/domain/conversations.py",
+        healthy='    if control.owner == "human":\n        holder = control.operator_name or "nobody yet"',
+        sick='    if False:\n        holder = control.operator_name or "nobody yet"',
+        tests=(_TESTS, "-k", "told_once"),
+    ),
+    Mutant(
+        name="an-observer-hands-over",
+        invariant="roles",
+        path="fte/domain/operators.py",
+        healthy='"observer": frozenset({"read"}),',
+        sick='"observer": frozenset({"read", "escalate"}),',
+        tests=(_TESTS, "-k", "observer"),
+    ),
 )
