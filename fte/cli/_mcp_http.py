@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from mcp.types import jsonrpc_message_adapter
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
@@ -26,7 +28,7 @@ from fte.console.client import Client
 from fte.console.errors import BadToken
 from fte.daemon.bodies import read_body
 from fte.daemon.http import application, bind, serve
-from fte.domain.errors import Refused, Rejected, TooMany, Unauthorized, Unavailable
+from fte.domain.errors import Malformed, Refused, Rejected, TooMany, Unauthorized, Unavailable
 from fte.domain.operators import OperatorRole
 
 PATH: Final = "/mcp"
@@ -102,6 +104,7 @@ class Entrance:
         async with aclosing(Client(self._url, token, person=False)) as client:
             role = await self._role(client, token, self._sender(request))
             body = await read_body(scope, receive)
+            _check(body)
             desk = self._make_desk(client, role)
             app = desk.streamable_http_app(
                 streamable_http_path=PATH,
@@ -159,6 +162,17 @@ def _token(request: Request) -> str:
     ):
         raise Unauthorized
     return token
+
+
+def _check(body: bytes) -> None:
+    """Raises Malformed for what is no message, which the library would answer in words of its own."""
+    try:
+        jsonrpc_message_adapter.validate_json(body, by_name=False)
+    except ValidationError:
+        raise Malformed(
+            "This is no message of the Model Context Protocol.",
+            remedy="Send one message of JSON-RPC 2.0, as an object.",
+        ) from None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -31,45 +31,52 @@ def server(client: Client, role: OperatorRole) -> "Server":
         )
         made.parameters["additionalProperties"] = False
         tools.append(made)
-    # What it would log is said in the answers as well, and its log lines could hold customers' words.
-    return Server(
-        "fte",
-        version=__version__,
-        instructions=INSTRUCTIONS,
-        tools=tools,
-        log_level="CRITICAL",
-        subscriptions=False,  # nothing here changes by itself, so nobody has to be told
-    )
+    return Server(tools)
 
 
 class Server(MCPServer[None]):
     """A call that cannot be done is answered as an operator would be: what is wrong, with which field, what helps."""
 
+    def __init__(self, tools: list[Tool]) -> None:
+        # What it would log is said in the answers as well, and its log lines could hold customers' words.
+        super().__init__(
+            "fte",
+            version=__version__,
+            instructions=INSTRUCTIONS,
+            tools=tools,
+            log_level="CRITICAL",
+            subscriptions=False,  # nothing here changes by itself, so nobody has to be told
+        )
+        self._known = {tool.name: tool for tool in tools}
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        tools = {tool.name: tool.input_schema for tool in await self.list_tools()}
         try:
-            if name not in tools:
-                raise Rejected(
-                    f"There is no tool {_shown(name)} here, or your role may not use it.",
-                    remedy=f"There are {', '.join(tools)}.",
-                )
-            if unknown := set(arguments) - set(tools[name]["properties"]):
-                raise unfit(name, tools[name], arguments, unknown)
+            self._check(name, arguments)
             return await super().call_tool(name, arguments, context)
         except FteError as error:
             raise ToolError(in_words(error)) from None
         except ToolError as error:
-            raise ToolError(_why(name, tools[name], arguments, error)) from None
+            if isinstance(error.__cause__, FteError):
+                raise ToolError(in_words(error.__cause__)) from None
+            raise
 
-
-def _why(name: str, schema: Schema, arguments: Mapping[str, Any], error: ToolError) -> str:
-    cause = error.__cause__
-    if isinstance(cause, ValidationError):
-        wrong = {str(one["loc"][0]) for one in cause.errors() if one["loc"]}
-        return in_words(unfit(name, schema, arguments, wrong))
-    return in_words(cause) if isinstance(cause, FteError) else str(error)
+    def _check(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Raises Rejected for a call that fits no tool, with all that is wrong."""
+        tool = self._known.get(name)
+        if tool is None:
+            raise Rejected(
+                f"There is no tool {_shown(name)} here, or your role may not use it.",
+                remedy=f"There are {', '.join(self._known)}.",
+            )
+        wrong = set(arguments) - set(tool.parameters["properties"])
+        try:
+            tool.fn_metadata.validate_arguments(dict(arguments))
+        except ValidationError as error:
+            wrong |= {str(one["loc"][0]) for one in error.errors() if one["loc"]}
+        if wrong:
+            raise unfit(name, tool.parameters, arguments, wrong)
 
 
 def in_words(error: FteError) -> str:
@@ -82,8 +89,8 @@ def unfit(tool: str, takes: Schema, given: Mapping[str, Any], wrong: set[str]) -
     """The error for these arguments of a tool, by what its schema, `takes`, says they should be."""
     known: Mapping[str, Schema] = takes["properties"]
     fields = {
-        name: f"{'does not fit' if name in given else 'is missing'}; it needs {_needs(schema)}{_has(given.get(name))}."
-        for name, schema in known.items()
+        name: f"{'does not fit' if name in given else 'is missing'}; it needs {_needs(one)}{_has(given.get(name), one)}."
+        for name, one in known.items()
         if name in wrong
     }
     there = f"there are {', '.join(known)}" if known else "it takes none"
@@ -132,11 +139,11 @@ _KINDS: Final[Mapping[str, Callable[[Schema], str]]] = {
 }
 
 
-def _has(value: object) -> str:
-    """How large what was given is; what it says is not repeated."""
+def _has(value: object, schema: Schema) -> str:
+    """How large what was given is, where that counts; what it says is not repeated."""
+    if isinstance(value, bool) or "enum" in schema or "format" in schema:
+        return ""
     match value:
-        case bool():
-            return ""
         case int():
             return f"; this is {value:,}" if abs(value) < 10**12 else ""
         case str() | list():

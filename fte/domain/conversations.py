@@ -88,9 +88,9 @@ def check_escalate(control: Control, actor: Actor) -> None:
     Raises Conflict when people have it already, it is resolved, or it changed hands since.
     """
     if control.owner == "human":
-        holder = control.operator_name or "nobody yet"
+        holder = control.operator_name or "nobody"
         raise Conflict(
-            f"People have this conversation already, with {holder}.{_told(control.latest, actor)}",
+            f"People have this conversation already; {holder} holds it.{_told(control.latest, actor)}",
             remedy="Write a note for them.",
         )
     if control.status == "resolved":

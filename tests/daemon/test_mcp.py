@@ -196,10 +196,11 @@ UNFIT: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     (
         "escalate_to_human",
-        {"number": "1", "urgency": "now", "note": "x" * 1_001},
+        {"number": "1", "urgency": "now", "note": "x" * 1_001, "hint": 1},
         [
+            "'hint': there is no such argument; there are number, reason, urgency, note.",
             "reason: is missing; it needs one of legal, security_incident, chargeback,",
-            "urgency: does not fit; it needs one of low, normal, high",
+            "urgency: does not fit; it needs one of low, normal, high. ",
             "note: does not fit; it needs text of at most 1,000 characters",
         ],
     ),

@@ -50,8 +50,8 @@ MCP = (
         name="a-hand-over-is-told-again",
         invariant="a hand-over is told to the customer once",
         path="fte/domain/conversations.py",
-        healthy='    if control.owner == "human":\n        holder = control.operator_name or "nobody yet"',
-        sick='    if False:\n        holder = control.operator_name or "nobody yet"',
+        healthy='    if control.owner == "human":\n        holder = control.operator_name or "nobody"',
+        sick='    if False:\n        holder = control.operator_name or "nobody"',
         tests=(_TESTS, "-k", "told_once"),
     ),
     Mutant(

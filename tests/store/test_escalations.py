@@ -137,7 +137,7 @@ async def test_nobody_hands_over_what_people_have_or_what_is_settled(pool: Pool)
     with pytest.raises(Conflict, match="changed hands"):
         await escalate(pool, talk, seeing(kim, 2, 7))
     await control.take_over(pool, "k1", talk, sam)
-    with pytest.raises(Conflict, match="already, with Sam"):
+    with pytest.raises(Conflict, match="already; Sam holds it"):
         await escalate(pool, talk, seeing(kim, 2, 1))
     await control.resolve(pool, "k2", talk, seeing(sam, 2, 1), "")
     with pytest.raises(Conflict, match="resolved"):
