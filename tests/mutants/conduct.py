@@ -135,7 +135,7 @@ CONDUCT = (
         name="only-named-wishes-for-a-person-are-heard",
         invariant="who must speak to a person does, in any wording",
         path="fte/domain/escalation.py",
-        healthy=' or halves("staff", "reach me")',
+        healthy=' or halves("staff", "reach me", unsettled)',
         sick="",
         tests=("tests/domain/test_escalation.py", "-k", "any_wording"),
     ),
