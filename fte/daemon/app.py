@@ -393,7 +393,6 @@ async def run(
             daemon = Daemon(settings, url, pool, Hints(url), secret, stop)
             await daemon.run(roles, listening, on_ready)
     finally:
-        faulthandler.cancel_dump_traceback_later()
         listening.close()
 
 
@@ -411,7 +410,10 @@ def _check(settings: Settings, roles: tuple[Role, ...]) -> None:
 
 
 def _on_signals(stop: asyncio.Event) -> None:
-    """The first signal lets everything finish within STOP_TIMEOUT, the second ends the process, whatever hangs."""
+    """The first signal lets everything finish within STOP_TIMEOUT, the second ends the process, whatever hangs.
+
+    The limit stands until the process is gone: a thread may hang when the last task is long done.
+    """
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:

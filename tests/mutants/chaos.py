@@ -204,7 +204,15 @@ CHAOS = (
         path="fte/daemon/app.py",
         healthy="            STOP_TIMEOUT, exit=True\n",
         sick="            STOP_TIMEOUT, exit=False\n",
-        tests=("tests/chaos/test_chaos.py", "-m", "chaos", "-k", "answers_nothing"),
+        tests=("tests/daemon/test_stop.py",),
+    ),
+    Mutant(
+        name="a-thread-is-waited-for",
+        invariant="L3 SIGTERM ends it",
+        path="fte/daemon/app.py",
+        healthy="    finally:\n        listening.close()\n",
+        sick="    finally:\n        faulthandler.cancel_dump_traceback_later()\n        listening.close()\n",
+        tests=("tests/daemon/test_stop.py",),
     ),
     Mutant(
         name="a-reader-takes-all-there-is",
