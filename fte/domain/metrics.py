@@ -88,7 +88,8 @@ TURNS_FINISHED: Final = Metric(
 RUNS_WASTED: Final = Metric(
     "fte_runs_wasted_total",
     "counter",
-    "Runs of the agent nothing came of: newer messages came, a person took over, or the run failed.",
+    "Runs of the agent nothing came of: newer messages came, other hand-overs of the customer came first, a person took "
+    "over, or the run failed.",
     "metrics",
     {"channel": CHANNELS, "outcome": ("discarded", "failed", OTHER)},
 )

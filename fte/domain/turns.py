@@ -194,7 +194,7 @@ class Verdict(Enum):
 
     ACCEPT = "accept"
     RERUN = "rerun"
-    """Newer messages came in: run again with them."""
+    """Newer messages came in, or the customer's other conversations were handed over: run again knowing that."""
     RETRY = "retry"
     """The run failed and an attempt is left."""
     WAIT = "wait"
@@ -213,15 +213,17 @@ def judge(
     attempts: int,
     discards: int,
     waited: float = PATIENCE,
+    floods: bool = False,
 ) -> Verdict:
     """Whether a run's outcome still counts, given the facts under the conversation's lock.
 
     `epoch` and `answers_seq` are what the run started from: the owner's epoch and the newest message it read.
-    `waited` is in seconds, since the oldest message it answers.
+    `waited` is in seconds, since the oldest message it answers. `floods`: by now so many of the customer's conversations
+    wait for a person that this one is less urgent than the run took it for.
     """
     if not lease_held or control.owner != "ai" or control.epoch != epoch:
         return Verdict.VOID
-    if control.last_inbound_seq > answers_seq and discards < DISCARDS_MAX:
+    if (control.last_inbound_seq > answers_seq or floods) and discards < DISCARDS_MAX:
         return Verdict.RERUN
     if outcome.failed and outcome.retry_after is not None and outcome.retry_after <= PATIENCE:
         if attempts < ATTEMPTS_MAX:

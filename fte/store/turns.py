@@ -11,6 +11,7 @@ from fte.domain.budget import Spent
 from fte.domain.channels import STYLES, Channel
 from fte.domain.conversations import Change, Control
 from fte.domain.delivery import first_state
+from fte.domain.escalation import URGENT_MAX
 from fte.domain.events import CONVERSATIONS, ESCALATIONS, METRICS, OUTBOUND, TICKETS_INCOMING
 from fte.domain.ids import new_id
 from fte.domain.modes import Held, Off
@@ -154,6 +155,7 @@ async def finish(pool: Pool, claim: Claim, outcome: Outcome) -> Verdict:
             attempts=claim.attempts,
             discards=claim.discards,
             waited=(row["now"] - claim.waiting_since).total_seconds(),
+            floods=await _floods(connection, claim, outcome),
         )
         rule = modes.rule_for(row["config"], outcome.category or claim.assignment.category)
         accepted = verdict is Verdict.ACCEPT
@@ -197,6 +199,15 @@ def control_of(row: Any) -> Control:
 
 def _change(fact: Any) -> Change | None:
     return Change(fact["why"], fact["by"], fact["owner"], fact["operator"], fact["ago"]) if fact else None
+
+
+async def _floods(connection: Connection, claim: Claim, outcome: Outcome) -> bool:
+    """Whether other hand-overs of the customer, under way at the same time as this run, make it one too many."""
+    if outcome.escalation is None or outcome.escalation.urgency == "low":
+        return False
+    await connection.execute(_sql.one_hand_over_at_a_time, claim.conversation)
+    waiting: int = await connection.fetchval(_sql.waiting_elsewhere, claim.conversation)
+    return waiting >= URGENT_MAX
 
 
 async def _record_run(

@@ -78,6 +78,16 @@ select c.owner, c.epoch, c.status, c.operator_id, c.last_seq, c.last_inbound_seq
  where c.id = $1 and t.id = $2
    for update of c, t
 
+-- name: one_hand_over_at_a_time
+select pg_advisory_xact_lock(hashtextextended('handed over: ' || customer_id, 0))
+  from conversations where id = $1
+
+-- name: waiting_elsewhere
+-- As `load` names them.
+select count(*)
+  from conversations c join conversations oc on oc.customer_id = c.customer_id and oc.id <> c.id
+ where c.id = $1 and oc.status = 'escalated' and (oc.verified or not c.verified)
+
 -- name: record_run
 with used as (
     insert into model_use (day, share, runs, input_tokens, output_tokens)

@@ -572,6 +572,22 @@ CONDUCT = (
         tests=("tests/agent/test_agent.py", "-k", "again_and_again"),
     ),
     Mutant(
+        name="who-calls-all-at-once-calls-everybody",
+        invariant="people are not flooded with hand-overs",
+        path="fte/store/turns.py",
+        healthy="return waiting >= URGENT_MAX",
+        sick="return False",
+        tests=("tests/store/test_turns.py", "-k", "same_time"),
+    ),
+    Mutant(
+        name="hand-overs-are-counted-side-by-side",
+        invariant="people are not flooded with hand-overs",
+        path="fte/store/turns.py",
+        healthy="    await connection.execute(_sql.one_hand_over_at_a_time, claim.conversation)\n",
+        sick="",
+        tests=("tests/store/test_turns.py", "-k", "same_time"),
+    ),
+    Mutant(
         name="hunches-come-to-nothing",
         invariant="what needs a person is handed over in any wording",
         path="fte/agent/agent.py",

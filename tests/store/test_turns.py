@@ -1,6 +1,7 @@
 """Turns: claimed once, finished once, void when the world moved on."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ import pytest
 
 from fte.domain import turns as rules
 from fte.domain.budget import Spent
+from fte.domain.escalation import URGENT_MAX
 from fte.domain.ids import new_id
 from fte.domain.turns import ATTEMPTS_MAX, DISCARDS_MAX, PATIENCE, Escalation, Outcome, Trace, Verdict
 from fte.pg.pool import Pool
@@ -291,8 +293,20 @@ async def test_five_hundred_calls_for_a_person_are_known_to_be_one_customers(poo
     assert claim.assignment.waiting_elsewhere[0].endswith("(human_request)")
 
 
+async def test_hand_overs_that_were_read_at_the_same_time_are_not_all_urgent(pool: Pool) -> None:
+    for number in range(10):
+        await receive(pool, f"I want a human {number}")
+    claims = await turns.claim(pool, new_id(), 10, 60)
+    verdicts = await asyncio.gather(*(turns.finish(pool, claim, HANDOVER) for claim in claims))
+    assert Counter(verdicts) == {Verdict.ACCEPT: URGENT_MAX, Verdict.RERUN: 10 - URGENT_MAX}
+    again = await turns.claim(pool, new_id(), 10, 60)
+    assert {len(claim.assignment.waiting_elsewhere) for claim in again} == {URGENT_MAX}
+    low = replace(HANDOVER, escalation=Escalation("human_request", "low", "a person please"))
+    assert {await turns.finish(pool, claim, low) for claim in again} == {Verdict.ACCEPT}
+
+
 async def test_what_others_claim_takes_no_place_of_whoever_is_proven(pool: Pool) -> None:
-    for number in range(4):
+    for number in range(URGENT_MAX):
         await receive(pool, f"escalate me {number}")
         await turns.finish(pool, await claim_one(pool), HANDOVER)
     await receive(pool, "escalate me", channel="email", verified=True, subject="")
