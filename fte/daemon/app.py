@@ -36,6 +36,7 @@ from fte.daemon.support import routes as support_routes
 from fte.daemon.sweeper import Sweeper
 from fte.daemon.whatsapp import account_of
 from fte.daemon.whatsapp_webhooks import Webhooks
+from fte.domain import escalation
 from fte.domain.deadlines import told
 from fte.domain.errors import FteError, Rejected, Unavailable
 from fte.domain.events import RELAY
@@ -296,6 +297,7 @@ class Daemon:
             embedder = WordLlamaEmbedder()
             answerer = await asyncio.to_thread(agent, self.settings, pool, embedder, self._model_called)
             await embedder.embed(["warm up"])
+            await asyncio.to_thread(escalation.warm_up)
             spare_the_loaded_code()
             _log.info("worker ready")
             concurrency = self.settings.worker_concurrency

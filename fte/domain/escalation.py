@@ -78,6 +78,12 @@ _SENTENCES: Final = re.compile(r"[.!?;\n]+(?=\s|$)|[。！？；।؟۔]+")
 _WORDS: Final = re.compile(r"\w+")
 
 
+def warm_up() -> None:
+    """Read phrases and weights: two seconds of CPU that the first message, and what else is under way, would wait for."""
+    reasons("warm up", "email", 1.0)
+    suspected("warm up", "email")
+
+
 def before(text: str, channel: Channel, mood: float, company: str = "") -> Reason | None:
     """Why this message must go to a person without asking the model; None when the agent may answer.
 

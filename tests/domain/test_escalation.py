@@ -1,6 +1,8 @@
 """Who must speak to a person: the rules, in both directions."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -540,6 +542,25 @@ def test_messages_held_out_in_six_more_languages_and_in_dialects() -> None:
     assert sum(plain) >= 95, sum(plain)
     assert sum(learnt) >= 47, sum(learnt)
     assert sum(spared) >= 52, sum(spared)
+
+
+FIRST_MESSAGE = """
+import sys
+from fte.domain import escalation
+
+escalation.warm_up()
+loaded = []
+sys.addaudithook(lambda event, args: loaded.append(args[0]) if event == "open" else None)
+for text in ("How do I export my invoices?", "Ich verklage euch! I want my money back and a person."):
+    escalation.reasons(text, "email", 0.1)
+    escalation.suspected(text, "email")
+print(loaded)
+"""
+
+
+def test_no_message_waits_for_the_phrases_files_once_they_are_read() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_MESSAGE], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def _reasons_by_mail(text: str) -> tuple[str, ...]:
