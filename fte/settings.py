@@ -406,7 +406,7 @@ class Settings:
         default=0,
         metadata={
             "env": "FTE_RETENTION_CONVERSATIONS_DAYS",
-            "help": "Days a settled conversation is kept after its last message, with all that belongs to it; 0: for ever.",
+            "help": "Days a resolved or answered conversation is kept after its last message, with all of it; 0: for ever.",
             "min": 0,
         },
     )
@@ -610,7 +610,7 @@ def _kafka_problems(settings: Settings) -> dict[str, str]:
         host, _, port = server.strip().rpartition(":")
         if not (host and port.isascii() and port.isdigit() and 0 < int(port) <= PORT_MAX):
             problems["FTE_KAFKA_BOOTSTRAP_SERVERS"] = (
-                f"{server!r} is not a broker; they look like kafka-1:9092,kafka-2:9092"
+                f"{_without_keys(server)!r} is not a broker; they look like kafka-1:9092,kafka-2:9092"
             )
     if settings.kafka_security.startswith("sasl") and not (
         settings.kafka_username and settings.kafka_password
@@ -663,7 +663,16 @@ def _check_address(text: str, rules: Mapping[str, Any]) -> None:
     known = parts.scheme if secret else parts.scheme in ("http", "https")
     if not known or not all(_is_host(host) for host in hosts):
         hint = ", with / # @ : and % of the password as %2F %23 %40 %3A and %25" if secret else ""
-        raise ValueError(f"{'this' if secret else repr(text)} is not a URL; it should look like {like}{hint}")
+        raise ValueError(
+            f"{'this' if secret else repr(_without_keys(text))} is not a URL; it should look like {like}{hint}"
+        )
+
+
+def _without_keys(address: str) -> str:
+    """A wrong address without what signs in there: who wrote one without its scheme may have put a key into it."""
+    return re.sub(
+        r"\?.*", "?***", re.sub(r"^(\w+://)?.*@", r"\1***@", address, flags=re.DOTALL), flags=re.DOTALL
+    )
 
 
 def _is_host(text: str) -> bool:

@@ -428,7 +428,8 @@ class CustomerPage(CustomerView, frozen=True, kw_only=True):
 class ErasurePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What an erasure of a customer would take: whose data it is, the conversations' numbers, and how much there is.
 
-    `unsent` counts replies that wait to be sent and would then never be.
+    `unsent` counts replies that wait to be sent and would then never be. `pages` are the sources of pages of the knowledge
+    base made of these conversations: they stay, and may hold the customer's words.
     """
 
     customer_id: UUID
@@ -442,16 +443,19 @@ class ErasurePlan(msgspec.Struct, frozen=True, kw_only=True):
     replies: int
     unsent: int
     runs: int
+    pages: list[str]
 
 
 class ErasureDone(msgspec.Struct, frozen=True, kw_only=True):
     """What an erasure came to. While `erased` is false, the messages in `in_flight` are being handed to a provider:
-    all else that was to be sent is withdrawn, and asking again goes on. `counts` says how many rows of what went."""
+    all else that was to be sent is withdrawn, and asking again goes on. `counts` says how many rows of what went, `pages`
+    names what stays as in ErasurePlan."""
 
     customer_id: UUID
     erased: bool
     in_flight: list[UUID]
     counts: dict[str, int]
+    pages: list[str] = []
 
 
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):

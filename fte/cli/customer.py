@@ -206,6 +206,7 @@ def erase_customer(
         f"{name.replace('_', ' ')} {count}" for name, count in sorted(done.counts.items()) if count
     )
     say(f"Erased: {gone}. Customer {done.customer_id} is not known any more.")
+    _show_pages(done.pages)
 
 
 async def _erase(client: "Client", customer: UUID, *, quiet: bool) -> "ErasureDone":
@@ -236,6 +237,18 @@ def _show(plan: "ErasurePlan") -> None:
     )
     if plan.unsent:
         say(f"Replies that wait to be sent and never will be: {plan.unsent}.")
+    _show_pages(plan.pages)
+
+
+def _show_pages(pages: list[str]) -> None:
+    """What was made of the customer's conversations is the company's, and somebody's to read again."""
+    if pages:
+        say(
+            "Pages made of these conversations stay, and may hold the customer's words. Read them, and write them anew or"
+            " delete them with `fte kb delete SOURCE`:"
+        )
+    for page in pages:
+        say(page, "  ")
 
 
 def _confirm(plan: "ErasurePlan", yes: str | None) -> None:

@@ -73,7 +73,9 @@ class GmailWebhook:
         days, and polling finds what it may have meant.
         """
         if self._verifier is None:
-            raise Refused(remedy="Set FTE_GMAIL_ACCOUNT, FTE_GMAIL_PUSH_ACCOUNT and FTE_GMAIL_PUSH_AUDIENCE.")
+            raise Refused(
+                "This push does not come from the mailbox's subscription."
+            )  # `fte doctor` says what is missing
         await self._verifier.verify(request.headers.get("authorization"))
         try:
             address = _mailbox(await read_body(request.scope, request.receive))

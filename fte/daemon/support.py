@@ -360,7 +360,7 @@ _FILES_RULE: Final = (
     gives=Submitted,
     also={303: None},
     page=True,
-    errors=(415, 429, 503),
+    errors=(404, 415, 429, 503),
 )
 class _Submit:
     """POST /support/submit: the busiest route, so it is a bare ASGI application."""

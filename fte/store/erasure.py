@@ -68,6 +68,7 @@ async def plan(pool: Pool, customer: UUID) -> ErasurePlan:
         named: Any = await connection.fetchrow(_sql.names, customer)
         counts: Any = await connection.fetchrow(_sql.plan, parts, [row["id"] for row in talks])
         known = await connection.fetch(_sql.identifiers, parts)
+        pages = await _pages(connection, [row["id"] for row in talks])
     return ErasurePlan(
         customer_id=customer,
         name=named["name"],
@@ -80,6 +81,7 @@ async def plan(pool: Pool, customer: UUID) -> ErasurePlan:
         replies=counts["replies"],
         unsent=counts["unsent"],
         runs=counts["runs"],
+        pages=pages,
     )
 
 
@@ -101,8 +103,9 @@ async def erase(pool: Pool, key: str, customer: UUID, actor: Actor | None) -> Er
         talks = [row["id"] for row in await connection.fetch(_sql.conversations, parts)]
         if in_flight := await _in_flight(connection, talks):
             return ErasureDone(customer_id=customer, erased=False, in_flight=in_flight, counts={})
+        pages = await _pages(connection, talks)
         counts = await _erase(connection, parts, talks)
-        done = ErasureDone(customer_id=customer, erased=True, in_flight=[], counts=counts)
+        done = ErasureDone(customer_id=customer, erased=True, in_flight=[], counts=counts, pages=pages)
         await connection.execute(_sql.record, new_id(), customer, who, counts)
         for part in parts:  # in a database of the past they may be customers of their own
             if part != customer:
@@ -162,6 +165,11 @@ async def _parts(connection: Connection, customer: UUID) -> list[UUID]:
     if (kept := await connection.fetchval(_sql.part_of, customer)) is not None:
         raise Conflict("This customer is part of another one.", remedy=f"Name that one: {kept}.")
     return parts
+
+
+async def _pages(connection: Connection, talks: list[UUID]) -> list[str]:
+    """The sources of pages that were made of these conversations."""
+    return [row["source"] for row in await connection.fetch(_sql.pages, talks)]
 
 
 async def _locked(connection: Connection, customer: UUID) -> list[UUID]:

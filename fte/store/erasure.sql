@@ -36,6 +36,11 @@ select (select count(*) from customer_identifiers where customer_id = any ($1)) 
        (select count(*) from replies where conversation_id = any ($2) and state in ('queued', 'draft')) as unsent,
        (select count(*) from runs where conversation_id = any ($2)) as runs
 
+-- name: pages
+select distinct s.source from suggestions s
+  join messages m on m.id = s.message_id join documents d on d.source = s.source
+ where m.conversation_id = any ($1) order by 1
+
 -- name: names
 select coalesce(name, '') as name, email, phone from customers where id = $1
 

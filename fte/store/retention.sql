@@ -1,17 +1,27 @@
+-- Settled is what is resolved, and what the AI has answered: nothing is to be said, sent or approved, and nobody holds it.
+
 -- name: settled_customers
--- Whose oldest settled conversations are to go.
-select distinct old.customer_id as id
-  from (select customer_id from conversations
-         where status = 'resolved' and merged_into is null and last_message_at < $1 and not is_underway(id)
-         order by last_message_at limit $2) old
- order by id
+-- Whose oldest settled conversations are to go: those an index finds as resolved, and those another finds as the AI's.
+with old as (
+    (select customer_id, last_message_at from conversations
+      where status = 'resolved' and merged_into is null and last_message_at < $1 and not is_underway(id)
+      order by last_message_at limit $2)
+    union all
+    (select customer_id, last_message_at from conversations
+      where owner = 'ai' and status <> 'resolved' and merged_into is null and last_message_at < $1
+        and not is_underway(id)
+        and not exists (select from drafts d where d.conversation_id = conversations.id and d.state = 'pending')
+      order by last_message_at limit $2)
+)
+select distinct id from (select customer_id as id from old order by last_message_at limit $2) oldest order by id
 
 -- name: settled
 -- Looked at again under the locks; each with what was merged into it.
 with recursive old as (
     select id from conversations
-     where customer_id = any ($3) and status = 'resolved' and merged_into is null and last_message_at < $1
-       and not is_underway(id)
+     where customer_id = any ($3) and (status = 'resolved' or owner = 'ai') and merged_into is null
+       and last_message_at < $1 and not is_underway(id)
+       and not exists (select from drafts d where d.conversation_id = conversations.id and d.state = 'pending')
      order by last_message_at limit $2
 ), whole (id) as (
     select id from old

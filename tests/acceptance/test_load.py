@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -70,6 +72,36 @@ def test_a_system_that_is_away_fails_the_gate() -> None:
     assert done.returncode == 1, said
     assert "requests failed; it should be fewer than 0.1%" in said
     assert "WhatsApp was left out: TWILIO_ACCOUNT_SID" in said
+    assert "Traceback" not in said
+
+
+class _Maintenance(BaseHTTPRequestHandler):
+    """A proxy that says to everybody that all is well, and passes nothing on."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        page = b"<html>We are back soon</html>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_page_in_place_of_a_ticket_fails_the_gate() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Maintenance) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        done = load(f"http://127.0.0.1:{server.server_port}", "6", "6", "4s")
+        server.shutdown()
+        serving.join()
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "HTTP 200 without a ticket" in said
     assert "Traceback" not in said
 
 

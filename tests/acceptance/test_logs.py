@@ -175,6 +175,27 @@ def test_a_wrong_secret_address_is_refused_without_being_quoted(address: str) ->
     assert "a-key" not in refused.value.message
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            field.metadata["env"]
+            for field in fields(Settings)
+            if field.metadata["env"].endswith("_URL") and not field.metadata.get("secret")
+        ),
+        "FTE_KAFKA_BOOTSTRAP_SERVERS",
+    ],
+)
+@pytest.mark.parametrize(
+    "address", ["u:a-key@h/v1", "://u:x/a-key@h", "h/v1?key=a-key", "ftp://u:p@a-key@h:1x"]
+)
+def test_a_wrong_address_is_refused_without_its_key(name: str, address: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        Settings.load({name: address})
+    assert name in refused.value.message
+    assert "a-key" not in refused.value.message
+
+
 def test_every_secret_setting_is_one_that_is_covered() -> None:
     named = {
         field.metadata["env"]: f"{field.name}-{'x' * 32}"

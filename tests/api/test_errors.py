@@ -19,7 +19,7 @@ from fte.demo.providers.whatsapp import signature
 from fte.domain.ids import new_id
 from fte.domain.operators import ROLES, allowed
 from fte.pg.pool import Pool
-from fte.store import operators
+from fte.store import erasure, operators
 from fte.wire import (
     ActionRequest,
     CannedReply,
@@ -150,6 +150,12 @@ def ways(site: Site) -> dict[int, Send]:
     async def missing(path: str, method: str, said: Operation) -> httpx.Response:
         if said.takes is LettersRequest:
             return await site.send(path, method, said, json={"letters": [999], "reason": "x"})
+        if path == "/support/submit":
+            sent = {"json": valid(email="gone@example.com"), "headers": {"Idempotency-Key": "sent before"}}
+            assert (await site.send(path, method, said, **sent)).status_code == 200
+            who = await site.pool.fetchval("select id from customers where email = 'gone@example.com'")
+            await erasure.erase(site.pool, "an erasure", who, None)
+            return await site.send(path, method, said, **sent)
         query = {"email": "nobody@example.com", "after": str(new_id())}
         given = {name: value for name, value in query.items() if name in said.query}
         return await site.send(path, method, said, params=given)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from fte.store import replies
 from tests.daemon.support import Backend, backend
 from tests.daemon.test_desk_cli import Shell, shell
 from tests.identity.support import chat, mail, owner
+from tests.store.test_suggestions import taught
 from tests.support import SECRET, until
 from tests.support_delivery import answer
 
@@ -67,6 +69,32 @@ async def test_an_erasure_shows_what_goes_and_asks(daemon: Backend, ann: Shell, 
     assert "Erased: conversations 1, customer identifiers 1, messages 1, tickets 1." in shown
     assert await daemon.pool.fetchval("select count(*) from customers") == 0
     assert "no customer" in await ann.refuses("erase", "customer", ADDRESS)
+
+
+async def test_pages_made_of_a_customers_words_are_named(daemon: Backend, ann: Shell) -> None:
+    message = await taught(daemon.pool, question="Where can I park my wheelchair?")
+    talk = await daemon.pool.fetchval("select conversation_id from messages where id = $1", message)
+    said = await ann.does(
+        "suggestions",
+        "approve",
+        str(message),
+        "--title",
+        "Parking with a wheelchair",
+        "--body",
+        "Visitors park in the places that are marked with a V.",
+    )
+    page = re.search(r"learned/\S+\.md", said)
+    assert page, said
+    address = await daemon.pool.fetchval(
+        "select identifier_value from customer_identifiers i join conversations c on c.customer_id = i.customer_id"
+        " where c.id = $1",
+        talk,
+    )
+    shown = await ann.does("erase", "customer", address, text=f"{address}\n")
+    before, after = shown.split("Erased: ")
+    assert page[0] in before
+    assert page[0] in after
+    assert await daemon.pool.fetchval("select source from documents") == page[0]
 
 
 async def test_an_erasure_in_a_script_names_the_exact_id(daemon: Backend, ann: Shell) -> None:

@@ -22,7 +22,8 @@ from fte.store.intake import Attachment, Received
 from fte.store.retention import Periods
 from tests.identity.support import chat, later, mail, owner
 from tests.store.everywhere import columns_with
-from tests.store.test_erasure import SAID, ran
+from tests.store.test_drafts import held, hold_all
+from tests.store.test_erasure import HANDED_OVER, SAID, ran
 from tests.support import hire, seeing, until
 from tests.support_delivery import answered
 
@@ -64,6 +65,28 @@ async def test_a_settled_conversation_goes_when_it_is_old_and_with_the_last_its_
     assert await pool.fetchval("select id from conversations") == open_.conversation
     assert not any((await retention.sweep(pool, periods, in_days(300))).values())
     assert (await mail(pool, ADDRESS, WORD, provider_id="mail-1")).gone
+
+
+async def test_what_the_ai_has_answered_goes_without_being_resolved(pool: Pool) -> None:
+    await mail(pool, ADDRESS, WORD)
+    assert await ran(pool, SAID)
+    assert (await retention.sweep(pool, Periods(conversations=30), in_days(31)))["conversations"] == 0
+    await pool.execute("update replies set state = 'sent'")
+    assert (await retention.sweep(pool, Periods(conversations=30), in_days(29.9)))["conversations"] == 0
+    assert (await retention.sweep(pool, Periods(conversations=30), in_days(30.1)))["conversations"] == 1
+    assert await columns_with(pool, WORD) == set()
+    assert await count(pool, "customers") == 0
+
+
+async def test_what_a_person_is_to_answer_or_to_approve_stays(pool: Pool) -> None:
+    await mail(pool, ADDRESS, WORD)
+    assert await ran(pool, HANDED_OVER)
+    await hold_all(pool)
+    await held(pool)
+    await pool.execute("update replies set state = 'sent'")
+    assert await count(pool, "drafts where state = 'pending'") == 1
+    assert (await retention.sweep(pool, Periods(conversations=30), in_days(300)))["conversations"] == 0
+    assert await count(pool, "conversations") == 2
 
 
 async def test_a_customer_stays_while_one_conversation_does(pool: Pool) -> None:
