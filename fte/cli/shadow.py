@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fte.cli._session import AsJson, DataDir, load_settings, run
+from fte.cli._session import AsJson, DataDir, existing, load_settings, run
 from fte.domain.errors import Rejected
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def _compared(
 
     document = None if instructions is None else await asyncio.to_thread(_read, instructions)
     now = datetime.now(UTC)
-    async with database(settings) as url:
+    async with database(existing(settings)) as url:
         pool = await Pool.open(url, read_only=True)
         try:
             async with pool.connection() as connection:

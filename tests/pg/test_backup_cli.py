@@ -18,6 +18,7 @@ from fte.cli import app
         ("dlq", "list"),
         ("operator", "list"),
         ("report", "daily"),
+        ("shadow",),
     ],
     ids=" ".join,
 )
