@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from fte.domain.errors import FteError
+from fte.domain.errors import FteError, NotFound
 from fte.domain.ids import new_id
 from fte.pg import queries
 from fte.pg.log import Cursor
@@ -25,16 +26,17 @@ _sql = queries.load(__file__)
 
 
 class Displaced(FteError):
-    """Another process reads for this group now."""
+    """Another process reads for this group now, or the server was restarted: the stored place is where to go on."""
 
 
 class Held:
     """A group's place, held by this process for as long as it says so often enough. `place` is where to go on."""
 
-    def __init__(self, pool: Pool, group: str, holder: UUID, place: Cursor) -> None:
+    def __init__(self, pool: Pool, group: str, holder: UUID, place: Cursor, server: datetime) -> None:
         self._pool = pool
         self._group = group
         self._holder = holder
+        self._server = server
         self._unsaved: Cursor | None = None
         self._save_at = 0.0
         self.place = place
@@ -43,7 +45,8 @@ class Held:
     async def save(self, place: Cursor | None, *, at_once: bool = False) -> None:
         """Store how far the group has come (None: no further), and keep the lease; once per interval, or at once.
 
-        Raises Displaced when another process has the place, Unavailable when the database is away.
+        Raises Displaced when another process has the place or the server was restarted, Unavailable when the database
+        is away.
         """
         self._unsaved = place or self._unsaved
         now = time.monotonic()
@@ -51,7 +54,7 @@ class Held:
             return
         self._save_at = now + SAVE_EVERY
         saved = await self._pool.fetchval(
-            _sql.save, self._group, self._holder, LEASE, *_columns(self._unsaved)
+            _sql.save, self._group, self._holder, LEASE, *_columns(self._unsaved), self._server
         )
         if saved is None:
             raise Displaced
@@ -60,14 +63,28 @@ class Held:
 
     async def release(self) -> None:
         """Let others have the place, at once."""
-        await self._pool.execute(_sql.release, self._group, self._holder, *_columns(self._unsaved))
+        await self._pool.execute(
+            _sql.release, self._group, self._holder, *_columns(self._unsaved), self._server
+        )
+
+    @contextlib.contextmanager
+    def reading(self, place: Cursor) -> Iterator[None]:
+        """Around a read from a place: raises Displaced for one in memory that a server, restarted since, is behind.
+
+        Raises NotFound when what comes after the stored place is no longer kept.
+        """
+        try:
+            yield
+        except NotFound:
+            if place == self.place:
+                raise
+            raise Displaced from None
 
 
 @contextlib.asynccontextmanager
 async def held(pool: Pool, group: str) -> AsyncIterator[Held]:
     """A group's place, once nobody else holds it; released at the end. Raises Unavailable."""
-    holder = new_id()
-    place = Held(pool, group, holder, await _claim(pool, group, holder))
+    place = await _claim(pool, group, new_id())
     try:
         yield place
     finally:
@@ -76,11 +93,12 @@ async def held(pool: Pool, group: str) -> AsyncIterator[Held]:
                 await place.release()
 
 
-async def _claim(pool: Pool, group: str, holder: UUID) -> Cursor:
+async def _claim(pool: Pool, group: str, holder: UUID) -> Held:
     while True:
         row: Any = await pool.fetchrow(_sql.claim, group, holder, LEASE)
         if row is not None:
-            return Cursor(row["seen"], row["until"], row["position"])
+            place = Cursor(row["seen"], row["until"], row["position"])
+            return Held(pool, group, holder, place, row["server"])
         await asyncio.sleep(LOOK_EVERY)
 
 

@@ -43,7 +43,8 @@ class LogBus:
             await asyncio.sleep(pause(failures, longest=cursors.LEASE / 3))
 
     async def _follow(self, held: Held, topics: Sequence[str], group: str, handler: Handler) -> None:
-        """Raises (in a group) Displaced when another process took over, Unavailable when the database is away."""
+        """Raises (in a group) Displaced when another process took over or the server was restarted, Unavailable
+        when the database is away."""
         place = held.place
         bury = partial(dead_letters.bury, self._pool, group)
         async with asyncio.TaskGroup() as tasks:
@@ -51,7 +52,8 @@ class LogBus:
             with self._hints.bell() as bell:
                 while True:
                     bell.clear()
-                    events, place = await log.read(self._pool, topics, place)
+                    with held.reading(place):
+                        events, place = await log.read(self._pool, topics, place)
                     for after, event in events:
                         await dispatcher.room()
                         dispatcher.submit(after, event)

@@ -97,10 +97,10 @@ class Relay:
             _log.warning("topics not made", error=error.message)
         async with self._cluster.producer() as producer:
             with self._hints.bell() as bell:
-                read = await self._read(held.place, bell)
+                read = await self._read(held, held.place, bell)
                 unsaved = 0
                 while True:
-                    async with _meanwhile(self._next(read, bell)) as reading:
+                    async with _meanwhile(self._next(held, read, bell)) as reading:
                         async with asyncio.timeout(PUBLISH_TIMEOUT):
                             await (
                                 self._publish(producer, read.records)
@@ -114,15 +114,16 @@ class Relay:
                         self._problems.pop(RELAY, None)
                         read = await reading
 
-    async def _next(self, read: "_Read", bell: asyncio.Event) -> "_Read":
+    async def _next(self, held: Held, read: "_Read", bell: asyncio.Event) -> "_Read":
         """What comes after, at once or when there may be something."""
         if not read.full:
             await heard(bell, POLL)
-        return await self._read(read.after, bell)
+        return await self._read(held, read.after, bell)
 
-    async def _read(self, place: Cursor, bell: asyncio.Event) -> "_Read":
+    async def _read(self, held: Held, place: Cursor, bell: asyncio.Event) -> "_Read":
         bell.clear()
-        events, after = await log.read_appended(self._pool, TOPICS, place, READ_MAX)
+        with held.reading(place):
+            events, after = await log.read_appended(self._pool, TOPICS, place, READ_MAX)
         records = [(self._cluster.named(one.event.topic), Record.of(one)) for one in events]
         messages = [one.event.payload.get("message_id") for one in events if one.event.topic in _ARRIVED]
         return _Read(records, after, messages, full=len(events) == READ_MAX)

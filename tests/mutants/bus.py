@@ -4,6 +4,30 @@ from tests.mutants.catalogue import Mutant
 
 BUS = (
     Mutant(
+        name="a-place-outlives-its-server",
+        invariant="I11 a place never runs ahead",
+        path="fte/bus/cursors.sql",
+        healthy=" where group_name = $1 and holder = $2 and pg_postmaster_start_time() = $7\n",
+        sick=" where group_name = $1 and holder = $2 and $7::timestamptz is not null\n",
+        tests=("tests/bus/test_crash.py",),
+    ),
+    Mutant(
+        name="a-released-place-outlives-its-server",
+        invariant="I11 a place never runs ahead",
+        path="fte/bus/cursors.sql",
+        healthy="seen = case when pg_postmaster_start_time() = $6 then coalesce",
+        sick="seen = case when $6::timestamptz is not null then coalesce",
+        tests=("tests/bus/test_crash.py",),
+    ),
+    Mutant(
+        name="a-forgetful-server-ends-the-process",
+        invariant="L1 after outages of the database work goes on",
+        path="fte/bus/cursors.py",
+        healthy="            if place == self.place:\n                raise\n",
+        sick="            raise\n",
+        tests=("tests/bus/test_crash.py",),
+    ),
+    Mutant(
         name="a-replay-goes-to-every-group",
         invariant="I13 poison is isolated",
         path="fte/bus/dispatch.py",
