@@ -16,6 +16,7 @@ from fte.agent.amounts import names_amount, names_reduction
 from fte.agent.company import Company
 from fte.agent.ground import Ground, unfounded
 from fte.agent.secrets import masked, masked_beginning, masked_end
+from fte.agent.states import states
 from fte.domain.channels import STYLES, Channel
 from fte.domain.languages import fold, known, language_of, says, surely
 from fte.domain.turns import Passage
@@ -305,7 +306,7 @@ def _promises(text: str, bounds: Bounds) -> Iterator[Violation]:
         certain = _CONDITION.sub("", _CODE_SENT.sub(" _ ", sentence))
         rule = bool(_CONDITION.match(sentence)) and "your" not in certain.casefold()
         claimed = any(p.search(certain) for p in (_ACTION, _SOMEBODY, *(() if rule else (_PASSIVE,))))
-        if (claimed or _claims(certain, text)) and not _quoted(sentence, bounds):
+        if (claimed or states(certain) or _claims(certain, text)) and not _quoted(sentence, bounds):
             yield Violation(
                 "promise",
                 f"Do not say that something was or will be done: {sentence[:80]!r}. "

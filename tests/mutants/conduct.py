@@ -572,6 +572,14 @@ CONDUCT = (
         tests=("tests/agent/test_agent.py", "-k", "again_and_again"),
     ),
     Mutant(
+        name="what-nobody-looked-at-is-said-to-be-so",
+        invariant="a promise of an action is never sent",
+        path="fte/agent/guard.py",
+        healthy="if (claimed or states(certain) or _claims(certain, text))",
+        sick="if (claimed or _claims(certain, text))",
+        tests=("tests/agent/test_guard.py", "-k", "never_leaves_in_any"),
+    ),
+    Mutant(
         name="who-calls-all-at-once-calls-everybody",
         invariant="people are not flooded with hand-overs",
         path="fte/store/turns.py",
