@@ -125,9 +125,17 @@ TRAIL = (
         name="a-wrong-secret-is-quoted",
         invariant="no secret and nothing of a customer's in the log",
         path="fte/settings.py",
-        healthy="'this' if secret else repr(text)",
+        healthy="'this' if secret else repr(_without_keys(text))",
         sick="repr(text)",
         tests=("tests/acceptance/test_logs.py", "-k", "wrong_secret"),
+    ),
+    Mutant(
+        name="a-key-in-a-wrong-address-is-quoted",
+        invariant="no secret and nothing of a customer's in the log",
+        path="fte/settings.py",
+        healthy="'this' if secret else repr(_without_keys(text))",
+        sick="'this' if secret else repr(text)",
+        tests=("tests/acceptance/test_logs.py", "-k", "without_its_key"),
     ),
     Mutant(
         name="a-route-is-left-open",
