@@ -16,6 +16,9 @@ from fte.domain.text import one_line
 from fte.domain.turns import Assignment, Escalation, Urgency
 
 ASKED_MAX: Final = 1_000
+_ASKED_END: Final = 400
+"""Characters of a longer text that are kept of its end: threats and wishes often close a mail."""
+_LEFT_OUT: Final = "\n[…]\n"
 _SO_FAR_MAX: Final = 4
 """Earlier messages a brief quotes, the newest ones."""
 _SO_FAR_LENGTH: Final = 300
@@ -35,14 +38,20 @@ def brief(
 ) -> Escalation:
     """`mood` is that of the messages handed over, `wanted` the urgency asked for, `summary` the model's words."""
     # A model may write what a customer told it to, or make it up: its words never stand in the place of theirs.
-    asked = masked(assignment.question)[:ASKED_MAX]
+    asked = _ends(masked(assignment.question))
     summary = one_line(summary)
     summed_up = [f"the AI's summary: {summary}"] if summary not in one_line(asked) else []
     return Escalation(
         reason=reason,
         urgency=escalation.urgency(reason, wanted, len(assignment.waiting_elsewhere)),
         asked=asked or "(an empty message)",
-        tried=(*summed_up, *assignment.waiting_elsewhere, *_so_far(assignment), *tried),
+        tried=(
+            *_made_so(reason, assignment, asked),
+            *summed_up,
+            *assignment.waiting_elsewhere,
+            *_so_far(assignment),
+            *tried,
+        ),
         sources=tuple(dict.fromkeys(sources)),
         mood=_mood_words(assignment, mood),
     )
@@ -86,6 +95,21 @@ def mood_of(assignment: Assignment) -> float:
         (sentiment(line.content) for line in assignment.lines if line.new and line.role == "customer"),
         default=0.5,
     )
+
+
+def _ends(text: str) -> str:
+    """The text, of a longer one its beginning and its end, at most ASKED_MAX characters."""
+    if len(text) <= ASKED_MAX:
+        return text
+    return f"{text[: ASKED_MAX - _ASKED_END - len(_LEFT_OUT)]}{_LEFT_OUT}{text[-_ASKED_END:]}"
+
+
+def _made_so(reason: escalation.Reason, assignment: Assignment, asked: str) -> list[str]:
+    """What a rule found in a text too long to be shown whole, where it is not among what is shown."""
+    if len(assignment.question) <= ASKED_MAX:
+        return []
+    sentence = masked(one_line(escalation.what_says(reason, assignment.question, assignment.channel)))
+    return [] if not sentence or sentence in one_line(asked) else [f"what made it so: {sentence}"]
 
 
 def _so_far(assignment: Assignment) -> list[str]:

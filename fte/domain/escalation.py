@@ -65,6 +65,8 @@ URGENT_MAX: Final = 3
 first learns of them, and nobody is called again and again."""
 HUNCH_MIN: Final = 0.85
 """How sure a hunch must be, 0 to 1, to hand over; see docs/agent.md for what lower ones would cost."""
+QUOTED_MAX: Final = 300
+"""Characters of a quoted sentence."""
 _ALIKE: Final = 0.75
 """The share of words two messages have in common that makes them the same question."""
 _TEXT_MAX: Final = 20_000
@@ -132,6 +134,30 @@ def suspected(text: str, channel: Channel) -> tuple[Reason, float] | None:
     """
     reason, sure = hunch(sentences_of(text, channel))
     return (cast(Reason, reason), sure) if sure >= HUNCH_MIN else None
+
+
+def what_says(reason: Reason, text: str, channel: Channel) -> str:
+    """The sentence, or the part of a very long one, for which `reasons` gives this reason; empty where none alone does.
+
+    Found by halving, so all of it costs as much as reading the text a few times. At most QUOTED_MAX characters.
+    """
+    found = _narrowed(sentences_of(text, channel), ". ", reason, channel)
+    if len(found) > QUOTED_MAX:
+        found = _narrowed(found.split(), " ", reason, channel)
+    return found if len(found) <= QUOTED_MAX else ""
+
+
+def _narrowed(parts: list[str], joint: str, reason: Reason, channel: Channel) -> str:
+    """The fewest neighbouring parts that still give the reason: a half, or what lies across both, again and again."""
+    while len(parts) > 1 and (joint == ". " or len(joint.join(parts)) > QUOTED_MAX):
+        half, quarter = (len(parts) + 1) // 2, len(parts) // 4
+        windows = (parts[:half], parts[half:], parts[quarter : quarter + half])
+        smaller = (window for window in windows if reason in reasons(joint.join(window), channel, 1.0))
+        if (found := next(smaller, None)) is None:
+            break
+        parts = found
+    whole = joint.join(part.strip() for part in parts)
+    return whole if reason in reasons(whole, channel, 1.0) else ""
 
 
 def sentences_of(text: str, channel: Channel) -> list[str]:

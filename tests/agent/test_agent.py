@@ -647,6 +647,36 @@ async def test_a_brief_says_what_was_asked_and_answered_before() -> None:
     assert rule == "rule: human request"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(200, 0), (100, 100), (0, 200), (290, 290)],
+)
+async def test_a_brief_shows_what_made_a_long_mail_a_matter_for_people(before: int, after: int) -> None:
+    filler = "How do I export invoices? "
+    threat = "Also my lawyer will write, my password: hunter2secret."
+    outcome = await answer(
+        Repeating(lambda *_: []), turn=assignment(f"{filler * before}{threat} {filler * after}")
+    )
+    told = outcome.escalation
+    assert told is not None and told.reason == "legal" and len(told.asked) <= 1_000
+    assert ("my lawyer will write" in told.asked) != any(
+        tried.startswith("what made it so: ") and "my lawyer will write" in tried for tried in told.tried
+    )
+    assert "hunter2secret" not in str(told)
+
+
+async def test_a_brief_quotes_a_part_of_a_text_without_sentences() -> None:
+    filler = "and then the export of the invoices did not start as it should "
+    outcome = await answer(
+        Repeating(lambda *_: []), turn=assignment(f"{filler * 60}my lawyer will write {filler * 60}")
+    )
+    assert outcome.escalation is not None
+    (quoted,) = [tried for tried in outcome.escalation.tried if tried.startswith("what made it so: ")]
+    assert "lawyer" in quoted and len(quoted) < 400
+    outcome = await answer(Repeating(lambda *_: []), turn=assignment("My lawyer will write."))
+    assert outcome.escalation is not None and "what made it so" not in str(outcome.escalation.tried)
+
+
 async def test_secrets_stay_out_of_model_trace_and_brief() -> None:
     secrets = ("4111 1111 1111 1111", "sk-live-abcdefghijklmnop1234", "DE89370400440532013000", "Hunter2!")
     text = "Card {}, key {}, account {}, my password is {} - how do I reset it?".format(*secrets)
