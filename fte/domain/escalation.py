@@ -8,8 +8,9 @@ an agent's API key, a refund to the customer's own client) are taken out first. 
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Final, Literal, cast, get_args
 
 from fte.domain.channels import Channel
@@ -69,6 +70,16 @@ QUOTED_MAX: Final = 300
 """Characters of a quoted sentence."""
 _ALIKE: Final = 0.75
 """The share of words two messages have in common that makes them the same question."""
+_TELLING_MIN: Final = 2
+"""Telling words of a question that may be found again within another message."""
+_QUESTIONS_MAX: Final = 20
+"""Questions of a message that are compared."""
+_FOR_HELP: Final = (
+    "help assist suppor proble issue questi follow answer solve fix explai helfen hilfe folgen frage aider aide suivan"
+    " ayudar ayuda siguie ajudar ajuda seguin aiutar aiuto seguen helpen hulp volgen vraag pomoc"
+)
+_CALLS_FOR_HELP: Final = frozenset(_FOR_HELP.split())
+"""Stems of what any question may be led up to with."""
 _TEXT_MAX: Final = 20_000
 """Characters that are read: the beginning, and as much of the end."""
 _SENTENCES_MAX: Final = 600
@@ -77,6 +88,8 @@ _SENTENCES_MAX: Final = 600
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _QUOTED: Final = re.compile(r"(?m)^[^\S\n]*>.*$")
 _SENTENCES: Final = re.compile(r"[.!?;\n]+(?=\s|$)|[。！？；।؟۔]+")
+_CLAUSES: Final = re.compile(r"([.!?;:\n]+(?=\s|$)|[。！？：；।؟۔]+)")
+_ASKS: Final = re.compile("[?？؟]")
 _WORDS: Final = re.compile(r"\w+")
 
 
@@ -190,20 +203,41 @@ def asked_again(lines: Sequence[Line]) -> bool:
     `lines` is the history, oldest first. Messages without an answer in between are one asking.
     """
     asking = _asked([line for line in lines if line.new and line.role == "customer"])
-    if not asking:
+    if not asking.words:
         return False
     times, waiting = 1, False
     for line in (line for line in lines if not line.new):
         if line.role != "customer":
             waiting = False
-        elif not waiting and _alike(_asked([line]), asking):
+        elif not waiting and asking.alike(_asked([line])):
             times, waiting = times + 1, True
     return times >= ASKED_MAX
 
 
-def _asked(lines: Sequence[Line]) -> set[str]:
-    words = set(_WORDS.findall(fold("\n".join(_visible(line.content, quotes=True) for line in lines))))
-    return {word[:6] for word in words if word not in _common()}
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What messages ask, as stems: all their words, and those of each question that says enough to be told from others."""
+
+    words: frozenset[str]
+    questions: frozenset[frozenset[str]]
+
+    def alike(self, other: "_Asked") -> bool:
+        """Whether both ask the same: in much the same words, or one asks nothing but what the other asks, too."""
+        few, more = sorted((self.questions, other.questions), key=len)
+        contained = bool(few) and all(any(_alike(one, another) for another in more) for one in few)
+        return _alike(self.words, other.words) or contained
+
+
+def _asked(lines: Sequence[Line]) -> _Asked:
+    text = "\n".join(_visible(line.content, quotes=True) for line in lines)
+    pieces = _CLAUSES.split(text)
+    asking = (_telling(one) for one, end in zip(pieces[::2], pieces[1::2], strict=False) if _ASKS.search(end))
+    questions = dict.fromkeys(words for words in asking if len(words - _CALLS_FOR_HELP) >= _TELLING_MIN)
+    return _Asked(_telling(text), frozenset(islice(questions, _QUESTIONS_MAX)))
+
+
+def _telling(text: str) -> frozenset[str]:
+    return frozenset(word[:6] for word in _WORDS.findall(fold(text)) if word not in _common())
 
 
 @lru_cache(maxsize=1)
@@ -211,7 +245,7 @@ def _common() -> frozenset[str]:
     return frozenset().union(*(language.common | language.polite for language in languages()))
 
 
-def _alike(one: set[str], other: set[str]) -> bool:
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
     return bool(one) and len(one & other) >= _ALIKE * len(one | other)
 
 

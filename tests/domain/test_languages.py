@@ -169,6 +169,57 @@ def test_hostile_repetition_takes_linear_time(code: str) -> None:
         assert is_quick(partial(reasons, text, "whatsapp", 0.5), 1.0), fragment
 
 
+PASSWORD = "How do I reset my password?"
+ELSEWHERE = "How do I reset my colleague's password in the admin panel?"
+
+
+def times(*asked: str) -> bool:
+    """Whether the last of these is the same question again, each of the others answered."""
+    said = [
+        said
+        for seq, text in enumerate(asked[:-1])
+        for said in (
+            line(text, new=False, seq=2 * seq),
+            line("Select Send link.", role="agent", new=False, seq=2 * seq + 1),
+        )
+    ]
+    return asked_again([*said, line(asked[-1], seq=2 * len(asked))])
+
+
+@pytest.mark.parametrize(
+    "third",
+    [
+        "That did not help. How do I reset my password?",
+        "I have asked this before: How do I reset my password?",
+        "How do I reset my password? Please answer properly this time.",
+        "Third time: how do I reset my password? I did what you said and it still shows the same page.",
+    ],
+)
+def test_the_same_question_among_other_words(third: str) -> None:
+    assert times(PASSWORD, PASSWORD, third)
+    assert times(PASSWORD, third, PASSWORD)
+    assert times(third, "Hello! How do I reset my password? Best, Ann", third)
+    assert not times(PASSWORD, third)
+    assert not times(ELSEWHERE, ELSEWHERE, third)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (PASSWORD, PASSWORD, ELSEWHERE),
+        (ELSEWHERE, PASSWORD, PASSWORD),
+        tuple(
+            f"Can you help me with the following problem? {text} Kind regards, John Smith"
+            for text in (PASSWORD, "The export stays empty.", "How do I invite a guest?")
+        ),
+        ("Is it done? I cannot export.", "Is it done? I cannot sign in.", "Is it done? My phone is lost."),
+        ("How do I export invoices?", "How do I export projects?", "How do I export time sheets?"),
+    ],
+)
+def test_other_questions_on_the_subject_are_not_the_same(asked: tuple[str, ...]) -> None:
+    assert not times(*asked)
+
+
 def test_the_same_question_a_third_time() -> None:
     asked = "How do I reset my password? The link does not work."
     said = [
