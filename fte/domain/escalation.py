@@ -154,7 +154,8 @@ def what_says(reason: Reason, text: str, channel: Channel) -> str:
 
     Found by halving, so all of it costs as much as reading the text a few times. At most QUOTED_MAX characters.
     """
-    found = _narrowed(sentences_of(text, channel), ". ", reason, channel)
+    sentences = _SENTENCES.split(_visible(text, quotes=channel == "email"))
+    found = _narrowed([part for part in sentences if part.strip()], ". ", reason, channel)
     if len(found) > QUOTED_MAX:
         found = _narrowed(found.split(), " ", reason, channel)
     return found if len(found) <= QUOTED_MAX else ""
