@@ -21,6 +21,8 @@ from openai.types.responses import ResponseFunctionToolCall
 
 from fte.agent.guard import mentions_price
 from fte.domain.attachments import without_placeholders
+from fte.domain.languages import language_of, sentence
+from fte.domain.thanks import only_thanks
 from fte.knowledge.excerpt import LEFT_OUT
 from fte.knowledge.stems import stem
 from fte.knowledge.thesaurus import asked as asked_in
@@ -89,6 +91,22 @@ _THANKS: Final = re.compile(
     r"|goodbye|👍|🙏|done|very|you|found)\W*)+",
     re.I,
 )
+_WHAT: Final = (
+    r"(?:an? |eine? |une? |una? |un'|uma? |een )?(?:(?:real|live|actual|echter?|vraie?) )?"
+    r"(?:(?:chat-?)?bot|robots?|robot[ae]|roboter|ai|ki|ia|a\.i\.|machine|maschine|m[aá]quina|macchina|computer"
+    r"|human(?: being)?|person|mensch|humain|humano|personne|persona|pessoa|umano|mens)"
+)
+_ASKS_WHO: Final = re.compile(
+    r"\W*(?:(?:hi|hello|hey|hallo|bonjour|hola|ciao|olá|so|and|wait|sorry)\W+)?(?:"
+    r"(?:who|what) (?:are|r) (?:you|u)|(?:wer|was) (?:bist du|sind sie)|qui (?:êtes[- ]vous|es[- ]tu)"
+    r"|(?:quién|quien|qué|que) (?:eres|es usted)|chi (?:sei|siete|è lei)|quem (?:és|é você)|wie (?:ben je|bent u)"
+    r"|(?:(?:are|r) (?:you|u)(?: really| actually| just| even)?|bist du|sind sie|êtes[- ]vous|es[- ]tu|eres|es usted|sei"
+    rf"|siete|és|você é|ben je|bent u) (?:real|{_WHAT}(?: (?:or|oder|ou|o|of) (?:not|{_WHAT}))?)"
+    r")\W*",
+    re.I,
+)
+"""Who or what answers, and nothing else."""
+_WHO: Final = "I am an AI assistant, not a person. I answer from our help pages."
 _SETTLED: Final = re.compile(
     r"\b(?:thanks|thank you|cheers|perfect|brilliant|works? (?:now|again)|worked|solved|fixed|sorted|all good"
     r"|(?:that|this) (?:did it|helped)|is gone)\b",
@@ -399,15 +417,24 @@ def _courtesy(task: _Task) -> str | None:
     text = task.message
     if not any(character.isalnum() for character in text) and not _GRATITUDE.search(text):
         return f"{_WHAT_HELP} Please describe what you want to do."
+    if _ASKS_WHO.fullmatch(text):
+        return _WHO if (code := language_of(text)) == "en" else sentence(code, "handed")
     if _greets(task):
         return f"I answer from our help pages, automatically. {_WHAT_HELP}"
     if task.earlier and _SETTLED.search(text) and not _UNSETTLED.search(text):
         return "Good to hear. If anything else comes up, write here and I will look in our help pages."
-    if _THANKS.fullmatch(text) and _GRATITUDE.search(text):
+    if _thanks(task):
         return "You are welcome. If anything else comes up, write here and I will look in our help pages."
     if not task.earlier and _vague(task):
         return _WHAT_EXACTLY
     return None
+
+
+def _thanks(task: _Task) -> bool:
+    if not task.earlier and task.subject and _stems(task.subject) and not only_thanks(task.subject):
+        return False
+    text = task.message
+    return only_thanks(text) or bool(_THANKS.fullmatch(text) and _GRATITUDE.search(text))
 
 
 def _greets(task: _Task) -> bool:
@@ -432,7 +459,7 @@ def _nothing_named() -> frozenset[str]:
 def _unclear(task: _Task) -> bool:
     if not any(map(str.isalnum, task.message)):
         return not _GRATITUDE.search(task.message)
-    thanks = _THANKS.fullmatch(task.message) or _SETTLED.search(task.message)
+    thanks = _thanks(task) or _THANKS.fullmatch(task.message) or _SETTLED.search(task.message)
     return _greets(task) or (_vague(task) and not thanks)
 
 

@@ -428,6 +428,62 @@ async def test_what_the_pages_do_not_hold_is_said() -> None:
     assert "Forgot password?" in outcome.reply and "do not answer the rest" in outcome.reply
 
 
+@pytest.mark.parametrize(
+    ("text", "channel"),
+    [
+        *(
+            (text, channel)
+            for text in ("Are you an AI?", "are you a robot", "Who are you?")
+            for channel in CHANNELS
+        ),
+        *((text, "email") for text in ("What are you?", "Are you human?", "Hello, are you a bot?")),
+    ],
+)
+async def test_who_asks_what_answers_is_told(text: str, channel: str) -> None:
+    outcome = await answer(text, channel)
+    assert tools(outcome) == [*START, "send_response"]
+    assert "I am an AI assistant, not a person." in outcome.reply
+    assert 'the word "person"' in outcome.reply or 'Type "human" for a person.' in outcome.reply
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Bist du ein Roboter?", "KI-Assistent"),
+        ("Êtes-vous une personne ?", "IA"),
+        ("¿Eres un robot?", "IA"),
+        ("Sei un robot?", "IA"),
+    ],
+)
+async def test_it_is_told_in_the_customers_language(text: str, told: str) -> None:
+    outcome = await answer(text)
+    assert tools(outcome) == [*START, "send_response"] and told in outcome.reply
+
+
+async def test_who_asks_more_than_that_is_answered() -> None:
+    assert "Forgot password?" in (await answer("Are you a bot? How do I reset my password?")).reply
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize(
+    "text",
+    ["Merci, bonne journée", "Danke, hat geklappt", "谢谢", "Спасибо", "Grazie mille", "obrigado", "Hallo, vielen Dank!",
+     "Hello, thanks for your help!"],
+)  # fmt: skip
+async def test_thanks_in_any_language_are_thanked_for(text: str, earlier: bool, channel: str) -> None:
+    said = (
+        [line("Select Send link.", role="agent", new=False), line(text, seq=2)] if earlier else [line(text)]
+    )
+    outcome = await answer("", channel, lines=tuple(said), subject="", first_answer=not earlier)
+    assert tools(outcome) == [*START, "send_response"]
+    assert "You are welcome." in outcome.reply or "Good to hear." in outcome.reply
+
+
+async def test_thanks_below_a_subject_that_asks_are_a_question() -> None:
+    assert "Forgot password?" in (await answer("Thank you!", subject="How do I reset my password?")).reply
+
+
 async def test_questions_that_were_not_looked_up_are_said_to_be_open() -> None:
     asked = "How do I rotate an agent API key? And how do I reset my password?"
     outcome = await answer(f"{asked} And which iOS does the app need?", library=Library(PHONES))

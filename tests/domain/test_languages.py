@@ -146,6 +146,10 @@ def test_a_script_of_several_languages_is_told_by_words_and_letters(text: str, c
     assert language_of(text) == code
 
 
+def test_german_thanks_after_a_greeting_dutch_knows_too_are_german() -> None:
+    assert language_of("Hallo, vielen Dank!") == "de" and language_of("Hallo, dank je wel!") == "nl"
+
+
 def test_a_phrase_needs_a_word_to_look_for() -> None:
     with pytest.raises(ValueError, match="needs a word"):
         Phrases(["* ..."])
