@@ -18,6 +18,8 @@ BUDGET_MAX = 1_000_000_000_000
 """Tokens a budget may be."""
 MASK = "•••"
 """What is shown in a secret's place."""
+DAYS_MAX: Final = 36_500
+"""A hundred years: there is no day much longer ago."""
 SECRET_MIN: Final = 6
 """Characters from which on a secret is looked for in what is told; a shorter one would be found in any text."""
 
@@ -408,6 +410,7 @@ class Settings:
             "env": "FTE_RETENTION_CONVERSATIONS_DAYS",
             "help": "Days a resolved or answered conversation is kept after its last message, with all of it; 0: for ever.",
             "min": 0,
+            "max": DAYS_MAX,
         },
     )
     retention_originals_days: int = field(
@@ -416,6 +419,7 @@ class Settings:
             "env": "FTE_RETENTION_ORIGINALS_DAYS",
             "help": "Days mails as they came, and files customers sent, are kept; 0: for ever.",
             "min": 0,
+            "max": DAYS_MAX,
         },
     )
     retention_traces_days: int = field(
@@ -424,6 +428,7 @@ class Settings:
             "env": "FTE_RETENTION_TRACES_DAYS",
             "help": "Days is kept what the AI looked up and did for an answer; 0: for ever.",
             "min": 0,
+            "max": DAYS_MAX,
         },
     )
     retention_audit_days: int = field(
@@ -432,6 +437,7 @@ class Settings:
             "env": "FTE_RETENTION_AUDIT_DAYS",
             "help": "Days is kept what operators did; 0: for ever.",
             "min": 0,
+            "max": DAYS_MAX,
         },
     )
     retention_metrics_days: int = field(
@@ -440,6 +446,7 @@ class Settings:
             "env": "FTE_RETENTION_METRICS_DAYS",
             "help": "Days single measurements are kept, which reports read; their totals stay; 0: for ever.",
             "min": 0,
+            "max": DAYS_MAX,
         },
     )
     url: str = field(

@@ -1,9 +1,11 @@
 """The database: whether it answers, has our schema, and has connections left."""
 
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -24,6 +26,9 @@ CONNECTIONS: Final = 2
 """Connections an examination takes."""
 CONNECTIONS_LEFT: Final = 0.1
 """Share of the server's connections that should be free."""
+FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+"""Options of a database's address that name a file."""
+DEMANDS_TLS: Final = ("require", "verify-ca", "verify-full")
 POOLS: Final = 3
 """Those of a process with all roles: its worker and its sender have their own."""
 
@@ -66,58 +71,88 @@ async def _why(settings: Settings, error: Unavailable) -> Finding:
             f"PostgreSQL does not let us into {_where(settings.database_url)}: {cause}.",
             "Check the name, the password and the database in FTE_DATABASE_URL.",
         )
-    return await _unreachable(settings.database_url, said_nothing=isinstance(cause, TimeoutError))
+    if (found := _misconfigured(settings.database_url, cause)) is not None:
+        return found
+    said_nothing = isinstance(cause, TimeoutError)
+    troubles = [await _trouble(host, port, said_nothing) for host, port in _addresses(settings.database_url)]
+    said, remedies = zip(*troubles, strict=True)
+    return failed("database", " ".join(said), " ".join(dict.fromkeys(remedies)))
 
 
-async def _unreachable(url: str, *, said_nothing: bool) -> Finding:
-    host, port = _address(url)
-    local = host.startswith("/")
-    if said_nothing and (local or await listener(host, port) == "somebody"):
+def _misconfigured(url: str, cause: BaseException | None) -> Finding | None:
+    """What FTE_DATABASE_URL itself asks for and cannot have: a file, TLS, an option."""
+    options = dict(parse_qsl(urlsplit(url).query))
+    for name in FILES:
+        if name in options and not Path(options[name]).is_file():
+            return failed(
+                "database",
+                f"The file that FTE_DATABASE_URL names as {name} is not there: {options[name]}.",
+                "Put it there, in every process's container, too, or correct its path.",
+            )
+    if isinstance(cause, ssl.SSLError):
         return failed(
             "database",
+            f"TLS with the database fails: {cause.reason or cause}.",
+            "Compare the certificate's issuer and name with sslrootcert and the host in FTE_DATABASE_URL.",
+        )
+    if options.get("sslmode") in DEMANDS_TLS and "rejected SSL upgrade" in str(cause):
+        return failed(
+            "database",
+            "PostgreSQL does not speak TLS, and FTE_DATABASE_URL asks for it.",
+            "Turn it on there (`ssl = on`), or choose another sslmode where nobody else reads the network.",
+        )
+    if isinstance(cause, asyncpg.ClientConfigurationError):
+        return failed(
+            "database",
+            f"FTE_DATABASE_URL has a wrong option: {cause}.",
+            "Correct it; what stands behind the question mark is documented with PostgreSQL's libpq.",
+        )
+    return None
+
+
+async def _trouble(host: str, port: int, said_nothing: bool) -> tuple[str, str]:
+    """What is wrong at an address, and the remedy."""
+    local = host.startswith("/")
+    if said_nothing and (local or await listener(host, port) == "somebody"):
+        return (
             f"What listens at {f'the socket in {host}' if local else f'{host}:{port}'} takes us and says nothing.",
             "If that is PostgreSQL, it hangs: look at its log, and at the machine's disk and memory. "
             f"`lsof -i :{port}` shows what it is.",
         )
     if local:
-        return failed(
-            "database",
-            f"There is no PostgreSQL at the socket in {host}.",
-            "Start it, or correct FTE_DATABASE_URL.",
-        )
+        return f"There is no PostgreSQL at the socket in {host}.", "Start it, or correct FTE_DATABASE_URL."
     match await listener(host, port):
         case "somebody":
-            return failed(
-                "database",
+            return (
                 f"What listens at {host}:{port} does not answer like PostgreSQL.",
                 f"See what it is with `lsof -i :{port}`; stop it, or correct FTE_DATABASE_URL.",
             )
         case "no such host":
-            return failed("database", f"There is no host {host}.", "Correct FTE_DATABASE_URL.")
+            return f"There is no host {host}.", "Correct FTE_DATABASE_URL."
         case "no answer":
-            return failed(
-                "database",
-                f"{host}:{port} does not answer.",
-                "Check FTE_DATABASE_URL, and the firewalls on the way.",
-            )
+            return f"{host}:{port} does not answer.", "Check FTE_DATABASE_URL, and the firewalls on the way."
         case "nobody":
-            return failed(
-                "database",
+            return (
                 f"Nothing listens at {host}:{port}.",
                 f"Start PostgreSQL. If it does not start, `lsof -i :{port}` shows whether something else has its port.",
             )
 
 
-def _address(url: str) -> tuple[str, int]:
-    """The host, or the folder of the socket, and the port."""
+def _addresses(url: str) -> list[tuple[str, int]]:
+    """The hosts, or folders of sockets, with their ports: PostgreSQL takes several."""
     parts = urlsplit(url)
     given = dict(parse_qsl(parts.query))
-    return parts.hostname or given.get("host", "127.0.0.1"), parts.port or int(given.get("port", 5432))
+    if hosts := parts.netloc.rpartition("@")[2]:
+        each = [urlsplit(f"//{host}") for host in hosts.split(",")]
+        return [(one.hostname or "127.0.0.1", one.port or 5432) for one in each]
+    names = given.get("host", "127.0.0.1").split(",")
+    ports = [int(port) if port.isdigit() else 5432 for port in given.get("port", "5432").split(",")]
+    return [(name, ports[min(at, len(ports) - 1)]) for at, name in enumerate(names)]
 
 
 def _where(url: str) -> str:
-    host, port = _address(url)
-    return f"{urlsplit(url).path.lstrip('/') or 'the database'} at {host if host.startswith('/') else f'{host}:{port}'}"
+    shown = [host if host.startswith("/") else f"{host}:{port}" for host, port in _addresses(url)]
+    return f"{urlsplit(url).path.lstrip('/') or 'the database'} at {' or '.join(shown)}"
 
 
 # ---------------------------------------------------------------- with a pool

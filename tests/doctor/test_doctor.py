@@ -115,6 +115,38 @@ async def test_a_database_that_is_not_running(database_url: str) -> None:
     ill(finding, f"Nothing listens at 127.0.0.1:{port}", f"lsof -i :{port}")
 
 
+async def test_each_of_several_databases_is_told() -> None:
+    one, other = free_port(), free_port()
+    finding = await seen(Settings(database_url=f"postgresql://fte@127.0.0.1:{one},127.0.0.1:{other}/fte"))
+    ill(
+        finding,
+        f"Nothing listens at 127.0.0.1:{one}. Nothing listens at 127.0.0.1:{other}.",
+        "Start PostgreSQL",
+    )
+    finding = await seen(Settings(database_url="postgresql:///fte?host=/nowhere,/never&port=5432,5433"))
+    ill(finding, "There is no PostgreSQL at the socket in /nowhere. There is no PostgreSQL at", "Start it")
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "remedy"),
+    [
+        ("sslmode=require", "does not speak TLS", "ssl = on"),
+        (
+            "sslmode=verify-full&sslrootcert=/nowhere/ca.pem",
+            "sslrootcert is not there: /nowhere/ca.pem",
+            "path",
+        ),
+        ("sslmode=bogus", "wrong option", "libpq"),
+    ],
+)
+async def test_what_the_databases_address_asks_for_and_cannot_have(
+    options: str, said: str, remedy: str
+) -> None:
+    async with listening(b"N") as port:  # what PostgreSQL without TLS says to who asks for it
+        finding = await seen(Settings(database_url=f"postgresql://fte@127.0.0.1:{port}/fte?{options}"))
+    ill(finding, said, remedy)
+
+
 async def test_another_program_on_the_databases_port() -> None:
     async with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         finding = await seen(Settings(database_url=f"postgresql://fte@127.0.0.1:{port}/fte"))

@@ -220,3 +220,18 @@ async def test_the_sweeper_removes_by_the_clock_and_counts(pool: Pool, hints: Hi
     sweeping.cancel()
     assert removed["audit"] == 1
     assert await pool.fetchval("select action from audit") == "new"
+
+
+@pytest.mark.parametrize("what", ["CONVERSATIONS", "ORIGINALS", "TRACES", "AUDIT", "METRICS"])
+async def test_the_longest_time_that_is_taken_is_a_date(pool: Pool, what: str) -> None:
+    with pytest.raises(Rejected, match=f"FTE_RETENTION_{what}_DAYS"):
+        Settings.load({f"FTE_RETENTION_{what}_DAYS": "36501"})
+    days = Settings.load({f"FTE_RETENTION_{what}_DAYS": "36500"})
+    periods = Periods(
+        conversations=days.retention_conversations_days,
+        originals=days.retention_originals_days,
+        traces=days.retention_traces_days,
+        audit=days.retention_audit_days,
+        measurements=days.retention_metrics_days,
+    )
+    assert not any((await retention.sweep(pool, periods, in_days(0))).values())
