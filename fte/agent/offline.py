@@ -351,15 +351,17 @@ def _goes_on(part: str) -> bool:
 def _several(task: _Task, questions: list[str]) -> tuple[str, dict[str, Any]]:
     """One message that answers several questions, each from its own page, and names what the pages do not hold.
 
-    In a chat that has no room for all, the newest that can be is answered.
+    In a chat that has no room for all, the newest that can be is answered, and that others are open is always said.
     """
     attempts = task.called.count("send_response")
     if attempts >= 2:
         return _hand_over("no_answer_found")
-    room = task.room - (len(_moved(task)) if task.channel == "whatsapp" else len(_OTHERS_OPEN.split()))
+    chat = task.channel == "whatsapp"
+    note = _OTHERS_OPEN if task.left_out else _OTHER_ALONE
+    noted = replace(task, room=task.room - len(note) - 1) if chat else task
+    room = noted.room - (len(_moved(task)) if chat else len(_OTHERS_OPEN.split()))
     answers: list[str] = []
     missing = 0
-    chat = task.channel == "whatsapp"
     asked = list(zip(questions, task.searches, strict=False))
     for question, found in asked:
         part = replace(
@@ -371,23 +373,18 @@ def _several(task: _Task, questions: list[str]) -> tuple[str, dict[str, Any]]:
         missing += not text
     if not answers:
         return _hand_over("no_answer_found")
-    if chat and (missing or sum(len(answer) + 1 for answer in answers) > room):
-        newest = (_answer(task, question, found, shorter=attempts > 0) for question, found in reversed(asked))
-        return "send_response", {
-            "message": _with(next(filter(None, newest), answers[-1]), _OTHER_ALONE, task)
-        }
+    if chat:
+        whole = sum(len(answer) + 1 for answer in answers) <= room + (0 if task.left_out else len(note) + 1)
+        if missing or not whole:
+            newest = (
+                _answer(noted, question, found, shorter=attempts > 0) for question, found in reversed(asked)
+            )
+            return "send_response", {"message": f"{next(filter(None, newest), answers[-1])}\n{note}"}
+        both = "\n".join([f"{_moved(task)}{answers[0]}", *answers[1:]])
+        return "send_response", {"message": f"{both}\n{note}" if task.left_out else both}
     rest = ["Our help pages do not answer the rest of your question."] if missing else []
     rest += [_OTHERS_OPEN] if task.left_out else []
-    if chat:
-        both = "\n".join([f"{_moved(task)}{answers[0]}", *answers[1:]])
-        return "send_response", {"message": _with(both, _OTHERS_OPEN, task) if task.left_out else both}
     return "send_response", {"message": "\n\n".join([f"{_again(task)}{answers[0]}", *answers[1:], *rest])}
-
-
-def _with(message: str, note: str, task: _Task) -> str:
-    """A chat's message with a note below it, where there is room for it."""
-    noted = f"{message}\n{note}"
-    return noted if len(noted) <= task.room else message
 
 
 def _moved(task: _Task) -> str:

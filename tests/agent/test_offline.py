@@ -497,6 +497,21 @@ async def test_a_chat_without_room_for_both_says_that_one_is_open() -> None:
     assert "send your other question on its own" in outcome.reply and within_limits("whatsapp", outcome.reply)
 
 
+@pytest.mark.parametrize("introduced", [False, True])
+@pytest.mark.parametrize(
+    "first",
+    ["How do I rotate an agent API key?", "Which iOS does the app need?", "How do I reset my password?"],
+)
+async def test_a_chat_always_says_that_further_questions_are_open(first: str, introduced: bool) -> None:
+    text = f"{first} And how do I reset my password? And which Android does the app need? How do I refund a client?"
+    said = [line("Hi", new=False), line("Hello. I am an AI assistant.", role="agent", new=False, seq=2)]
+    lines = (*(said if introduced else []), line(text, seq=3))
+    for library in (Library(), Library(PHONES), Library((*PASSAGES, *PHONES))):
+        reply = (await answer("", "whatsapp", library, lines=lines, first_answer=not introduced)).reply
+        assert "Your other questions are not answered here." in reply
+        assert within_limits("whatsapp", reply)
+
+
 async def test_two_short_questions_fit_a_chat() -> None:
     outcome = await answer("Which iOS does the app need?\nAnd which Android?", "whatsapp", Library(PHONES))
     assert "iOS 16" in outcome.reply and within_limits("whatsapp", outcome.reply)
