@@ -155,6 +155,16 @@ HAND_OVER = {
 }
 
 ORDINARY = [
+    "Can I add our attorney as a guest user?",
+    "How do I invite our lawyer to a project?",
+    "The Legal tab is empty, where do I upload our terms?",
+    "Our lawyer clients want time tracking; how do I set rates?",
+    "Who can see my data in a shared project?",
+    "How can I block hackers with IP allowlist?",
+    "Is there a phone app?",
+    "We use a human review step; how do I add it to a workflow?",
+    "our sales agents cannot see the list, how do I share it?",
+    "Can agents be renamed in the sync settings?",
     "How do I turn on the Human resources module?",
     "Is there a human-readable export?",
     "How do I refund my own customers' invoices with your product?",
