@@ -667,8 +667,8 @@ def _check_address(text: str, rules: Mapping[str, Any]) -> None:
     except ValueError:
         parts = urlsplit("")
     hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL takes several
-    known = parts.scheme if secret else parts.scheme in ("http", "https")
-    if not known or not all(_is_host(host) for host in hosts):
+    known = parts.scheme in (("postgresql", "postgres") if secret else ("http", "https"))
+    if not known or not (secret or parts.hostname) or not all(_is_host(host) for host in hosts):
         hint = ", with / # @ : and % of the password as %2F %23 %40 %3A and %25" if secret else ""
         raise ValueError(
             f"{'this' if secret else repr(_without_keys(text))} is not a URL; it should look like {like}{hint}"

@@ -7,7 +7,7 @@ import httpx
 
 from fte.daemon.whatsapp import account_of
 from fte.doctor.finding import Finding, failed, ok, skipped, warning
-from fte.domain.errors import FteError
+from fte.domain.errors import FteError, Unavailable
 from fte.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ async def _token(settings: Settings) -> Finding:
     try:
         address = (await client.profile()).address
     except FteError as error:
-        return failed("gmail token", error.message, error.remedy or "Run `fte gmail auth`.")
+        wait = "Look at the network and at Google's status page. The daemon goes on by itself when Google answers."
+        otherwise = wait if isinstance(error, Unavailable) else "Run `fte gmail auth`."
+        return failed("gmail token", error.message, error.remedy or otherwise)
     finally:
         client.close()
     if address.lower() != settings.gmail_account.lower():

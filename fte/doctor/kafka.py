@@ -42,7 +42,7 @@ async def _silent(settings: Settings) -> list[Finding]:
     seen = []
     for server in settings.kafka_bootstrap_servers.split(","):
         host, _, port = server.strip().rpartition(":")
-        found = await listener(host, int(port))
+        found = await listener(host.strip("[]"), int(port))
         if found == "somebody":
             return []
         seen.append(f"{server.strip()} ({'nothing listens' if found == 'nobody' else found})")

@@ -1,5 +1,6 @@
 """What waits to be done, which shows whether the processes that do it are alive; and what the daemon says of itself."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,8 +49,9 @@ _MAIL: Final = _Role(
 
 async def waiting(pool: Pool, settings: Settings) -> list[Finding]:
     roles = [_TURNS, _HELD]
-    if providers.configured(settings):
-        roles.append(_REPLIES)
+    with contextlib.suppress(FteError):  # a wrong setting is told by the channel's own check
+        if providers.configured(settings):
+            roles.append(_REPLIES)
     if settings.gmail_account:
         roles.append(_MAIL)
     budget = await _budget(pool, settings)

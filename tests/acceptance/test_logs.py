@@ -196,6 +196,21 @@ def test_a_wrong_address_is_refused_without_its_key(name: str, address: str) -> 
     assert "a-key" not in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("FTE_DATABASE_URL", "mysql://fte:a-key@db/fte"),
+        ("FTE_DATABASE_URL", "u:a-key@h/v1"),
+        ("FTE_PUBLIC_URL", "https://"),
+        ("FTE_MODEL_BASE_URL", "http://"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_refused(name: str, address: str) -> None:
+    with pytest.raises(Rejected, match=name) as refused:
+        Settings.load({name: address})
+    assert "a-key" not in refused.value.message
+
+
 def test_every_secret_setting_is_one_that_is_covered() -> None:
     named = {
         field.metadata["env"]: f"{field.name}-{'x' * 32}"

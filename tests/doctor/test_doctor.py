@@ -260,6 +260,8 @@ async def test_a_sender_and_a_mailbox_that_are_not_there(pool: Pool) -> None:
     found = await work.waiting(pool, settings)
     assert ["no sender" in found[0].said, "no mailbox" in found[1].said] == [True, True]
     assert only(await work.waiting(pool, Settings()), "work").state == "ok"
+    half_set = Settings(gmail_account=US, twilio_account_sid="AC1")
+    assert "no mailbox" in (await work.waiting(pool, half_set))[0].said
 
 
 async def test_dead_letters(pool: Pool) -> None:
@@ -301,6 +303,11 @@ async def test_brokers_that_are_not_running() -> None:
     port = free_port()
     found = await kafka_check(Settings(kafka_bootstrap_servers=f"127.0.0.1:{port}"))
     ill(only(found, "kafka"), f"127.0.0.1:{port} (nothing listens)", "half a minute")
+
+
+async def test_a_brokers_address_of_the_sixth_version() -> None:
+    found = await kafka_check(Settings(kafka_bootstrap_servers="[::1]:9"))
+    assert "no such host" not in only(found, "kafka").said
 
 
 async def test_another_program_on_the_brokers_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -459,6 +466,7 @@ async def test_gmail_that_works_and_what_breaks_it(pool: Pool, hints: Hints, tmp
                 "No push is believed: FTE_GMAIL_PUSH_ACCOUNT",
                 "service account",
             )
+    ill(only(await channels.gmail(settings, None), "gmail token"), "cannot be reached", "goes on by itself")
 
 
 # ---------------------------------------------------------------- the shell's settings, and the daemon's
