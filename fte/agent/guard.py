@@ -333,7 +333,8 @@ _SECRETS: Final = (
     r"(?:passwords?|passcodes?|passphrases?|pins?|card (?:numbers?|details)|cvv|cvc|iban|account numbers?"
     r"|(?:security|verification|one-time|two-factor|2fa|recovery|login|log-in|sign-in|backup|confirmation|sms) codes?"
     r"|codes? (?:that )?(?:we|i|you)(?:'ve| have)? (?:just )?(?:sent|texted|mailed|got|received|were sent)"
-    r"|\d+[- ]digit codes?"
+    r"|codes? (?:of|in) (?:the|that|this|your) (?:\w+ )?(?:message|sms|text|e-?mail|app|letter)|\d+[- ]digit codes?"
+    r"|(?:four|six|eight|\d) digits (?:of|in|from) (?:the|that|this|your)"
     r"|(?:four|six|eight)[- ]digit codes?|digits (?:of|on)(?: the back of)? your card"
     r"|(?:api|recovery|secret|private) keys?|tokens?)\b"
 )
