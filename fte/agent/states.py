@@ -35,7 +35,8 @@ _LANGUAGES: Final = (
         r"|in progress|in the (?:queue|works)|heading \w+|coming|sorted|done|completed?|confirmed|credited|declined"
         r"|free again"
         r"|with (?:our|the) \w+|back (?:on|in|with)\b|now\b|longer now",
-        depends=r"if|when|whenever|once|unless|until|as soon as|after|before|every|each|automatically|at the (?:end|start)"
+        depends=r"if|whether|depending|when|whenever|once|unless|until|as soon as|after|before|every|each"
+        r"|automatically|at the (?:end|start)"
         r"|from the (?:next|following)|only|while",
     ),
     _Words(
@@ -163,6 +164,15 @@ _BARE: Final = re.compile(
     r"|^\W*(?:that(?: is|'s| has been| was) )?noted\b|\bone of (?:us|our \w+) (?:\w+s|will)\b"
     r"|\b(?:team|developers?|engineers?|specialists?|colleagues?) (?:has|have|is|are) (?:already |now )?(?:started"
     r"|aware|begun|on it)\b"
+    r"|^\W*done\W*$|\bconsider (?:it|this|that|your \w+) \w+ed\b|^\W*just (?:sent|reset|changed|added|did|cancel+ed)\b"
+    r"|\b(?:switching|moving|upgrading|signing) you (?:over|to|up)\b|\b(?:per|at|as per) your request\b"
+    r"|\b(?:our|the) (?:records?|system|logs?) (?:shows?|says?)\b|\bi(?:'ve| have) seen to\b|\bwhich i (?:did|have)\b"
+    r"|\byou asked for (?:went|is|was|has)\b|\bthis (?:has been|was|is) (?:logged|recorded|passed|forwarded|reported)\b"
+    r"|\b(?:request|refund|dispute|case|ticket|deletion|change|issue|bug)\b[^,.;!?]{0,30} (?:is being|was|got) "
+    r"(?:handled|reviewed|processed|corrected|fixed|solved)\b|\bis (?:reviewing|handling|checking|looking into) your\b"
+    r"|\b(?:invoice|address|number|name|owner\w*) (?:got|was just|is now) (?:\w+ed|on file)\b|\block is gone\b"
+    r"|\bwurden? veranlasst\b|\bacabo de \w+|\bya quedó\b|\bestamos \w+ndo su\b|\bho appena\b|\bacabei de\b"
+    r"|\ba été (?:corrigé|renvoyé|transmis)e?\b|\bje viens de\b|^\W*geregeld\b|\bverifiquei\b|\bik zie in (?:je|uw)\b"
     r"|\bliegt (?:jetzt |nun )?bei[mr]?\b|\bentre les mains\b|\ben manos del?\b|\bligt (?:nu )?bij\b|\bestá com [ao]s?\b"
     r"|\b(?:virement|remboursement) est parti\b|\b(?:devolución|reembolso) (?:salió|fue)\b|\bkündigung ist durch\b"
 )
