@@ -142,6 +142,7 @@ async def test_after_long_outages_work_goes_on_by_itself_and_sigterm_ends_it_wha
         people = Customers(built, chance)
         async with built.fleet.supervised(), beside(*(load(people, first) for first in (0, 1000, 2000))):
             await answered_again(built, people, "before any outage")
+            await all_have_loaded(built)
             await broker_away(built)
             await answered_again(built, people, "after the broker was frozen")
             await asyncio.to_thread(built.postgres.stop)
@@ -196,6 +197,16 @@ async def answered_again(stage_: Stage, people: Customers, when: str) -> None:
         still = await stage_.open()
         raise AssertionError(f"{when} only {took} were answered within {RECOVERED:g} s: {still}") from None
     print(f"{when}: answered within {', '.join(f'{seconds:.1f} s ({who})' for who, seconds in took.items())}")
+
+
+async def all_have_loaded(stage_: Stage) -> None:
+    """Until each worker has read what it needs, and everybody's memory was looked at since: that is no growth."""
+    members = stage_.fleet.members.values()
+    for member in members:
+        if "worker" in member.roles:
+            await until(lambda member=member: "worker ready" in member.tail(10**9), deadline=60)
+    since = time.time()
+    await until(lambda: all(m.memory and m.memory[-1][0] > since for m in members if m.alive), deadline=60)
 
 
 async def broker_away(stage_: Stage) -> None:
