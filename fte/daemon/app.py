@@ -291,6 +291,7 @@ class Daemon:
         # The agent's libraries take seconds to load; forms are accepted meanwhile.
         from fte.daemon.worker import Worker, spare_the_loaded_code
         from fte.knowledge.embed import WordLlamaEmbedder
+        from fte.knowledge.spelling import common_words
 
         pool = await self._own_pool("worker")
         try:
@@ -298,6 +299,7 @@ class Daemon:
             answerer = await asyncio.to_thread(agent, self.settings, pool, embedder, self._model_called)
             await embedder.embed(["warm up"])
             await asyncio.to_thread(escalation.warm_up)
+            await asyncio.to_thread(common_words)
             spare_the_loaded_code()
             _log.info("worker ready")
             concurrency = self.settings.worker_concurrency

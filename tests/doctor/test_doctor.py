@@ -357,13 +357,13 @@ async def test_a_model_that_refuses(answer: Answer, said: str, remedy: str) -> N
 
 
 async def test_a_model_that_hangs_or_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "TIMEOUT", 0.3)
-
     async def hang(_: asyncio.StreamWriter) -> None:
         await asyncio.sleep(60)
 
-    async with model_server(script(hang)) as server:
-        ill(*await model.model(at(server)), "does not answer", "status page")
+    with monkeypatch.context() as hasty:
+        hasty.setattr(model, "TIMEOUT", 0.3)
+        async with model_server(script(hang)) as server:
+            ill(*await model.model(at(server)), "does not answer", "status page")
     away = f"http://127.0.0.1:{free_port()}/v1"
     ill(
         *await model.model(Settings(model="m", model_base_url=away)),

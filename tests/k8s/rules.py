@@ -37,7 +37,11 @@ from tests.k8s.manifests import (
 
 SETTINGS: Final = {field.metadata["env"]: field for field in fields(Settings)}
 OF_A_PERSON: Final = {"FTE_URL", "FTE_TOKEN", "FTE_DEBUG"}
-NEEDED: Final = {"FTE_DATABASE_URL": "x://db", "FTE_SECRET_KEY": "s" * 32, "FTE_METRICS_TOKEN": "t" * 32}
+NEEDED: Final = {
+    "FTE_DATABASE_URL": "postgresql://db/fte",
+    "FTE_SECRET_KEY": "s" * 32,
+    "FTE_METRICS_TOKEN": "t" * 32,
+}
 ALL_SECRETS: Final = NEEDED | {
     "OPENAI_API_KEY": "sk",
     "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
