@@ -676,10 +676,9 @@ def _check_address(text: str, rules: Mapping[str, Any]) -> None:
 
 
 def _without_keys(address: str) -> str:
-    """A wrong address without what signs in there: who wrote one without its scheme may have put a key into it."""
-    return re.sub(
-        r"\?.*", "?***", re.sub(r"^(\w+://)?.*@", r"\1***@", address, flags=re.DOTALL), flags=re.DOTALL
-    )
+    """What is no address, without what would sign in there; of one that is, see `without_password`."""
+    nobodys = re.sub(r"(?s)^(\w+://)?.*@", rf"\1{MASK}@", address)
+    return re.sub(r"(?s)\?.*", f"?{MASK}", nobodys)
 
 
 def _is_host(text: str) -> bool:

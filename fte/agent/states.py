@@ -46,7 +46,7 @@ _LANGUAGES: Final = (
         stands="ist|sind|wurden?|war(?:en)?|läuft|laufen|kommt",
         how=r"gelöscht|weg|(?:ent|ge)sperrt|freigeschaltet|freigegeben|gekündigt|storniert|\w*erstattet|überwiesen|zurück\w*"
         r"|geändert|aktualisiert|behoben|gelöst|erledigt|unterwegs|wieder|genehmigt|bestätigt|verlängert|erhöht|raus"
-        r"|ver(?:schickt|sendet)|aktiv\w*|beendet|geschlossen|in arbeit|im gange?|bereits|jetzt|schon|nun|\.|$",
+        r"|ver(?:schickt|sendet)|aktiv\w*|beendet|geschlossen|in arbeit|im gange?|bereits|jetzt|schon|nun",
         depends=r"wenn|falls|sobald|sofern|nachdem|bevor|bis|jede\w*|automatisch|zum ende|am ende|nach|nur|solange|während",
     ),
     _Words(
@@ -130,7 +130,7 @@ _LANGUAGES: Final = (
 _BEGIN: Final = r"(?:^|[,;:!.–—-]\s+|\b(?:and|so|but|und|et|y|e|en|och|og|i)\s+)\W*(?:\w+[,!:]\s+)?"
 """Where a main clause begins: a statement inside another one depends on that."""
 _WHO: Final = r"(?:that|which|who|die|der|das|qui|que|che|dat|som|kt[oó]r\w)\b"
-_BARE: Final = re.compile(
+_IN_ANY_CLAUSE: Final = re.compile(
     r"(?i)^\W*(?:(?:refund|payment|cancellation|password|account|access|data|subscription|charge|money|request|order|case"
     r"|upgrade|credit)s?:? (?:sent|issued|returned|done|complete|completed|approved|granted|deleted|reversed|confirmed"
     r"|cancel+ed|reset|restored|closed|solved)|approved|solved|refunded|cancel+ed)\W*$"
@@ -176,6 +176,7 @@ _BARE: Final = re.compile(
     r"|\bliegt (?:jetzt |nun )?bei[mr]?\b|\bentre les mains\b|\ben manos del?\b|\bligt (?:nu )?bij\b|\bestá com [ao]s?\b"
     r"|\b(?:virement|remboursement) est parti\b|\b(?:devolución|reembolso) (?:salió|fue)\b|\bkündigung ist durch\b"
 )
+"""Wordings that are a statement by themselves, wherever they stand: fragments, and kinds that were let through before."""
 _ASKS: Final = re.compile(r"[?？]\W*$")
 
 
@@ -187,7 +188,7 @@ def _statements() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
             re.compile(
                 rf"(?i){_BEGIN}(?:(?:{words.whose})(?:\s+"
                 rf"|(?<=')))?(?:[\w'-]+ ){{0,2}}?(?:{words.things})(?: (?!{_WHO})\w+)?? "
-                rf"(?:{words.stands})(?: \w+){{0,2}}? ?(?<![^\s])(?:{words.how})"
+                rf"(?:{words.stands})(?: \w+){{0,2}}? (?:{words.how})"
             ),
             re.compile(rf"(?i)\b(?:{words.depends})\b"),
         )
@@ -199,7 +200,7 @@ def states(sentence: str) -> bool:
     """Whether it says that something of the customer's is done, under way or as it was, and not under which condition."""
     if _ASKS.search(sentence):
         return False
-    return bool(_BARE.search(sentence)) or any(
+    return bool(_IN_ANY_CLAUSE.search(sentence)) or any(
         says.search(sentence) is not None and depends.search(sentence) is None
         for says, depends in _statements()
     )

@@ -223,14 +223,14 @@ def judge(
     """
     if not lease_held or control.owner != "ai" or control.epoch != epoch:
         return Verdict.VOID
-    if (control.last_inbound_seq > answers_seq or floods) and discards < DISCARDS_MAX:
+    if control.last_inbound_seq > answers_seq and discards < DISCARDS_MAX:
         return Verdict.RERUN
     if outcome.failed and outcome.retry_after is not None and outcome.retry_after <= PATIENCE:
         if attempts < ATTEMPTS_MAX:
             return Verdict.RETRY
         if outcome.retry_after > 0 and waited + outcome.retry_after < PATIENCE:
             return Verdict.WAIT
-    return Verdict.ACCEPT
+    return Verdict.RERUN if floods and discards < DISCARDS_MAX else Verdict.ACCEPT
 
 
 def pause_after(outcome: Outcome, attempts: int, chance: float | None = None) -> float:

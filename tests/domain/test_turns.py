@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from fte.domain.conversations import Control
-from fte.domain.turns import ATTEMPTS_MAX, PATIENCE, Escalation, Outcome, Trace, Verdict, judge, pause_after
+from fte.domain.turns import (
+    ATTEMPTS_MAX,
+    DISCARDS_MAX,
+    PATIENCE,
+    Escalation,
+    Outcome,
+    Trace,
+    Verdict,
+    judge,
+    pause_after,
+)
 
 FAILED = Outcome(
     "A person answers.", Trace("m", "1"), Escalation("agent_failure", "normal", "?"), failed=True
@@ -40,6 +50,22 @@ def verdict(outcome: Outcome, attempts: int, waited: float = 0.0) -> Verdict:
 )
 def test_a_failed_run(outcome: Outcome, attempts: int, waited: float, expected: Verdict) -> None:
     assert verdict(outcome, attempts, waited) is expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "discards", "expected"),
+    [
+        (replace(FAILED, failed=False), 0, Verdict.RERUN),
+        (replace(FAILED, failed=False), DISCARDS_MAX, Verdict.ACCEPT),
+        (AWAY, 0, Verdict.RETRY),
+        (HOPELESS, 0, Verdict.RERUN),
+    ],
+)
+def test_one_hand_over_too_many(outcome: Outcome, discards: int, expected: Verdict) -> None:
+    """What is tried again anyhow waits for its provider first."""
+    control = Control("ai", 0, "open", None, None, 1, 1, 0)
+    facts: dict[str, Any] = {"lease_held": True, "control": control, "epoch": 0, "answers_seq": 1}
+    assert judge(outcome, **facts, attempts=1, discards=discards, floods=True) is expected
 
 
 def test_a_provider_that_stays_away_keeps_nobody_waiting_for_long() -> None:
