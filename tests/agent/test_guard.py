@@ -683,5 +683,14 @@ def test_more_that_never_leaves(reply: str, rule: str) -> None:
     assert rule in rules(reply)
 
 
+def test_a_ticket_is_the_customers_own() -> None:
+    ours = replace(BOUNDS, reference="#41")
+    assert rules("Your ticket is #41.", ours) == set()
+    assert "figure" in rules("See ticket #7, where the same was asked.", ours)
+    assert "figure" in rules("See ticket #412, where the same was asked.", ours)
+    told = replace(ours, question="What became of my ticket #7?")
+    assert rules("I cannot look at ticket #7 from here.", told) == set()
+
+
 def test_a_warning_about_passwords_is_no_request() -> None:
     assert rules("Never send us your password. I am an AI assistant, not a person.") == set()
